@@ -1,0 +1,54 @@
+// Credential: what proves to Cloudflare who asks, and the partition of the cache that it opens.
+#ifndef PCAP_GATEWAY_SERVICE_SOURCE_CREDENTIAL_H_
+#define PCAP_GATEWAY_SERVICE_SOURCE_CREDENTIAL_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace pcap_gateway {
+
+// Names a credential without giving it away: two credentials have the same partition only if they are the same.
+using Partition = std::array<uint8_t, 16>;
+
+// Immutable once made, shared between threads. Never printed: it has no conversion to text.
+class Credential {
+ public:
+  // Whose it is decides what 401 and 403 mean: the caller's own mistake, or the gateway's.
+  enum class Owner { kGateway, kCaller };
+
+  // An API token, sent as `Authorization: Bearer`. White space around it (a token file's last newline) is dropped; a
+  // token that is empty, longer than 4 KiB or has anything but printable ASCII inside is INVALID_ARGUMENT, and the
+  // status's message never repeats it.
+  static absl::StatusOr<std::shared_ptr<const Credential>> FromToken(Owner owner,
+                                                                     std::string_view token);
+
+  // A user's email and global API key, sent as `X-Auth-Email` and `X-Auth-Key`. Same rules as for a token, for both.
+  static absl::StatusOr<std::shared_ptr<const Credential>> FromEmailAndKey(Owner owner,
+                                                                           std::string_view email,
+                                                                           std::string_view key);
+
+  Owner owner() const { return owner_; }
+
+  // First 128 bits of a SHA-256 over kind and secret.
+  const Partition& partition() const { return partition_; }
+
+  // Whole header lines for the request upstream, `Name: value`.
+  const std::vector<std::string>& header_lines() const { return header_lines_; }
+
+ private:
+  Credential(Owner owner, Partition partition, std::vector<std::string> header_lines);
+
+  const Owner owner_;
+  const Partition partition_;
+  const std::vector<std::string> header_lines_;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_SOURCE_CREDENTIAL_H_

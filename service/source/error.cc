@@ -1,0 +1,49 @@
+#include "service/source/error.h"
+
+namespace pcap_gateway {
+
+std::string_view NameOf(Reason reason) {
+  switch (reason) {
+    case Reason::kInvalidRequest:
+      return "INVALID_REQUEST";
+    case Reason::kMissingCredential:
+      return "MISSING_CREDENTIAL";
+    case Reason::kInvalidCredential:
+      return "INVALID_CREDENTIAL";
+    case Reason::kUpstreamBadRequest:
+      return "UPSTREAM_BAD_REQUEST";
+    case Reason::kUpstreamUnauthenticated:
+      return "UPSTREAM_UNAUTHENTICATED";
+    case Reason::kUpstreamPermissionDenied:
+      return "UPSTREAM_PERMISSION_DENIED";
+    case Reason::kUpstreamCredentialsRejected:
+      return "UPSTREAM_CREDENTIALS_REJECTED";
+    case Reason::kPcapNotFound:
+      return "PCAP_NOT_FOUND";
+    case Reason::kUpstreamConflict:
+      return "UPSTREAM_CONFLICT";
+    case Reason::kRateLimited:
+      return "RATE_LIMITED";
+    case Reason::kUpstreamUnavailable:
+      return "UPSTREAM_UNAVAILABLE";
+    case Reason::kUpstreamUnreachable:
+      return "UPSTREAM_UNREACHABLE";
+    case Reason::kUpstreamInvalidResponse:
+      return "UPSTREAM_INVALID_RESPONSE";
+    case Reason::kUpstreamResponseTooLarge:
+      return "UPSTREAM_RESPONSE_TOO_LARGE";
+    case Reason::kUpstreamError:
+      return "UPSTREAM_ERROR";
+    case Reason::kDeadlineExceeded:
+      return "DEADLINE_EXCEEDED";
+    case Reason::kCancelled:
+      return "CANCELLED";
+    case Reason::kShuttingDown:
+      return "SHUTTING_DOWN";
+    case Reason::kInternal:
+      return "INTERNAL";
+  }
+  return "INTERNAL";
+}
+
+}  // namespace pcap_gateway

@@ -1,0 +1,64 @@
+// Error: why a call has no answer. The one error type inside the gateway; rpc/ turns it into a google.rpc.Status.
+#ifndef PCAP_GATEWAY_SERVICE_SOURCE_ERROR_H_
+#define PCAP_GATEWAY_SERVICE_SOURCE_ERROR_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace pcap_gateway {
+
+// Stable, and what callers switch over. Each stands, with its meaning, in proto/pcap/v1/pcap_service.proto.
+enum class Reason {
+  kInvalidRequest,
+  kMissingCredential,
+  kInvalidCredential,
+  kUpstreamBadRequest,
+  kUpstreamUnauthenticated,
+  kUpstreamPermissionDenied,
+  kUpstreamCredentialsRejected,
+  kPcapNotFound,
+  kUpstreamConflict,
+  kRateLimited,
+  kUpstreamUnavailable,
+  kUpstreamUnreachable,
+  kUpstreamInvalidResponse,
+  kUpstreamResponseTooLarge,
+  kUpstreamError,
+  kDeadlineExceeded,
+  kCancelled,
+  kShuttingDown,
+  kInternal,
+};
+
+// The reason's name in UPPER_SNAKE_CASE, as it goes into google.rpc.ErrorInfo.
+std::string_view NameOf(Reason reason);
+
+// One field of the request and what is wrong with it.
+struct FieldViolation {
+  std::string field;        // as in the proto: "pcap_id"
+  std::string description;  // never repeats more of the value than is needed
+};
+
+// Every text in here is public: no secret, no raw HTML, valid UTF-8. rpc/ bounds the lengths.
+struct Error {
+  Error(absl::StatusCode code, Reason reason, std::string message)
+      : code(code), reason(reason), message(std::move(message)) {}
+
+  absl::StatusCode code;  // never kOk
+  Reason reason;
+  std::string message;                                        // one sentence for a person
+  std::vector<std::pair<std::string, std::string>> metadata;  // ErrorInfo.metadata: lowerCamelCase
+  std::vector<FieldViolation> field_violations;               // with kInvalidRequest
+  std::optional<absl::Duration> retry_after;  // not before then; absent: not known, or pointless
+  std::string documentation_url;              // empty: none
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_SOURCE_ERROR_H_

@@ -1,0 +1,23 @@
+// HttpAnswer: what a server upstream said, whatever its status. A 404 or a 500 is an answer; only "no answer" is not.
+#ifndef PCAP_GATEWAY_SERVICE_SOURCE_HTTP_ANSWER_H_
+#define PCAP_GATEWAY_SERVICE_SOURCE_HTTP_ANSWER_H_
+
+#include <string>
+
+namespace pcap_gateway {
+
+// Headers are as they came, without the white space around them; empty where the answer has none. They are foreign
+// text: nothing here may go into gRPC metadata unchecked.
+struct HttpAnswer {
+  int status = 0;  // 200 to 599
+  std::string body;
+  std::string content_type;
+  std::string cf_ray;
+  std::string retry_after;
+  std::string ratelimit;
+  std::string ratelimit_policy;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_SOURCE_HTTP_ANSWER_H_

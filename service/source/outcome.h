@@ -1,0 +1,71 @@
+// Outcome: how one question to Cloudflare ended; Reply: an outcome as one caller gets it.
+#ifndef PCAP_GATEWAY_SERVICE_SOURCE_OUTCOME_H_
+#define PCAP_GATEWAY_SERVICE_SOURCE_OUTCOME_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "service/source/error.h"
+
+namespace pcap_gateway {
+
+// Whether the thing asked about can still change.
+enum class Stage {
+  kMoving,  // asked again later, it may say something else
+  kFinal,   // it will say this for ever
+};
+
+// Immutable once shared: the cache and any number of calls in flight hold the same one.
+struct Outcome {
+  // When the request that brought it was sent: what it says was true then or later.
+  absl::Time as_of;
+  // The finished response message, serialised. Empty with an error.
+  std::string message;
+  Stage stage = Stage::kMoving;
+  // Set: there is no answer.
+  std::unique_ptr<const Error> error;
+  // HTTP status of the exchange that brought it; 0: there was none.
+  int http_status = 0;
+  // Cloudflare's id of that exchange; printable ASCII, or empty.
+  std::string cf_ray;
+
+  bool ok() const { return error == nullptr; }
+};
+
+using OutcomePtr = std::shared_ptr<const Outcome>;
+
+// How a reply came about, in the words of RFC 9211.
+struct CacheStatus {
+  enum class How {
+    kHit,         // from the store, fresh
+    kUriMiss,     // forwarded: nothing stored
+    kStale,       // forwarded: what is stored is too old for the server's policy
+    kRequest,     // forwarded: what is stored is too old for this caller
+    kBypass,      // forwarded: there is no cache
+    kNotForwarded // nothing was asked upstream: the call failed before (no cache-status is sent)
+  };
+  How how = How::kNotForwarded;
+  bool stored = false;     // the answer was put into the store
+  bool collapsed = false;  // another call's request brought it
+  // How long it stays fresh; negative: it is stale by that much. Absent: not stored.
+  std::optional<absl::Duration> ttl;
+};
+
+struct Reply {
+  OutcomePtr outcome;  // never null
+  CacheStatus cache_status;
+  absl::Duration age = absl::ZeroDuration();  // since `outcome->as_of`; never negative
+};
+
+// A reply that never got to a server: there is only the error.
+inline Reply FailedReply(Error error) {
+  auto outcome = std::make_shared<Outcome>();
+  outcome->error = std::make_unique<const Error>(std::move(error));
+  return Reply{.outcome = std::move(outcome)};
+}
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_SOURCE_OUTCOME_H_

@@ -1,0 +1,55 @@
+// Query: what one caller wants to know, and how fresh.
+#ifndef PCAP_GATEWAY_SERVICE_SOURCE_QUERY_H_
+#define PCAP_GATEWAY_SERVICE_SOURCE_QUERY_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "service/source/credential.h"
+#include "service/source/endpoint.h"
+#include "service/source/id.h"
+
+namespace pcap_gateway {
+
+// What goes to Cloudflare with a request so that it can be found again. Validated: printable ASCII, or empty.
+struct Trace {
+  std::string traceparent;
+  std::string tracestate;
+  std::string request_id;
+};
+
+// What an answer is filed under: equal keys may share one answer, different keys never do.
+struct Key {
+  Partition partition{};
+  Id account;
+  Id resource;
+  uint8_t endpoint = 0;
+
+  friend bool operator==(const Key& a, const Key& b) = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const Key& key) {
+    return H::combine(std::move(h), key.partition, key.account, key.resource, key.endpoint);
+  }
+};
+
+struct Query {
+  const Endpoint* endpoint = nullptr;
+  std::shared_ptr<const Credential> credential;
+  Id account;
+  // The capture; all zeros where the endpoint names none.
+  Id resource;
+  // The oldest answer that will do. Infinite: the server's policy decides. Zero: only one asked for from now on.
+  absl::Duration max_age = absl::InfiniteDuration();
+  // No answer is of use after this.
+  absl::Time deadline = absl::InfiniteFuture();
+  Trace trace;
+
+  Key key() const { return {credential->partition(), account, resource, endpoint->number}; }
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_SOURCE_QUERY_H_
