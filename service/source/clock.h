@@ -16,8 +16,8 @@ class Clock {
   virtual absl::Time Now() const = 0;
 };
 
-// The wall clock as it was at the start, moved on by the steady clock: ages and lifetimes stay right when somebody
-// sets the machine's clock.
+// The wall clock as it was at the start, moved on by the steady clock: ages and lifetimes stay
+// right when somebody sets the machine's clock.
 class SteadyWallClock final : public Clock {
  public:
   absl::Time Now() const override {

@@ -13,15 +13,16 @@ namespace {
 
 constexpr size_t kMostBytes = 4096;
 
-// The secret as it may stand in a header line, or why it may not. libcurl sends what it is given, so a line break in
-// here would be a second header.
-absl::StatusOr<std::string> CleanSecret(std::string_view what, std::string_view secret) {
+// The secret as it may stand in a header line, or why it may not. libcurl sends what it is given,
+// so a line break in here would be a second header.
+absl::StatusOr<std::string> CleanSecret(absl::string_view what, absl::string_view secret) {
   secret = absl::StripAsciiWhitespace(secret);
   if (secret.empty()) return absl::InvalidArgumentError(absl::StrCat("the ", what, " is empty"));
   if (secret.size() > kMostBytes) {
     return absl::InvalidArgumentError(absl::StrCat("the ", what, " is longer than 4 KiB"));
   }
-  if (!std::all_of(secret.begin(), secret.end(), [](unsigned char c) { return absl::ascii_isgraph(c); })) {
+  if (!std::all_of(secret.begin(), secret.end(),
+                   [](unsigned char c) { return absl::ascii_isgraph(c); })) {
     return absl::InvalidArgumentError(
         absl::StrCat("the ", what, " contains a space, a line break or another character that is ",
                      "not printable ASCII"));
@@ -30,7 +31,7 @@ absl::StatusOr<std::string> CleanSecret(std::string_view what, std::string_view 
 }
 
 // Each part goes in with its length, so that no two different credentials hash the same text.
-Partition PartitionOf(std::string_view kind, std::string_view first, std::string_view second) {
+Partition PartitionOf(absl::string_view kind, absl::string_view first, absl::string_view second) {
   const std::string text = absl::StrCat("pcap-gateway partition 1/", kind, "/", first.size(), "/",
                                         first, "/", second.size(), "/", second);
   std::array<uint8_t, SHA256_DIGEST_LENGTH> digest;
@@ -46,7 +47,7 @@ Credential::Credential(Owner owner, Partition partition, std::vector<std::string
     : owner_(owner), partition_(partition), header_lines_(std::move(header_lines)) {}
 
 absl::StatusOr<std::shared_ptr<const Credential>> Credential::FromToken(Owner owner,
-                                                                        std::string_view token) {
+                                                                        absl::string_view token) {
   absl::StatusOr<std::string> clean = CleanSecret("API token", token);
   if (!clean.ok()) return clean.status();
   return std::shared_ptr<const Credential>(new Credential(
@@ -54,7 +55,7 @@ absl::StatusOr<std::shared_ptr<const Credential>> Credential::FromToken(Owner ow
 }
 
 absl::StatusOr<std::shared_ptr<const Credential>> Credential::FromEmailAndKey(
-    Owner owner, std::string_view email, std::string_view key) {
+    Owner owner, absl::string_view email, absl::string_view key) {
   absl::StatusOr<std::string> clean_email = CleanSecret("email", email);
   if (!clean_email.ok()) return clean_email.status();
   absl::StatusOr<std::string> clean_key = CleanSecret("API key", key);

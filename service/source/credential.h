@@ -6,14 +6,15 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace pcap_gateway {
 
-// Names a credential without giving it away: two credentials have the same partition only if they are the same.
+// Names a credential without giving it away: two credentials have the same partition only if they
+// are the same.
 using Partition = std::array<uint8_t, 16>;
 
 // Immutable once made, shared between threads. Never printed: it has no conversion to text.
@@ -22,16 +23,17 @@ class Credential {
   // Whose it is decides what 401 and 403 mean: the caller's own mistake, or the gateway's.
   enum class Owner { kGateway, kCaller };
 
-  // An API token, sent as `Authorization: Bearer`. White space around it (a token file's last newline) is dropped; a
-  // token that is empty, longer than 4 KiB or has anything but printable ASCII inside is INVALID_ARGUMENT, and the
-  // status's message never repeats it.
+  // An API token, sent as `Authorization: Bearer`. White space around it (a token file's last
+  // newline) is dropped; a token that is empty, longer than 4 KiB or has anything but printable
+  // ASCII inside is INVALID_ARGUMENT, and the status's message never repeats it.
   static absl::StatusOr<std::shared_ptr<const Credential>> FromToken(Owner owner,
-                                                                     std::string_view token);
+                                                                     absl::string_view token);
 
-  // A user's email and global API key, sent as `X-Auth-Email` and `X-Auth-Key`. Same rules as for a token, for both.
+  // A user's email and global API key, sent as `X-Auth-Email` and `X-Auth-Key`. Same rules as for a
+  // token, for both.
   static absl::StatusOr<std::shared_ptr<const Credential>> FromEmailAndKey(Owner owner,
-                                                                           std::string_view email,
-                                                                           std::string_view key);
+                                                                           absl::string_view email,
+                                                                           absl::string_view key);
 
   Owner owner() const { return owner_; }
 

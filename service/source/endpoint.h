@@ -1,14 +1,14 @@
 // Endpoint: one RPC as data. How it is asked over REST, and how the answer becomes a message.
 //
-// A new RPC is one Endpoint (a file in endpoints/) and one method (in rpc/pcap_service.cc); cache and upstream carry
-// it without knowing which one it is.
+// A new RPC is one Endpoint (a file in endpoints/) and one method (in rpc/pcap_service.cc); cache
+// and upstream carry it without knowing which one it is.
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_ENDPOINT_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_ENDPOINT_H_
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
+#include "absl/strings/string_view.h"
 #include "service/source/credential.h"
 #include "service/source/http_answer.h"
 #include "service/source/id.h"
@@ -28,16 +28,17 @@ struct ParseOptions {
 // Lives for the whole process; compared by address.
 struct Endpoint {
   // The RPC's name, "GetPcap".
-  std::string_view name;
+  absl::string_view name;
   // Tells endpoints apart in a Key, and in the shared tier: never reused.
   uint8_t number;
   // HTTP method.
-  std::string_view method;
+  absl::string_view method;
   // Asking twice is the same as asking once, so a failed attempt may be repeated.
   bool idempotent;
   // The path below the base URL, beginning with '/'. Made of checked ids only.
   std::string (*path)(const Query& query);
-  // Turns any HTTP answer into an outcome (`as_of` and `cf_ray` are filled in by the caller). Never throws.
+  // Turns any HTTP answer into an outcome (`as_of` and `cf_ray` are filled in by the caller). Never
+  // throws.
   Outcome (*parse)(const HttpAnswer& answer, const ParseOptions& options);
 };
 

@@ -2,7 +2,7 @@
 
 namespace pcap_gateway {
 
-std::string_view NameOf(Reason reason) {
+absl::string_view NameOf(Reason reason) {
   switch (reason) {
     case Reason::kInvalidRequest:
       return "INVALID_REQUEST";

@@ -1,19 +1,21 @@
-// Error: why a call has no answer. The one error type inside the gateway; rpc/ turns it into a google.rpc.Status.
+// Error: why a call has no answer. The one error type inside the gateway; rpc/ turns it into a
+// google.rpc.Status.
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_ERROR_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_ERROR_H_
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace pcap_gateway {
 
-// Stable, and what callers switch over. Each stands, with its meaning, in proto/pcap/v1/pcap_service.proto.
+// Stable, and what callers switch over. Each stands, with its meaning, in
+// proto/pcap/v1/pcap_service.proto.
 enum class Reason {
   kInvalidRequest,
   kMissingCredential,
@@ -37,7 +39,7 @@ enum class Reason {
 };
 
 // The reason's name in UPPER_SNAKE_CASE, as it goes into google.rpc.ErrorInfo.
-std::string_view NameOf(Reason reason);
+absl::string_view NameOf(Reason reason);
 
 // One field of the request and what is wrong with it.
 struct FieldViolation {

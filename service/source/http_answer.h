@@ -1,4 +1,5 @@
-// HttpAnswer: what a server upstream said, whatever its status. A 404 or a 500 is an answer; only "no answer" is not.
+// HttpAnswer: what a server upstream said, whatever its status. A 404 or a 500 is an answer; only
+// "no answer" is not.
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_HTTP_ANSWER_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_HTTP_ANSWER_H_
 
@@ -6,8 +7,8 @@
 
 namespace pcap_gateway {
 
-// Headers are as they came, without the white space around them; empty where the answer has none. They are foreign
-// text: nothing here may go into gRPC metadata unchecked.
+// Headers are as they came, without the white space around them; empty where the answer has none.
+// They are foreign text: nothing here may go into gRPC metadata unchecked.
 struct HttpAnswer {
   int status = 0;  // 200 to 599
   std::string body;

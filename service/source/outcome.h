@@ -39,12 +39,12 @@ using OutcomePtr = std::shared_ptr<const Outcome>;
 // How a reply came about, in the words of RFC 9211.
 struct CacheStatus {
   enum class How {
-    kHit,         // from the store, fresh
-    kUriMiss,     // forwarded: nothing stored
-    kStale,       // forwarded: what is stored is too old for the server's policy
-    kRequest,     // forwarded: what is stored is too old for this caller
-    kBypass,      // forwarded: there is no cache
-    kNotForwarded // nothing was asked upstream: the call failed before (no cache-status is sent)
+    kHit,          // from the store, fresh
+    kUriMiss,      // forwarded: nothing stored
+    kStale,        // forwarded: what is stored is too old for the server's policy
+    kRequest,      // forwarded: what is stored is too old for this caller
+    kBypass,       // forwarded: there is no cache
+    kNotForwarded  // nothing was asked upstream: the call failed before (no cache-status is sent)
   };
   How how = How::kNotForwarded;
   bool stored = false;     // the answer was put into the store

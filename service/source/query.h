@@ -13,7 +13,8 @@
 
 namespace pcap_gateway {
 
-// What goes to Cloudflare with a request so that it can be found again. Validated: printable ASCII, or empty.
+// What goes to Cloudflare with a request so that it can be found again. Validated: printable ASCII,
+// or empty.
 struct Trace {
   std::string traceparent;
   std::string tracestate;
@@ -41,7 +42,8 @@ struct Query {
   Id account;
   // The capture; all zeros where the endpoint names none.
   Id resource;
-  // The oldest answer that will do. Infinite: the server's policy decides. Zero: only one asked for from now on.
+  // The oldest answer that will do. Infinite: the server's policy decides. Zero: only one asked for
+  // from now on.
   absl::Duration max_age = absl::InfiniteDuration();
   // No answer is of use after this.
   absl::Time deadline = absl::InfiniteFuture();

@@ -1,6 +1,7 @@
 // Source: the seam of the gateway. Ask it, and be called back once with a reply.
 //
-// The REST client at the end of the way is a Source; the cache is a Source around a Source; so is every later layer.
+// The REST client at the end of the way is a Source; the cache is a Source around a Source; so is
+// every later layer.
 //
 //   if (std::optional<Reply> reply = source.AtHand(query)) return Send(*reply);
 //   Ticket ticket = source.Ask(std::move(query), [](Reply reply) { Send(reply); });
@@ -26,8 +27,8 @@ class Ticket {
   // `cancel` runs at most once, at Cancel().
   explicit Ticket(absl::AnyInvocable<void() &&> cancel) : cancel_(std::move(cancel)) {}
 
-  // Ends the wait: if `done` has not run yet, it runs soon (perhaps inside this call) with an error of code CANCELLED.
-  // No effect after that, or a second time. Not thread-safe against itself.
+  // Ends the wait: if `done` has not run yet, it runs soon (perhaps inside this call) with an error
+  // of code CANCELLED. No effect after that, or a second time. Not thread-safe against itself.
   void Cancel() {
     if (cancel_) std::exchange(cancel_, nullptr)();
   }
@@ -42,11 +43,13 @@ class Source {
 
   virtual ~Source() = default;
 
-  // A kept reply that `query` accepts, if there is one. Never blocks; a layer may start a refresh on the side.
+  // A kept reply that `query` accepts, if there is one. Never blocks; a layer may start a refresh
+  // on the side.
   virtual std::optional<Reply> AtHand(const Query& query) = 0;
 
-  // Asks. `done` runs exactly once, whatever happens: on any thread, perhaps before Ask returns; it must not block.
-  // The source outlives its open questions only if its owner sees to it: cancel or await them before destroying it.
+  // Asks. `done` runs exactly once, whatever happens: on any thread, perhaps before Ask returns; it
+  // must not block. The source outlives its open questions only if its owner sees to it: cancel or
+  // await them before destroying it.
   virtual Ticket Ask(Query query, Done done) = 0;
 };
 
