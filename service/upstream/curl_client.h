@@ -1,0 +1,78 @@
+// CurlClient: HttpClient on libcurl's multi interface, and the thread that is the Loop.
+//
+// One thread waits in epoll for libcurl's sockets, libcurl's timer and its own inbox; everything it
+// owns is touched by that thread alone. Connections are kept and shared: HTTP/2 over TLS (one
+// connection, many streams), HTTP/1.1 over plain http, because libcurl 7.88 loses reused cleartext
+// HTTP/2 connections.
+//
+// What it will not do, whatever the environment or the server says: follow redirects, use a proxy
+// or .netrc that nobody asked for, speak to a server whose certificate does not verify, leave http
+// and https.
+#ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_CURL_CLIENT_H_
+#define PCAP_GATEWAY_SERVICE_UPSTREAM_CURL_CLIENT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "service/source/counter.h"
+#include "service/upstream/http_client.h"
+#include "service/upstream/loop.h"
+
+namespace pcap_gateway {
+
+struct CurlOptions {
+  // PEM file of the certificates to trust instead of the system's; empty: the system's (and
+  // SSL_CERT_FILE).
+  std::string ca_file;
+  // URL of a proxy; empty: none, whatever the environment says.
+  std::string proxy;
+  std::string user_agent = "pcap-gateway";
+  absl::Duration connect_timeout = absl::Seconds(10);
+  // Open connections to one host; further requests wait for a free one.
+  int most_connections = 256;
+  // A connection older than this is not used again, so that DNS changes are followed.
+  absl::Duration connection_age = absl::Minutes(10);
+};
+
+// Written by the loop's thread, read by any.
+struct CurlStats {
+  Counter started;   // requests sent
+  Counter answered;  // of those, got an HTTP answer
+  Counter failed;    // of those, got none
+};
+
+class CurlClient final : public HttpClient, public Loop {
+ public:
+  // Starts the thread. Fails where the process is out of file descriptors, or `options` cannot be
+  // used.
+  static absl::StatusOr<std::unique_ptr<CurlClient>> Start(const CurlOptions& options);
+
+  // Stops, if Stop was not called.
+  ~CurlClient() override;
+
+  // Ends all requests with kStopped and joins the thread. What is posted before still runs; nothing
+  // may be after. Call it from another thread, once.
+  void Stop();
+
+  // Any thread.
+  void Post(Task task) override;
+
+  // Loop's thread only.
+  Ticket Send(HttpRequest request, Done done) override;
+
+  const CurlStats& stats() const { return stats_; }
+
+ private:
+  class Impl;
+  explicit CurlClient(const CurlOptions& options);
+
+  CurlStats stats_;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_UPSTREAM_CURL_CLIENT_H_

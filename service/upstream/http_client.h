@@ -1,0 +1,71 @@
+// HttpClient: the transport seam. A request in; one answer, or the reason why there is none, out.
+//
+// An HTTP status is an answer, whatever its number. What repeats, limits or withholds requests
+// (retries, budget, circuit breaker) is an HttpClient around an HttpClient.
+#ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_HTTP_CLIENT_H_
+#define PCAP_GATEWAY_SERVICE_UPSTREAM_HTTP_CLIENT_H_
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "service/source/credential.h"
+#include "service/source/http_answer.h"
+#include "service/source/source.h"
+
+namespace pcap_gateway {
+
+struct HttpRequest {
+  absl::string_view method = "GET";
+  // Absolute; made of the configured base URL and checked ids.
+  std::string url;
+  // Its header lines are sent; it also names whose budget the request is charged to.
+  std::shared_ptr<const Credential> credential;
+  // Further header lines, `Name: value`; printable ASCII.
+  std::vector<std::string> header_lines;
+  // From Send to the last byte; positive.
+  absl::Duration timeout = absl::Seconds(30);
+  // A longer body fails the request.
+  size_t most_body_bytes = 1 << 20;
+};
+
+// Why there is no answer.
+struct TransportFailure {
+  enum class Kind {
+    kResolve,    // the name has no address
+    kConnect,    // refused, unreachable
+    kTls,        // no trust, wrong host, handshake
+    kTimeout,    // `timeout` passed
+    kBroken,     // reset, closed early, bytes missing
+    kMalformed,  // not HTTP, or a URL that cannot be asked
+    kTooLarge,   // more than `most_body_bytes`
+    kCancelled,  // by the ticket
+    kStopped,    // this process is shutting down
+  };
+  Kind kind;
+  // What went wrong, for a person. Public: names no header, no secret.
+  std::string detail;
+};
+
+using HttpResult = std::variant<HttpAnswer, TransportFailure>;
+
+// Used on the loop's thread only; so decorators need no locks.
+class HttpClient {
+ public:
+  using Done = absl::AnyInvocable<void(HttpResult) &&>;
+
+  virtual ~HttpClient() = default;
+
+  // Sends. `done` runs exactly once on the loop's thread, never before Send returns unless the
+  // request cannot even be started. The ticket's Cancel aborts the transfer: `done` runs inside it,
+  // with kCancelled.
+  virtual Ticket Send(HttpRequest request, Done done) = 0;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_UPSTREAM_HTTP_CLIENT_H_

@@ -1,0 +1,127 @@
+#include "service/upstream/rest_source.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+
+namespace pcap_gateway {
+namespace {
+
+using Kind = TransportFailure::Kind;
+
+Error ErrorOf(const TransportFailure& failure, bool caller_set_the_limit) {
+  switch (failure.kind) {
+    case Kind::kCancelled:
+      return Error(absl::StatusCode::kCancelled, Reason::kCancelled, "the call was cancelled");
+    case Kind::kStopped:
+      return Error(absl::StatusCode::kUnavailable, Reason::kShuttingDown,
+                   "this gateway is shutting down; ask another one");
+    case Kind::kTooLarge:
+      return Error(absl::StatusCode::kInternal, Reason::kUpstreamResponseTooLarge,
+                   "Cloudflare's answer is larger than the gateway accepts");
+    case Kind::kTimeout:
+      if (caller_set_the_limit) {
+        return Error(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
+                     "the call's deadline passed before Cloudflare answered");
+      }
+      return Error(absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable,
+                   "Cloudflare did not answer in time");
+    case Kind::kResolve:
+    case Kind::kConnect:
+    case Kind::kTls:
+    case Kind::kBroken:
+    case Kind::kMalformed:
+      return Error(absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable,
+                   absl::StrCat("Cloudflare gave no answer: ", failure.detail));
+  }
+  return Error(absl::StatusCode::kInternal, Reason::kInternal, "unknown transport failure");
+}
+
+// A ray id is hex digits, a dash and a data center's code. Anything else is not repeated to
+// callers: it would be foreign text in their metadata.
+std::string CleanRay(absl::string_view ray) {
+  const bool clean = ray.size() <= 64 && std::all_of(ray.begin(), ray.end(), [](unsigned char c) {
+                       return absl::ascii_isalnum(c) || c == '-';
+                     });
+  return clean ? std::string(ray) : "";
+}
+
+}  // namespace
+
+// A query on its way. The loop's thread only, once posted.
+struct RestSource::Call {
+  Query query;
+  Done done;
+  Ticket ticket;
+  absl::Time sent_at;
+  bool caller_set_the_limit = false;  // its deadline is nearer than our own timeout
+};
+
+RestSource::RestSource(Loop& loop, HttpClient& client, RestOptions options, const Clock& clock)
+    : loop_(loop), client_(client), options_(std::move(options)), clock_(clock) {}
+
+std::optional<Reply> RestSource::AtHand(const Query&) { return std::nullopt; }
+
+Ticket RestSource::Ask(Query query, Done done) {
+  auto call = std::make_shared<Call>();
+  call->query = std::move(query);
+  call->done = std::move(done);
+  loop_.Post([this, call] { Send(call); });
+  // Tasks run in the order they were posted in, so the request has been sent when this asks to
+  // cancel it.
+  return Ticket([this, call] { loop_.Post([call] { call->ticket.Cancel(); }); });
+}
+
+void RestSource::Send(const std::shared_ptr<Call>& call) {
+  const Query& query = call->query;
+  call->sent_at = clock_.Now();
+  const absl::Duration left = query.deadline - call->sent_at;
+  call->caller_set_the_limit = left < options_.timeout;
+  HttpRequest request{
+      .method = query.endpoint->method,
+      .url = absl::StrCat(options_.base_url, query.endpoint->path(query)),
+      .credential = query.credential,
+      .timeout = std::min(left, options_.timeout),
+  };
+  if (!query.trace.traceparent.empty()) {
+    request.header_lines.push_back(absl::StrCat("traceparent: ", query.trace.traceparent));
+  }
+  if (!query.trace.tracestate.empty()) {
+    request.header_lines.push_back(absl::StrCat("tracestate: ", query.trace.tracestate));
+  }
+  if (!query.trace.request_id.empty()) {
+    request.header_lines.push_back(absl::StrCat("X-Request-ID: ", query.trace.request_id));
+  }
+  Ticket ticket = client_.Send(std::move(request), [this, call](HttpResult result) {
+    call->ticket = Ticket();
+    OutcomePtr outcome = OutcomeOf(*call, std::move(result));
+    const absl::Duration age = std::max(clock_.Now() - outcome->as_of, absl::ZeroDuration());
+    std::exchange(call->done, nullptr)(Reply{.outcome = std::move(outcome),
+                                             .cache_status = {.how = CacheStatus::How::kBypass},
+                                             .age = age});
+  });
+  // Send may have failed at once; then there is nothing left to cancel.
+  if (call->done) call->ticket = std::move(ticket);
+}
+
+OutcomePtr RestSource::OutcomeOf(const Call& call, HttpResult result) const {
+  auto outcome = std::make_shared<Outcome>();
+  if (const auto* failure = std::get_if<TransportFailure>(&result)) {
+    outcome->error = std::make_unique<const Error>(ErrorOf(*failure, call.caller_set_the_limit));
+  } else {
+    const HttpAnswer& answer = std::get<HttpAnswer>(result);
+    *outcome = call.query.endpoint->parse(
+        answer, {.credential_owner = call.query.credential->owner(),
+                 .reveal_destination_secrets = options_.reveal_destination_secrets});
+    outcome->http_status = answer.status;
+    outcome->cf_ray = CleanRay(answer.cf_ray);
+  }
+  outcome->as_of = call.sent_at;
+  return outcome;
+}
+
+}  // namespace pcap_gateway

@@ -1,0 +1,55 @@
+// RestSource: the Source at the end of the way. It asks Cloudflare itself, every time.
+//
+//   RestSource source(loop, http_client, {.base_url = "https://api.cloudflare.com/client/v4"},
+//   clock);
+#ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_REST_SOURCE_H_
+#define PCAP_GATEWAY_SERVICE_UPSTREAM_REST_SOURCE_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "service/source/clock.h"
+#include "service/source/source.h"
+#include "service/upstream/http_client.h"
+#include "service/upstream/loop.h"
+
+namespace pcap_gateway {
+
+struct RestOptions {
+  // Without a slash at its end.
+  std::string base_url;
+  // One request takes no longer, even when the caller would wait.
+  absl::Duration timeout = absl::Seconds(30);
+  bool reveal_destination_secrets = false;
+};
+
+// Turns queries into HTTP requests and answers into outcomes. The work happens on the loop's
+// thread, parsing too: some microseconds for a usual answer, some milliseconds for one near the
+// limit of 1 MiB.
+class RestSource final : public Source {
+ public:
+  // All of them outlive the source; `client` is used on the loop's thread only.
+  RestSource(Loop& loop, HttpClient& client, RestOptions options, const Clock& clock);
+
+  // Nothing is kept here.
+  std::optional<Reply> AtHand(const Query& query) override;
+
+  // `done` runs on the loop's thread.
+  Ticket Ask(Query query, Done done) override;
+
+ private:
+  struct Call;
+
+  void Send(const std::shared_ptr<Call>& call);
+  OutcomePtr OutcomeOf(const Call& call, HttpResult result) const;
+
+  Loop& loop_;
+  HttpClient& client_;
+  const RestOptions options_;
+  const Clock& clock_;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_UPSTREAM_REST_SOURCE_H_

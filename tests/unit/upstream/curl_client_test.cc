@@ -1,0 +1,290 @@
+#include "service/upstream/curl_client.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "tests/support/event.h"
+#include "tests/support/queries.h"
+#include "tests/support/scripted_server.h"
+
+namespace pcap_gateway {
+namespace {
+
+using Kind = TransportFailure::Kind;
+using testing::HasSubstr;
+using testing::Not;
+
+class CurlClientTest : public testing::Test {
+ protected:
+  CurlClientTest() : client_(*CurlClient::Start({})) {}
+
+  // Sends from the loop's thread and waits for the end.
+  HttpResult Get(HttpRequest request) {
+    std::optional<HttpResult> result;
+    Event ended;
+    client_->Post([&] {
+      client_->Send(std::move(request), [&](HttpResult got) {
+        result = std::move(got);
+        ended.Happen();
+      });
+    });
+    if (!ended.Await()) std::abort();
+    return *std::move(result);
+  }
+
+  HttpAnswer GetAnswer(HttpRequest request) {
+    HttpResult result = Get(std::move(request));
+    if (const auto* failure = std::get_if<TransportFailure>(&result)) {
+      ADD_FAILURE() << failure->detail;
+      return {};
+    }
+    return std::get<HttpAnswer>(std::move(result));
+  }
+
+  std::optional<Kind> GetFailure(HttpRequest request) {
+    HttpResult result = Get(std::move(request));
+    const auto* failure = std::get_if<TransportFailure>(&result);
+    return failure == nullptr ? std::nullopt : std::optional(failure->kind);
+  }
+
+  std::unique_ptr<CurlClient> client_;
+};
+
+TEST_F(CurlClientTest, GivesStatusBodyAndTheHeadersOfUse) {
+  ScriptedServer server([](const std::string&) {
+    return Answer(429, "{}",
+                  "Content-Type: application/json\r\nCF-Ray: 8f1-AMS\r\nRetry-After: 17\r\n"
+                  "ratelimit: \"default\";r=50;t=30\r\nratelimit: \"burst\";r=1;t=2\r\n"
+                  "Ratelimit-Policy: \"burst\";q=100;w=60\r\n");
+  });
+  const HttpAnswer answer = GetAnswer({.url = server.url()});
+  EXPECT_EQ(answer.status, 429);
+  EXPECT_EQ(answer.body, "{}");
+  EXPECT_EQ(answer.content_type, "application/json");
+  EXPECT_EQ(answer.cf_ray, "8f1-AMS");
+  EXPECT_EQ(answer.retry_after, "17");
+  EXPECT_EQ(answer.ratelimit, "\"default\";r=50;t=30, \"burst\";r=1;t=2");
+  EXPECT_EQ(answer.ratelimit_policy, "\"burst\";q=100;w=60");
+}
+
+TEST_F(CurlClientTest, SendsTheCredentialAndTheGivenHeaders) {
+  std::string seen;
+  ScriptedServer server([&](const std::string& request) {
+    seen = request;
+    return Answer(200, "{}");
+  });
+  GetAnswer({.url = server.url() + "/accounts/1",
+             .credential = TestCredential("canary"),
+             .header_lines = {"traceparent: 00-1-2-01"}});
+  EXPECT_THAT(seen, HasSubstr("GET /accounts/1 HTTP/1.1\r\n"));
+  EXPECT_THAT(seen, HasSubstr("Authorization: Bearer canary\r\n"));
+  EXPECT_THAT(seen, HasSubstr("traceparent: 00-1-2-01\r\n"));
+  EXPECT_THAT(seen, HasSubstr("User-Agent: pcap-gateway\r\n"));
+}
+
+TEST_F(CurlClientTest, HeadersOfOneRequestAreNotSentWithTheNext) {
+  std::string seen;
+  ScriptedServer server([&](const std::string& request) {
+    seen = request;
+    return Answer(200, "{}");
+  });
+  GetAnswer({.url = server.url(),
+             .credential = TestCredential("canary"),
+             .header_lines = {"X-Request-ID: one"}});
+  GetAnswer({.url = server.url()});
+  EXPECT_THAT(seen, Not(HasSubstr("canary")));
+  EXPECT_THAT(seen, Not(HasSubstr("X-Request-ID")));
+}
+
+TEST_F(CurlClientTest, UsesItsConnectionAgain) {
+  ScriptedServer server([](const std::string&) { return Answer(200, "{}"); });
+  for (int i = 0; i < 5; ++i) GetAnswer({.url = server.url()});
+  EXPECT_EQ(server.connections(), 1u);
+}
+
+TEST_F(CurlClientTest, AnIdleConnectionThatTheServerClosedIsReplacedUnnoticed) {
+  ScriptedServer server([](const std::string&) {
+    Bytes bytes = Answer(200, "{}");
+    bytes.then = Bytes::Then::kClose;
+    return bytes;
+  });
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(GetAnswer({.url = server.url()}).status, 200);
+  EXPECT_EQ(server.connections(), 5u);
+}
+
+TEST_F(CurlClientTest, InterimAnswersArePassedOver) {
+  ScriptedServer server([](const std::string&) {
+    Bytes bytes = Answer(200, "{}");
+    bytes.text = "HTTP/1.1 103 Early Hints\r\nCF-Ray: early\r\n\r\n" + bytes.text;
+    return bytes;
+  });
+  const HttpAnswer answer = GetAnswer({.url = server.url()});
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.cf_ray, "");
+}
+
+TEST_F(CurlClientTest, FollowsNoRedirect) {
+  std::atomic<int> asked_elsewhere{0};
+  ScriptedServer elsewhere([&](const std::string&) {
+    ++asked_elsewhere;
+    return Answer(200, "{}");
+  });
+  ScriptedServer server([&](const std::string&) {
+    return Answer(301, "", "Location: " + elsewhere.url() + "/\r\n");
+  });
+  const HttpAnswer answer =
+      GetAnswer({.url = server.url(), .credential = TestCredential("canary")});
+  EXPECT_EQ(answer.status, 301);
+  EXPECT_EQ(asked_elsewhere, 0);
+}
+
+TEST_F(CurlClientTest, UsesNoProxyFromTheEnvironment) {
+  setenv("http_proxy", "http://127.0.0.1:1", 1);
+  setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
+  ScriptedServer server([](const std::string&) { return Answer(200, "{}"); });
+  EXPECT_EQ(GetAnswer({.url = server.url()}).status, 200);
+  unsetenv("http_proxy");
+  unsetenv("ALL_PROXY");
+}
+
+TEST_F(CurlClientTest, ABodyOverTheLimitFailsTheRequestEvenWithoutAContentLength) {
+  ScriptedServer server([](const std::string&) {
+    return Bytes{"HTTP/1.1 200 OK\r\n\r\n" + std::string(5000, 'x'), Bytes::Then::kClose};
+  });
+  EXPECT_EQ(GetFailure({.url = server.url(), .most_body_bytes = 4999}), Kind::kTooLarge);
+  EXPECT_EQ(GetAnswer({.url = server.url(), .most_body_bytes = 5000}).body.size(), 5000u);
+}
+
+TEST_F(CurlClientTest, ABodyThatEndsEarlyIsABrokenAnswer) {
+  ScriptedServer server([](const std::string&) {
+    return Bytes{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"half", Bytes::Then::kClose};
+  });
+  EXPECT_EQ(GetFailure({.url = server.url()}), Kind::kBroken);
+}
+
+TEST_F(CurlClientTest, AResetIsABrokenAnswer) {
+  ScriptedServer server([](const std::string&) { return Bytes{"", Bytes::Then::kReset}; });
+  EXPECT_EQ(GetFailure({.url = server.url()}), Kind::kBroken);
+}
+
+TEST_F(CurlClientTest, WhatIsNotHttpIsMalformed) {
+  ScriptedServer server(
+      [](const std::string&) { return Bytes{"SSH-2.0-OpenSSH_9.2\r\n\r\n", Bytes::Then::kClose}; });
+  EXPECT_EQ(GetFailure({.url = server.url()}), Kind::kMalformed);
+}
+
+TEST_F(CurlClientTest, NobodyListening) {
+  int port;
+  {
+    ScriptedServer server([](const std::string&) { return Answer(200, "{}"); });
+    port = server.port();
+  }
+  EXPECT_EQ(GetFailure({.url = absl::StrCat("http://127.0.0.1:", port)}), Kind::kConnect);
+}
+
+TEST_F(CurlClientTest, ANameWithoutAnAddress) {
+  EXPECT_EQ(GetFailure({.url = "http://no-such-host.invalid/"}), Kind::kResolve);
+}
+
+TEST_F(CurlClientTest, OtherProtocolsAreRefused) {
+  EXPECT_EQ(GetFailure({.url = "file:///etc/passwd"}), Kind::kMalformed);
+}
+
+TEST_F(CurlClientTest, ASilentServerTimesOut) {
+  ScriptedServer server([](const std::string&) { return Bytes{"", Bytes::Then::kHang}; });
+  EXPECT_EQ(GetFailure({.url = server.url(), .timeout = absl::Milliseconds(50)}), Kind::kTimeout);
+}
+
+TEST_F(CurlClientTest, CancelEndsTheTransferAndClosesItsConnection) {
+  Event asked;
+  ScriptedServer server([&](const std::string&) {
+    asked.Happen();
+    return Bytes{"", Bytes::Then::kHang};
+  });
+  Event ended;
+  std::optional<Kind> kind;
+  Ticket ticket;
+  client_->Post([&] {
+    ticket = client_->Send({.url = server.url()}, [&](HttpResult result) {
+      kind = std::get<TransportFailure>(result).kind;
+      ended.Happen();
+    });
+  });
+  ASSERT_TRUE(asked.Await());
+  client_->Post([&] { ticket.Cancel(); });
+  ASSERT_TRUE(ended.Await());
+  EXPECT_EQ(kind, Kind::kCancelled);
+  EXPECT_TRUE(server.AwaitClientGone());
+}
+
+TEST_F(CurlClientTest, ATicketOfAnEarlierRequestDoesNotCancelTheHandlesNext) {
+  ScriptedServer server([](const std::string&) { return Answer(200, "{}"); });
+  Ticket old;
+  Event first;
+  client_->Post(
+      [&] { old = client_->Send({.url = server.url()}, [&](HttpResult) { first.Happen(); }); });
+  ASSERT_TRUE(first.Await());
+  Event second;
+  std::optional<HttpResult> result;
+  client_->Post([&] {
+    client_->Send({.url = server.url()}, [&](HttpResult got) {
+      result = std::move(got);
+      second.Happen();
+    });
+    old.Cancel();
+  });
+  ASSERT_TRUE(second.Await());
+  EXPECT_TRUE(std::holds_alternative<HttpAnswer>(*result));
+}
+
+TEST_F(CurlClientTest, StopFailsWhatIsUnderWayAndWhatComesAfter) {
+  Event asked;
+  ScriptedServer server([&](const std::string&) {
+    asked.Happen();
+    return Bytes{"", Bytes::Then::kHang};
+  });
+  std::vector<Kind> kinds;
+  const auto note = [&](HttpResult result) {
+    kinds.push_back(std::get<TransportFailure>(result).kind);
+  };
+  client_->Post([&] {
+    client_->Send({.url = server.url()}, [&](HttpResult result) {
+      note(std::move(result));
+      client_->Send({.url = server.url()}, note);
+    });
+  });
+  ASSERT_TRUE(asked.Await());
+  client_->Stop();
+  EXPECT_THAT(kinds, testing::ElementsAre(Kind::kStopped, Kind::kStopped));
+}
+
+TEST_F(CurlClientTest, ManyRequestsAtOnceAreAllAnswered) {
+  ScriptedServer server([](const std::string& request) {
+    return Answer(200, request.substr(0, request.find("\r\n")));
+  });
+  constexpr int kRequests = 300;
+  std::atomic<int> right{0};
+  std::atomic<int> ended{0};
+  Event all;
+  client_->Post([&] {
+    for (int i = 0; i < kRequests; ++i) {
+      client_->Send({.url = absl::StrCat(server.url(), "/", i)}, [&, i](HttpResult result) {
+        const auto* answer = std::get_if<HttpAnswer>(&result);
+        if (answer != nullptr && answer->body == absl::StrCat("GET /", i, " HTTP/1.1")) ++right;
+        if (++ended == kRequests) all.Happen();
+      });
+    }
+  });
+  ASSERT_TRUE(all.Await());
+  EXPECT_EQ(right, kRequests);
+}
+
+}  // namespace
+}  // namespace pcap_gateway

@@ -1,0 +1,177 @@
+#include "service/upstream/rest_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "tests/support/fake_clock.h"
+#include "tests/support/queries.h"
+
+namespace pcap_gateway {
+namespace {
+
+using Kind = TransportFailure::Kind;
+using testing::ElementsAre;
+
+// Keeps tasks until the test runs them.
+class FakeLoop final : public Loop {
+ public:
+  void Post(Task task) override { tasks_.push_back(std::move(task)); }
+
+  void RunAll() {
+    while (!tasks_.empty()) {
+      Task task = std::move(tasks_.front());
+      tasks_.pop_front();
+      std::move(task)();
+    }
+  }
+
+ private:
+  std::deque<Task> tasks_;
+};
+
+// Keeps requests until the test answers them.
+class FakeHttpClient final : public HttpClient {
+ public:
+  Ticket Send(HttpRequest request, Done done) override {
+    const size_t number = requests.size();
+    requests.push_back(std::move(request));
+    pending_.push_back(std::move(done));
+    return Ticket([this, number] { End(number, TransportFailure{Kind::kCancelled, "cancelled"}); });
+  }
+
+  void End(size_t number, HttpResult result) {
+    if (Done done = std::exchange(pending_[number], nullptr)) std::move(done)(std::move(result));
+  }
+
+  std::vector<HttpRequest> requests;
+
+ private:
+  std::vector<Done> pending_;
+};
+
+class RestSourceTest : public testing::Test {
+ protected:
+  Ticket Ask(Query query) {
+    return source_.Ask(std::move(query), [this](Reply reply) { replies_.push_back(reply); });
+  }
+
+  const Error& error() const { return *replies_.at(0).outcome->error; }
+
+  FakeClock clock_;
+  FakeLoop loop_;
+  FakeHttpClient http_;
+  RestSource source_{
+      loop_, http_, {.base_url = "https://api.test/v4", .timeout = absl::Seconds(30)}, clock_};
+  std::vector<Reply> replies_;
+};
+
+TEST_F(RestSourceTest, AsksTheEndpointsPathBelowTheBaseUrl) {
+  Query query = QueryFor(7);
+  query.trace = {.traceparent = "00-a-b-01", .tracestate = "k=v", .request_id = "r1"};
+  Ask(query);
+  loop_.RunAll();
+  ASSERT_EQ(http_.requests.size(), 1u);
+  EXPECT_EQ(http_.requests[0].url, "https://api.test/v4/" + NumberedId(7).ToString());
+  EXPECT_EQ(http_.requests[0].method, "GET");
+  EXPECT_EQ(http_.requests[0].credential, query.credential);
+  EXPECT_THAT(http_.requests[0].header_lines,
+              ElementsAre("traceparent: 00-a-b-01", "tracestate: k=v", "X-Request-ID: r1"));
+}
+
+TEST_F(RestSourceTest, AnAnswerBecomesAnOutcomeOfTheTimeItWasAskedFor) {
+  Ask(QueryFor(1));
+  loop_.RunAll();
+  const absl::Time sent_at = clock_.Now();
+  clock_.Advance(absl::Seconds(2));
+  http_.End(0, HttpAnswer{.status = 200, .body = "parsed", .cf_ray = "8f1-AMS"});
+  ASSERT_EQ(replies_.size(), 1u);
+  const Reply& reply = replies_[0];
+  EXPECT_EQ(reply.outcome->message, "parsed");
+  EXPECT_EQ(reply.outcome->http_status, 200);
+  EXPECT_EQ(reply.outcome->cf_ray, "8f1-AMS");
+  EXPECT_EQ(reply.outcome->as_of, sent_at);
+  EXPECT_EQ(reply.age, absl::Seconds(2));
+  EXPECT_EQ(reply.cache_status.how, CacheStatus::How::kBypass);
+}
+
+TEST_F(RestSourceTest, ARayThatIsNoRayIsNotRepeated) {
+  for (const char* ray : {"8f1\x01", "8f1 AMS", "\xc3\xa9", "a,b"}) {
+    replies_.clear();
+    Ask(QueryFor(1));
+    loop_.RunAll();
+    http_.End(http_.requests.size() - 1, HttpAnswer{.status = 200, .cf_ray = ray});
+    EXPECT_EQ(replies_.at(0).outcome->cf_ray, "") << ray;
+  }
+}
+
+TEST_F(RestSourceTest, TheNearerOfDeadlineAndTimeoutLimitsTheRequest) {
+  Query query = QueryFor(1);
+  query.deadline = clock_.Now() + absl::Seconds(3);
+  Ask(query);
+  Ask(QueryFor(2));
+  loop_.RunAll();
+  EXPECT_EQ(http_.requests[0].timeout, absl::Seconds(3));
+  EXPECT_EQ(http_.requests[1].timeout, absl::Seconds(30));
+}
+
+struct Row {
+  Kind kind;
+  absl::StatusCode code;
+  Reason reason;
+};
+
+TEST_F(RestSourceTest, EachTransportFailureHasItsCodeAndReason) {
+  const Row rows[] = {
+      {Kind::kResolve, absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable},
+      {Kind::kConnect, absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable},
+      {Kind::kTls, absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable},
+      {Kind::kTimeout, absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable},
+      {Kind::kBroken, absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable},
+      {Kind::kMalformed, absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable},
+      {Kind::kTooLarge, absl::StatusCode::kInternal, Reason::kUpstreamResponseTooLarge},
+      {Kind::kCancelled, absl::StatusCode::kCancelled, Reason::kCancelled},
+      {Kind::kStopped, absl::StatusCode::kUnavailable, Reason::kShuttingDown},
+  };
+  for (const Row& row : rows) {
+    replies_.clear();
+    Ask(QueryFor(1));
+    loop_.RunAll();
+    http_.End(http_.requests.size() - 1, TransportFailure{row.kind, "why"});
+    EXPECT_EQ(error().code, row.code) << NameOf(row.reason);
+    EXPECT_EQ(error().reason, row.reason) << NameOf(row.reason);
+    EXPECT_EQ(replies_[0].outcome->http_status, 0);
+  }
+}
+
+TEST_F(RestSourceTest, ATimeoutThatTheCallersDeadlineSetIsTheCallersDeadline) {
+  Query query = QueryFor(1);
+  query.deadline = clock_.Now() + absl::Seconds(3);
+  Ask(query);
+  loop_.RunAll();
+  http_.End(0, TransportFailure{Kind::kTimeout, "timeout"});
+  EXPECT_EQ(error().reason, Reason::kDeadlineExceeded);
+}
+
+TEST_F(RestSourceTest, CancelReachesTheRequest) {
+  Ticket ticket = Ask(QueryFor(1));
+  ticket.Cancel();  // before the loop has even sent it
+  loop_.RunAll();
+  ASSERT_EQ(replies_.size(), 1u);
+  EXPECT_EQ(error().code, absl::StatusCode::kCancelled);
+}
+
+TEST_F(RestSourceTest, CancelAfterTheAnswerChangesNothing) {
+  Ticket ticket = Ask(QueryFor(1));
+  loop_.RunAll();
+  http_.End(0, HttpAnswer{.status = 200, .body = "parsed"});
+  ticket.Cancel();
+  loop_.RunAll();
+  EXPECT_EQ(replies_.size(), 1u);
+}
+
+}  // namespace
+}  // namespace pcap_gateway
