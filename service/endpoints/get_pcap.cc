@@ -1,0 +1,86 @@
+#include "service/endpoints/get_pcap.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "google/protobuf/arena.h"
+#include "pcap/v1/pcap_service.pb.h"
+#include "service/mapping/envelope.h"
+#include "service/mapping/error_from_http.h"
+#include "service/mapping/json_value.h"
+#include "service/mapping/pcap_from_json.h"
+#include "service/source/query.h"
+
+namespace pcap_gateway {
+namespace {
+
+using pcap::v1::GetPcapResponse;
+
+// What gRPC clients accept unless told otherwise. JSON of 1 MiB can become five times as much: each
+// digit of an unknown list of digits takes eleven bytes.
+constexpr size_t kMostMessageBytes = 4 * 1024 * 1024;
+
+// Enough for a usual capture, so that building its message asks for no memory.
+constexpr size_t kArenaBytes = 4096;
+
+std::string Path(const Query& query) {
+  return absl::StrCat("/accounts/", query.account.ToString(), "/pcaps/", query.resource.ToString());
+}
+
+Outcome Failed(Outcome outcome, Error error) {
+  outcome.error = std::make_unique<const Error>(std::move(error));
+  return outcome;
+}
+
+Outcome Parse(const HttpAnswer& answer, const ParseOptions& options) {
+  Outcome outcome;
+  outcome.http_status = answer.status;
+  const JsonDocument document = JsonDocument::Parse(answer.body);
+  const Envelope envelope = ReadEnvelope(document.root());
+  if (std::optional<Error> error =
+          ErrorFromHttp(answer, document, envelope, options.credential_owner, absl::Now())) {
+    return Failed(std::move(outcome), *std::move(error));
+  }
+  if (envelope.result == nullptr) {
+    return Failed(std::move(outcome), InvalidResponse(answer, "without a result"));
+  }
+  if (!envelope.result->is_object()) {
+    return Failed(std::move(outcome),
+                  InvalidResponse(answer, "with a result that is not an object"));
+  }
+
+  alignas(std::max_align_t) char block[kArenaBytes];
+  google::protobuf::ArenaOptions arena_options;
+  arena_options.initial_block = block;
+  arena_options.initial_block_size = sizeof(block);
+  google::protobuf::Arena arena(arena_options);
+  auto& response = *google::protobuf::Arena::CreateMessage<GetPcapResponse>(&arena);
+  const Secrets secrets = options.reveal_destination_secrets ? Secrets::kReveal : Secrets::kHide;
+  PcapFromJson(*envelope.result, secrets, *response.mutable_pcap());
+  AppendInfos(envelope.messages, secrets, *response.mutable_messages());
+  if (response.ByteSizeLong() > kMostMessageBytes) {
+    return Failed(std::move(outcome),
+                  Error(absl::StatusCode::kInternal, Reason::kUpstreamResponseTooLarge,
+                        "Cloudflare's answer is larger than the gateway can pass on"));
+  }
+  outcome.stage = StageOf(response.pcap());
+  response.SerializeToString(&outcome.message);
+  return outcome;
+}
+
+}  // namespace
+
+const Endpoint kGetPcap = {
+    .name = "GetPcap",
+    .number = 1,
+    .method = "GET",
+    .idempotent = true,
+    .path = Path,
+    .parse = Parse,
+};
+
+}  // namespace pcap_gateway

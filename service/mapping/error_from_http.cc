@@ -1,0 +1,274 @@
+#include "service/mapping/error_from_http.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "service/mapping/public_text.h"
+
+namespace pcap_gateway {
+namespace {
+
+using absl::StatusCode;
+using pcap::v1::ResponseInfo;
+
+constexpr int kMostErrorsQuoted = 3;
+constexpr size_t kMostQuotedBytes = 200;
+constexpr size_t kMostUrlBytes = 512;
+
+struct Verdict {
+  StatusCode code;
+  Reason reason;
+  absl::string_view sentence;
+};
+
+constexpr Verdict kUnavailable = {StatusCode::kUnavailable, Reason::kUpstreamUnavailable,
+                                  "Cloudflare cannot answer now"};
+
+// The table for statuses that are no success.
+Verdict VerdictOn(int status, Credential::Owner owner) {
+  const bool callers = owner == Credential::Owner::kCaller;
+  switch (status) {
+    case 401:
+      if (callers) {
+        return {StatusCode::kUnauthenticated, Reason::kUpstreamUnauthenticated,
+                "Cloudflare does not accept the call's credential"};
+      }
+      [[fallthrough]];
+    case 403:
+      if (callers) {
+        return {StatusCode::kPermissionDenied, Reason::kUpstreamPermissionDenied,
+                "Cloudflare denies this to the call's credential"};
+      }
+      return {StatusCode::kInternal, Reason::kUpstreamCredentialsRejected,
+              "Cloudflare rejects the gateway's own credential"};
+    case 404:
+      return {StatusCode::kNotFound, Reason::kPcapNotFound,
+              "Cloudflare knows no such capture in this account"};
+    case 408:
+    case 425:
+      return kUnavailable;
+    case 409:
+      return {StatusCode::kAborted, Reason::kUpstreamConflict, "Cloudflare reports a conflict"};
+    case 429:
+      return {StatusCode::kResourceExhausted, Reason::kRateLimited,
+              "Cloudflare's rate limit is reached"};
+    default:
+      break;
+  }
+  if (status >= 400 && status < 500) {
+    return {StatusCode::kInvalidArgument, Reason::kUpstreamBadRequest,
+            "Cloudflare refuses the request"};
+  }
+  if (status >= 300 && status < 400) {
+    return {kUnavailable.code, kUnavailable.reason,
+            "Cloudflare answered with a redirect, which is not followed"};
+  }
+  return kUnavailable;
+}
+
+// These say all by themselves. In particular a rate limit is told by 429, never by its body.
+bool StandsWithoutBody(int status) { return status == 401 || status == 403 || status == 429; }
+
+// Error codes that may come with `success: false` in a 2xx, and the status that they belong to.
+// Cloudflare has no list of them. 7003 stands in the examples of its API schema; the others were
+// seen by users, as reported in public issues of cloudflare-go, its Terraform provider and others.
+struct KnownCode {
+  int64_t code;
+  int status;
+};
+constexpr KnownCode kKnownCodes[] = {
+    {971, 429},    // please wait and consider throttling your request speed
+    {6003, 401},   // invalid request headers; the malformed header follows in the error chain:
+    {6103, 401},   // ... invalid format for X-Auth-Key
+    {6111, 401},   // ... invalid format for Authorization
+    {7000, 404},   // no route for that URI
+    {7003, 404},   // could not route: perhaps the object identifier is invalid
+    {9103, 401},   // unknown X-Auth-Key or X-Auth-Email
+    {9106, 401},   // missing X-Auth-Key, X-Auth-Email or Authorization
+    {9109, 403},   // unauthorized to access the requested resource
+    {10000, 401},  // authentication error
+    {10001, 401},  // unable to authenticate the request
+    {10040, 429},  // rate limited
+    {10100, 429},  // rate limited
+};
+
+std::optional<int> StatusOf(const ResponseInfos& errors) {
+  for (const ResponseInfo& error : errors) {
+    for (const KnownCode& known : kKnownCodes) {
+      if (error.has_code() && error.code() == known.code) return known.status;
+    }
+  }
+  return std::nullopt;
+}
+
+// "PCAP not found (10003); try again"
+std::string Quoted(const ResponseInfos& errors) {
+  std::string text;
+  for (int i = 0; i < std::min(errors.size(), kMostErrorsQuoted); ++i) {
+    const ResponseInfo& error = errors[i];
+    if (!error.has_message() && !error.has_code()) continue;
+    if (!text.empty()) text += "; ";
+    const std::string message = PublicText(error.message(), kMostQuotedBytes);
+    if (!error.has_code()) {
+      text += message;
+    } else if (message.empty()) {
+      absl::StrAppend(&text, "error ", error.code());
+    } else {
+      absl::StrAppend(&text, message, " (", error.code(), ")");
+    }
+  }
+  return PublicText(text, kMostQuotedBytes);
+}
+
+// The first link to documentation that a caller may be shown.
+std::string DocumentationOf(const ResponseInfos& errors) {
+  for (const ResponseInfo& error : errors) {
+    const std::string& url = error.documentation_url();
+    if (absl::StartsWith(url, "https://") && url.size() <= kMostUrlBytes &&
+        std::all_of(url.begin(), url.end(),
+                    [](unsigned char c) { return absl::ascii_isgraph(c); })) {
+      return url;
+    }
+  }
+  return "";
+}
+
+// The media type without parameters; "unknown type" if it is not one.
+std::string MediaTypeOf(const HttpAnswer& answer) {
+  const absl::string_view type = absl::StripAsciiWhitespace(
+      absl::string_view(answer.content_type).substr(0, answer.content_type.find(';')));
+  const bool proper = !type.empty() && type.size() <= 64 &&
+                      std::all_of(type.begin(), type.end(), [](unsigned char c) {
+                        return absl::ascii_isalnum(c) || absl::StrContains("/+.-_", c);
+                      });
+  return proper ? absl::AsciiStrToLower(type) : "unknown type";
+}
+
+// "text/html, 1234 bytes": all that is told of a body that is no JSON.
+std::string DescribeBody(const HttpAnswer& answer, Error& error) {
+  const std::string type = MediaTypeOf(answer);
+  const std::string bytes = absl::StrCat(answer.body.size());
+  error.metadata.emplace_back("contentType", type);
+  error.metadata.emplace_back("bodyBytes", bytes);
+  return absl::StrCat(type, ", ", bytes, " bytes");
+}
+
+Error MakeError(const Verdict& verdict, const HttpAnswer& answer, const ResponseInfos& errors) {
+  Error error(verdict.code, verdict.reason,
+              absl::StrCat(verdict.sentence, " (HTTP ", answer.status, ")"));
+  error.metadata.emplace_back("httpStatus", absl::StrCat(answer.status));
+  if (!errors.empty() && errors[0].has_code()) {
+    error.metadata.emplace_back("upstreamCode", absl::StrCat(errors[0].code()));
+  }
+  if (std::string quoted = Quoted(errors); !quoted.empty()) {
+    absl::StrAppend(&error.message, ": ", quoted);
+    error.metadata.emplace_back("upstreamMessage", std::move(quoted));
+  }
+  error.documentation_url = DocumentationOf(errors);
+  return error;
+}
+
+Error ErrorOfStatus(const HttpAnswer& answer, bool is_json, const ResponseInfos& errors,
+                    Credential::Owner owner) {
+  const Verdict verdict = is_json || StandsWithoutBody(answer.status)
+                              ? VerdictOn(answer.status, owner)
+                              : VerdictOn(std::max(answer.status, 500), owner);
+  Error error = MakeError(verdict, answer, errors);
+  if (!is_json && !answer.body.empty()) {
+    absl::StrAppend(&error.message, ": the body is not JSON (", DescribeBody(answer, error), ")");
+  }
+  return error;
+}
+
+Error ErrorOfFailure(const HttpAnswer& answer, const ResponseInfos& errors,
+                     Credential::Owner owner) {
+  const std::optional<int> status = StatusOf(errors);
+  if (status.has_value()) return MakeError(VerdictOn(*status, owner), answer, errors);
+  return MakeError(
+      {StatusCode::kInternal, Reason::kUpstreamError, "Cloudflare reports a failure"}, answer,
+      errors);
+}
+
+Error ErrorOfUnreadable(const HttpAnswer& answer, const JsonDocument& document) {
+  if (answer.body.empty()) return InvalidResponse(answer, "without a body");
+  switch (document.fault()) {
+    case JsonDocument::Fault::kTooDeep:
+      return InvalidResponse(
+          answer, absl::StrCat("with JSON nested deeper than ", JsonDocument::kMostDepth));
+    case JsonDocument::Fault::kMalformed: {
+      Error error = InvalidResponse(answer, "with a body that is not JSON");
+      absl::StrAppend(&error.message, " (", DescribeBody(answer, error), ")");
+      return error;
+    }
+    case JsonDocument::Fault::kNone:
+      break;
+  }
+  return InvalidResponse(answer, "with JSON that is not its response envelope");
+}
+
+std::optional<absl::Duration> RetryAfterOf(const Error& error, const HttpAnswer& answer,
+                                           absl::Time now) {
+  const bool rate_limited = error.code == StatusCode::kResourceExhausted;
+  if (!rate_limited && error.code != StatusCode::kUnavailable) return std::nullopt;
+  const std::optional<absl::Duration> said = RetryAfterFrom(answer.retry_after, now);
+  if (rate_limited && !said.has_value()) return kDefaultRetryAfter;
+  return said;
+}
+
+}  // namespace
+
+std::optional<Error> ErrorFromHttp(const HttpAnswer& answer, const JsonDocument& document,
+                                   const Envelope& envelope, Credential::Owner owner,
+                                   absl::Time now) {
+  const bool is_success = answer.status >= 200 && answer.status < 300;
+  if (is_success && envelope.kind == Envelope::Kind::kSuccess) return std::nullopt;
+
+  ResponseInfos errors;
+  AppendInfos(envelope.errors, Secrets::kHide, errors, kMostErrorsQuoted);
+  std::optional<Error> error;
+  if (!is_success) {
+    const bool is_json = document.fault() != JsonDocument::Fault::kMalformed;
+    error = ErrorOfStatus(answer, is_json, errors, owner);
+  } else if (envelope.kind == Envelope::Kind::kFailure) {
+    error = ErrorOfFailure(answer, errors, owner);
+  } else {
+    error = ErrorOfUnreadable(answer, document);
+  }
+  error->retry_after = RetryAfterOf(*error, answer, now);
+  return error;
+}
+
+Error InvalidResponse(const HttpAnswer& answer, absl::string_view what) {
+  Error error(StatusCode::kInternal, Reason::kUpstreamInvalidResponse,
+              absl::StrCat("Cloudflare answered HTTP ", answer.status, " ", what));
+  error.metadata.emplace_back("httpStatus", absl::StrCat(answer.status));
+  return error;
+}
+
+std::optional<absl::Duration> RetryAfterFrom(absl::string_view header, absl::Time now) {
+  header = absl::StripAsciiWhitespace(header);
+  if (header.empty() || header.size() > 64) return std::nullopt;
+  if (std::all_of(header.begin(), header.end(), absl::ascii_isdigit)) {
+    int64_t seconds;
+    if (!absl::SimpleAtoi(header, &seconds)) return kMostRetryAfter;  // too long to count
+    return std::min(absl::Seconds(seconds), kMostRetryAfter);
+  }
+  // The three forms of RFC 9110, section 5.6.7.
+  for (const absl::string_view format :
+       {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
+    absl::Time date;
+    if (absl::ParseTime(format, header, absl::UTCTimeZone(), &date, nullptr)) {
+      return std::clamp(date - now, absl::ZeroDuration(), kMostRetryAfter);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace pcap_gateway

@@ -1,0 +1,63 @@
+// An HTTP answer that is no success → Error: the table of the contract.
+//
+//   const JsonDocument document = JsonDocument::Parse(answer.body);
+//   const Envelope envelope = ReadEnvelope(document.root());
+//   if (std::optional<Error> error = ErrorFromHttp(answer, document, envelope, owner, now)) ...
+//
+//   status                code                 reason
+//   400, other 4xx        INVALID_ARGUMENT     UPSTREAM_BAD_REQUEST
+//   401 caller's own      UNAUTHENTICATED      UPSTREAM_UNAUTHENTICATED
+//   403 caller's own      PERMISSION_DENIED    UPSTREAM_PERMISSION_DENIED
+//   401, 403 gateway's    INTERNAL             UPSTREAM_CREDENTIALS_REJECTED
+//   404                   NOT_FOUND            PCAP_NOT_FOUND
+//   409                   ABORTED              UPSTREAM_CONFLICT
+//   429                   RESOURCE_EXHAUSTED   RATE_LIMITED, always with retry_after
+//   408, 425, 3xx, 5xx    UNAVAILABLE          UPSTREAM_UNAVAILABLE
+//   not JSON              UNAVAILABLE          UPSTREAM_UNAVAILABLE; but 401, 403 and 429 stay
+//   2xx, success: false   by its errors' codes where they are known, as if they had come with the
+//                         status they belong to; else INTERNAL, UPSTREAM_ERROR
+//   2xx, no envelope      INTERNAL             UPSTREAM_INVALID_RESPONSE
+//
+// retry_after is also there with UNAVAILABLE, if Cloudflare said when. The message quotes the
+// texts of the first errors, fit for the public; what is not JSON is only described. Metadata:
+// httpStatus, and as far as the message has them upstreamCode, upstreamMessage, contentType and
+// bodyBytes. Pure and thread-safe.
+#ifndef PCAP_GATEWAY_SERVICE_MAPPING_ERROR_FROM_HTTP_H_
+#define PCAP_GATEWAY_SERVICE_MAPPING_ERROR_FROM_HTTP_H_
+
+#include <optional>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "service/mapping/envelope.h"
+#include "service/mapping/json_value.h"
+#include "service/source/credential.h"
+#include "service/source/error.h"
+#include "service/source/http_answer.h"
+
+namespace pcap_gateway {
+
+// What 429 means if it does not say for how long: Cloudflare blocks for five minutes whoever went
+// over the limit (developers.cloudflare.com/fundamentals/api/reference/limits).
+inline constexpr absl::Duration kDefaultRetryAfter = absl::Minutes(5);
+
+// The most that is believed: one wrong Retry-After must not silence callers for a day.
+inline constexpr absl::Duration kMostRetryAfter = absl::Hours(1);
+
+// The error in `answer`, whose body is `document` and `envelope`; nullopt: it is a 2xx that says
+// success. `owner`: whose credential was used. `now`: what a Retry-After with a date is relative to.
+std::optional<Error> ErrorFromHttp(const HttpAnswer& answer, const JsonDocument& document,
+                                   const Envelope& envelope, Credential::Owner owner,
+                                   absl::Time now);
+
+// The error of a 2xx that is not what was asked for. `what` goes on "Cloudflare answered HTTP 200":
+// "without a result".
+Error InvalidResponse(const HttpAnswer& answer, absl::string_view what);
+
+// What a Retry-After header says: seconds, or a date relative to `now`; between 0 and
+// kMostRetryAfter. nullopt: nothing that can be read.
+std::optional<absl::Duration> RetryAfterFrom(absl::string_view header, absl::Time now);
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_MAPPING_ERROR_FROM_HTTP_H_
