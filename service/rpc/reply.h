@@ -1,0 +1,41 @@
+// Reply → what gRPC sends: message, metadata, status.
+//
+// The only door to response metadata. gRPC 1.51 aborts the process on a value that is not printable
+// ASCII, so no other file calls AddInitialMetadata or AddTrailingMetadata.
+#ifndef PCAP_GATEWAY_SERVICE_RPC_REPLY_H_
+#define PCAP_GATEWAY_SERVICE_RPC_REPLY_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "service/source/outcome.h"
+
+namespace grpc {
+class ByteBuffer;
+class CallbackServerContext;
+class Status;
+}  // namespace grpc
+
+namespace pcap_gateway {
+
+// RFC 9211: `pcap-gateway; hit; ttl=27`, `pcap-gateway; fwd=uri-miss; stored; ttl=2`. Empty where
+// the call failed before a cache or Cloudflare was asked.
+std::string CacheStatusText(const CacheStatus& status);
+
+// Puts `cache-status`, `age`, `cf-ray` and `x-request-id` into the call's metadata, as far as they
+// are known: with an answer into the initial metadata, with an error into the trailing, since an
+// attempt that got initial metadata is not tried again by any gRPC client (gRFC A6). `age` and
+// `cf-ray` only with an outcome that came from Cloudflare; `cf-ray` only where this very call
+// asked.
+void AddResponseMetadata(const Reply& reply, absl::string_view request_id,
+                         grpc::CallbackServerContext& context);
+
+// The outcome's message as gRPC wants it.
+grpc::ByteBuffer MessageBytes(const OutcomePtr& outcome);
+
+// OK, or the error with its details.
+grpc::Status StatusOf(const Outcome& outcome, absl::string_view request_id);
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_RPC_REPLY_H_

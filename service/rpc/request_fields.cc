@@ -1,0 +1,60 @@
+#include "service/rpc/request_fields.h"
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace pcap_gateway {
+namespace {
+
+// google/protobuf/duration.proto: ±315,576,000,000 s, and nanos of the same sign as seconds.
+constexpr int64_t kMostSeconds = 315576000000;
+constexpr int32_t kMostNanos = 999999999;
+
+}  // namespace
+
+Id RequestFields::ReadId(absl::string_view field, absl::string_view text) {
+  const std::optional<Id> id = Id::Parse(text);
+  if (!id.has_value()) {
+    Violate(field, absl::StrCat("must be 32 lower-case hexadecimal digits; it has ", text.size(),
+                                " bytes", text.size() == Id::kDigits ? " of another kind" : ""));
+  }
+  return id.value_or(Id());
+}
+
+Id RequestFields::ReadIdOr(absl::string_view field, absl::string_view text,
+                           const std::optional<Id>& fallback) {
+  if (!text.empty()) return ReadId(field, text);
+  if (!fallback.has_value()) {
+    Violate(field, "is empty, and this gateway has no default account (--default-account-id)");
+  }
+  return fallback.value_or(Id());
+}
+
+absl::Duration RequestFields::ReadMaxAge(absl::string_view field,
+                                         const google::protobuf::Duration* duration) {
+  if (duration == nullptr) return absl::InfiniteDuration();
+  const int64_t seconds = duration->seconds();
+  const int32_t nanos = duration->nanos();
+  if (seconds < 0 || seconds > kMostSeconds || nanos < 0 || nanos > kMostNanos) {
+    Violate(field, "must be a valid duration of 0 or more");
+    return absl::InfiniteDuration();
+  }
+  return absl::Seconds(seconds) + absl::Nanoseconds(nanos);
+}
+
+std::optional<Error> RequestFields::error() && {
+  if (violations_.empty()) return std::nullopt;
+  Error error(absl::StatusCode::kInvalidArgument, Reason::kInvalidRequest,
+              absl::StrCat(violations_[0].field, " ", violations_[0].description));
+  error.metadata.emplace_back("field", violations_[0].field);
+  error.field_violations = std::move(violations_);
+  return error;
+}
+
+void RequestFields::Violate(absl::string_view field, std::string description) {
+  violations_.push_back({std::string(field), std::move(description)});
+}
+
+}  // namespace pcap_gateway

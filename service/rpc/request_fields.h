@@ -1,0 +1,41 @@
+// The fields that requests have in common, checked: what is wrong is said by field, and nothing of
+// it is repeated.
+#ifndef PCAP_GATEWAY_SERVICE_RPC_REQUEST_FIELDS_H_
+#define PCAP_GATEWAY_SERVICE_RPC_REQUEST_FIELDS_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "google/protobuf/duration.pb.h"
+#include "service/source/error.h"
+#include "service/source/id.h"
+
+namespace pcap_gateway {
+
+// Collects what is wrong with one request.
+class RequestFields {
+ public:
+  // A required id; the id of all zeros after a violation.
+  Id ReadId(absl::string_view field, absl::string_view text);
+
+  // An id that may be empty where there is a default.
+  Id ReadIdOr(absl::string_view field, absl::string_view text, const std::optional<Id>& fallback);
+
+  // A duration of 0 or more (AIP-142); nullptr: infinite.
+  absl::Duration ReadMaxAge(absl::string_view field, const google::protobuf::Duration* duration);
+
+  // INVALID_ARGUMENT with all violations; nullopt: there were none.
+  std::optional<Error> error() &&;
+
+ private:
+  void Violate(absl::string_view field, std::string description);
+
+  std::vector<FieldViolation> violations_;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_RPC_REQUEST_FIELDS_H_

@@ -1,0 +1,67 @@
+// Server: the gRPC server around the PcapService, with health and reflection, and its orderly end.
+//
+//   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(source, {.listen =
+//   "127.0.0.1:0"}); …
+//   (*server)->Drain(absl::Seconds(5), absl::Seconds(30), [&](absl::Duration most) { … });
+#ifndef PCAP_GATEWAY_SERVICE_RPC_SERVER_H_
+#define PCAP_GATEWAY_SERVICE_RPC_SERVER_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "service/rpc/call_stats.h"
+#include "service/source/source.h"
+
+namespace pcap_gateway {
+
+struct ServerOptions {
+  // HOST:PORT; port 0 takes a free one.
+  std::string listen;
+  bool reflection = true;
+  // Null: each caller brings its own.
+  std::shared_ptr<const Credential> service_credential;
+  std::optional<Id> default_account_id;
+};
+
+class Server {
+ public:
+  // Serving when this returns. `source` outlives the server. Fails where the address cannot be
+  // listened on.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(Source& source,
+                                                       const ServerOptions& options);
+
+  // Ends at once what Drain has not ended.
+  ~Server();
+
+  // HOST:PORT with the port that was taken.
+  const std::string& address() const { return address_; }
+
+  // False once Drain has begun. Any thread.
+  bool serving() const { return serving_.load(); }
+
+  const CallStats& stats() const;
+
+  // Tells health checks NOT_SERVING; waits `lame_duck`, still serving, for balancers to notice;
+  // then takes no new calls, and waits up to `timeout` for those in flight before it ends them.
+  // `wait` blocks for the time it is given or less (a second signal cuts it short by returning
+  // false). Once, from one thread.
+  void Drain(absl::Duration lame_duck, absl::Duration timeout,
+             const std::function<bool(absl::Duration)>& wait);
+
+ private:
+  struct Parts;
+  Server(std::unique_ptr<Parts> parts, std::string address);
+
+  std::unique_ptr<Parts> parts_;
+  const std::string address_;
+  std::atomic<bool> serving_{true};
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_RPC_SERVER_H_
