@@ -1,0 +1,45 @@
+// Metrics: what operators can count, read when somebody asks.
+//
+//   Metrics metrics;
+//   metrics.Add({.name = "pcap_gateway_cache_hits_total", .help = "Calls answered from the cache.",
+//                .type = Metric::Type::kCounter, .value = [&] { return cache.stats().hits.Value();
+//                }});
+//   metrics.Text();
+//
+// Rooms keep plain counters of their own and know nothing of this; the composition names them here.
+#ifndef PCAP_GATEWAY_SERVICE_OPERATIONS_METRICS_H_
+#define PCAP_GATEWAY_SERVICE_OPERATIONS_METRICS_H_
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace pcap_gateway {
+
+// One time series.
+struct Metric {
+  enum class Type { kCounter, kGauge };
+
+  std::string name;  // series of one name share help and type
+  std::string help;
+  Type type = Type::kCounter;
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::function<double()> value;  // called on the thread that asks for the text; must not block
+};
+
+// All Adds come before the first Text; Text is thread-safe.
+class Metrics {
+ public:
+  void Add(Metric metric) { metrics_.push_back(std::move(metric)); }
+
+  // In Prometheus' text format 0.0.4; names in the order in which they were first added.
+  std::string Text() const;
+
+ private:
+  std::vector<Metric> metrics_;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_OPERATIONS_METRICS_H_
