@@ -1,0 +1,186 @@
+#include "service/gateway.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "service/cache/caching_source.h"
+#include "service/operations/admin_listener.h"
+#include "service/operations/metrics.h"
+#include "service/rpc/server.h"
+#include "service/source/clock.h"
+#include "service/upstream/curl_client.h"
+#include "service/upstream/rest_source.h"
+#include "spdlog/spdlog.h"
+
+namespace pcap_gateway {
+namespace {
+
+// gRPC's codes as Go spells them, which is what dashboards for go-grpc-middleware's metrics expect;
+// by number.
+constexpr const char* kCodeNames[] = {
+    "OK",       "Canceled",        "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",   "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",      "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated",
+};
+
+void AddCallMetrics(const CallStats& stats, Metrics& metrics) {
+  const std::vector<std::pair<std::string, std::string>> method = {
+      {"grpc_type", "unary"}, {"grpc_service", "pcap.v1.PcapService"}, {"grpc_method", "GetPcap"}};
+  metrics.Add({.name = "grpc_server_started_total",
+               .help = "Total number of RPCs started on the server.",
+               .labels = method,
+               .value = [&stats] { return stats.started.Value(); }});
+  for (size_t code = 0; code < stats.handled.size(); ++code) {
+    auto labels = method;
+    labels.emplace_back("grpc_code", kCodeNames[code]);
+    metrics.Add({.name = "grpc_server_handled_total",
+                 .help = "Total number of RPCs completed on the server, by code.",
+                 .labels = std::move(labels),
+                 .value = [&stats, code] { return stats.handled[code].Value(); }});
+  }
+  metrics.Add({.name = "pcap_gateway_calls_waiting",
+               .help = "Calls that wait for an answer from upstream.",
+               .type = Metric::Type::kGauge,
+               .value = [&stats] { return stats.waiting.load(); }});
+}
+
+void AddCacheMetrics(const CachingSource& cache, Metrics& metrics) {
+  const CacheStats& stats = cache.stats();
+  metrics.Add({.name = "pcap_gateway_cache_hits_total",
+               .help = "Calls answered from the cache.",
+               .value = [&stats] { return stats.hits.Value(); }});
+  metrics.Add({.name = "pcap_gateway_cache_misses_total",
+               .help = "Calls that the cache had no acceptable answer for.",
+               .value = [&stats] { return stats.misses.Value(); }});
+  metrics.Add({.name = "pcap_gateway_cache_collapsed_total",
+               .help = "Misses that waited for another call's request.",
+               .value = [&stats] { return stats.collapsed.Value(); }});
+  metrics.Add({.name = "pcap_gateway_cache_evictions_total",
+               .help = "Entries dropped to make room.",
+               .value = [&cache] { return cache.store_stats().evictions; }});
+  metrics.Add({.name = "pcap_gateway_cache_entries",
+               .help = "Entries in the cache, stale ones too.",
+               .type = Metric::Type::kGauge,
+               .value = [&cache] { return cache.store_stats().entries; }});
+  metrics.Add({.name = "pcap_gateway_cache_bytes",
+               .help = "Bytes that the cache's entries count for.",
+               .type = Metric::Type::kGauge,
+               .value = [&cache] { return cache.store_stats().bytes; }});
+}
+
+void AddUpstreamMetrics(const CurlStats& stats, Metrics& metrics) {
+  metrics.Add({.name = "pcap_gateway_upstream_requests_total",
+               .help = "Requests sent to Cloudflare.",
+               .value = [&stats] { return stats.started.Value(); }});
+  metrics.Add({.name = "pcap_gateway_upstream_answers_total",
+               .help = "Requests that got an HTTP answer, of whatever status.",
+               .value = [&stats] { return stats.answered.Value(); }});
+  metrics.Add({.name = "pcap_gateway_upstream_failures_total",
+               .help = "Requests that got no HTTP answer, cancelled ones too.",
+               .value = [&stats] { return stats.failed.Value(); }});
+}
+
+}  // namespace
+
+// In the order of the way back: who is asked stands above who asks.
+struct Gateway::Parts {
+  SteadyWallClock clock;
+  std::unique_ptr<CurlClient> curl;
+  std::unique_ptr<Source> source;
+  CachingSource* cache = nullptr;  // in `source`; null where the cache is off
+  std::unique_ptr<Server> server;
+  Metrics metrics;
+  std::unique_ptr<AdminListener> admin;  // null: there is none
+
+  absl::Status StartAdmin(const std::string& address);
+};
+
+absl::Status Gateway::Parts::StartAdmin(const std::string& address) {
+  metrics.Add({.name = "pcap_gateway_build_info",
+               .help = "1, with the version of this build.",
+               .type = Metric::Type::kGauge,
+               .labels = {{"version", Version()}},
+               .value = [] { return 1; }});
+  AddCallMetrics(server->stats(), metrics);
+  if (cache != nullptr) AddCacheMetrics(*cache, metrics);
+  AddUpstreamMetrics(curl->stats(), metrics);
+  auto listener = AdminListener::Start(address, {.metrics = [this] { return metrics.Text(); },
+                                                 .ready = [this] { return server->serving(); }});
+  if (!listener.ok()) return listener.status();
+  admin = *std::move(listener);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) {
+  auto parts = std::make_unique<Parts>();
+
+  absl::StatusOr<std::unique_ptr<CurlClient>> curl = CurlClient::Start({
+      .ca_file = options.upstream_ca_file,
+      .proxy = options.upstream_proxy,
+      .user_agent = absl::StrCat("pcap-gateway/", Version()),
+  });
+  if (!curl.ok()) return curl.status();
+  parts->curl = *std::move(curl);
+
+  // The way of a call, from its end: Cloudflare, then the cache around it.
+  parts->source = std::make_unique<RestSource>(
+      *parts->curl, *parts->curl,
+      RestOptions{.base_url = options.upstream_url,
+                  .timeout = options.upstream_timeout,
+                  .reveal_destination_secrets = options.reveal_destination_secrets},
+      parts->clock);
+  if (options.cache_bytes > 0) {
+    auto cache = std::make_unique<CachingSource>(
+        std::move(parts->source), CacheOptions{.most_bytes = options.cache_bytes}, parts->clock);
+    parts->cache = cache.get();
+    parts->source = std::move(cache);
+  }
+
+  absl::StatusOr<std::unique_ptr<Server>> server =
+      Server::Start(*parts->source, {.listen = options.listen,
+                                     .reflection = options.reflection,
+                                     .service_credential = options.service_credential,
+                                     .default_account_id = options.default_account_id});
+  if (!server.ok()) {
+    return absl::Status(server.status().code(),
+                        absl::StrCat("--listen: ", server.status().message()));
+  }
+  parts->server = *std::move(server);
+
+  if (!options.admin_listen.empty()) {
+    absl::Status admin = parts->StartAdmin(options.admin_listen);
+    // The default port may be another replica's; only a port that was asked for is worth no start
+    // at all.
+    if (!admin.ok() && options.admin_listen_is_explicit) {
+      return absl::Status(admin.code(), absl::StrCat("--admin-listen: ", admin.message()));
+    }
+    if (!admin.ok()) {
+      spdlog::warn("no metrics and no health over HTTP: {}", std::string(admin.message()));
+    }
+  }
+  return std::unique_ptr<Gateway>(new Gateway(std::move(parts)));
+}
+
+Gateway::Gateway(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Gateway::~Gateway() {
+  parts_->admin.reset();
+  parts_->server.reset();
+  // Whatever is still asked upstream is answered now, while those it answers are there.
+  parts_->curl->Stop();
+}
+
+const std::string& Gateway::address() const { return parts_->server->address(); }
+std::string Gateway::admin_address() const {
+  return parts_->admin == nullptr ? "" : parts_->admin->address();
+}
+
+void Gateway::Drain(absl::Duration lame_duck, absl::Duration timeout,
+                    const std::function<bool(absl::Duration)>& wait) {
+  parts_->server->Drain(lame_duck, timeout, wait);
+}
+
+const char* Version() { return PCAP_GATEWAY_VERSION; }
+
+}  // namespace pcap_gateway

@@ -1,0 +1,52 @@
+// Gateway: all parts of the service, put together.
+//
+//   absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(options);
+//   …
+//   (*gateway)->Drain(wait);
+//
+// The way of a call: rpc → cache → upstream → mapping, and back. This is the only file that sees
+// all rooms.
+#ifndef PCAP_GATEWAY_SERVICE_GATEWAY_H_
+#define PCAP_GATEWAY_SERVICE_GATEWAY_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "service/options.h"
+
+namespace pcap_gateway {
+
+class Gateway {
+ public:
+  // Serving when this returns.
+  static absl::StatusOr<std::unique_ptr<Gateway>> Start(const Options& options);
+
+  // Ends at once what Drain has not ended.
+  ~Gateway();
+
+  // HOST:PORT of the gRPC server.
+  const std::string& address() const;
+
+  // HOST:PORT of metrics and health over HTTP; empty: there is none.
+  std::string admin_address() const;
+
+  // See Server::Drain.
+  void Drain(absl::Duration lame_duck, absl::Duration timeout,
+             const std::function<bool(absl::Duration)>& wait);
+
+ private:
+  struct Parts;
+  explicit Gateway(std::unique_ptr<Parts> parts);
+
+  std::unique_ptr<Parts> parts_;
+};
+
+// The version of this build, "0.1.0".
+const char* Version();
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_GATEWAY_H_

@@ -1,0 +1,81 @@
+// pcap-gateway: options, gateway, serve until a signal, drain.
+
+#include <signal.h>
+#include <time.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "service/gateway.h"
+#include "service/options.h"
+#include "spdlog/sinks/stdout_sinks.h"
+#include "spdlog/spdlog.h"
+
+namespace {
+
+constexpr int kUnusableOption = 2;
+
+// The signals that end the program, kept from all threads so that main can wait for them.
+sigset_t BlockEndingSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+// Waits for `most`. False: one of `signals` came first.
+bool WaitUnlessSignalled(const sigset_t& signals, absl::Duration most) {
+  const timespec limit = absl::ToTimespec(most);
+  return sigtimedwait(&signals, nullptr, &limit) < 0;
+}
+
+// One line that says where the service is, for people and for scripts that asked for port 0.
+void PrintReady(const pcap_gateway::Gateway& gateway) {
+  std::printf("pcap-gateway %s listening on %s\n", pcap_gateway::Version(),
+              gateway.address().c_str());
+  if (!gateway.admin_address().empty()) {
+    std::printf("pcap-gateway admin on %s\n", gateway.admin_address().c_str());
+  }
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Logs go to stderr, so that stdout has the ready lines alone.
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("pcap-gateway"));
+
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const auto read = pcap_gateway::ReadOptions(
+      arguments, [](const char* name) -> const char* { return std::getenv(name); });
+  if (const auto* exit = std::get_if<pcap_gateway::EarlyExit>(&read)) {
+    std::fprintf(exit->code == 0 ? stdout : stderr, "%s\n", exit->text.c_str());
+    return exit->code;
+  }
+  const auto& options = std::get<pcap_gateway::Options>(read);
+
+  const sigset_t signals = BlockEndingSignals();
+  absl::StatusOr<std::unique_ptr<pcap_gateway::Gateway>> gateway =
+      pcap_gateway::Gateway::Start(options);
+  if (!gateway.ok()) {
+    std::fprintf(stderr, "pcap-gateway: %s\n", std::string(gateway.status().message()).c_str());
+    return kUnusableOption;
+  }
+  PrintReady(**gateway);
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("signal {}: draining; another one ends at once", signal);
+  (*gateway)->Drain(options.lame_duck, options.drain_timeout,
+                    [&](absl::Duration most) { return WaitUnlessSignalled(signals, most); });
+  spdlog::info("drained");
+  return 0;
+}

@@ -1,0 +1,64 @@
+// Options: everything an operator can set, finalised. An Options value can always be started with.
+#ifndef PCAP_GATEWAY_SERVICE_OPTIONS_H_
+#define PCAP_GATEWAY_SERVICE_OPTIONS_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "service/source/credential.h"
+#include "service/source/id.h"
+
+namespace pcap_gateway {
+
+struct Options {
+  // HOST:PORT; port 0 takes a free one, which the ready line names.
+  std::string listen = "127.0.0.1:50051";
+  // Base URL of Cloudflare's API, without a slash at its end.
+  std::string upstream_url = "https://api.cloudflare.com/client/v4";
+  // PEM file of the certificates that the upstream is checked against; empty: the system's.
+  std::string upstream_ca_file;
+  // URL of a proxy towards the upstream; empty: none, whatever the environment says.
+  std::string upstream_proxy;
+  // Null: each caller brings its own credential (--credential=caller).
+  std::shared_ptr<const Credential> service_credential;
+  // For requests that name no account.
+  std::optional<Id> default_account_id;
+  // Bytes of answers and their bookkeeping that the cache may hold; 0: no cache.
+  int64_t cache_bytes = 64 << 20;
+  // HOST:PORT of metrics and health over HTTP; empty: none.
+  std::string admin_listen = "127.0.0.1:9464";
+  // The operator named it: then a port that is taken stops the start.
+  bool admin_listen_is_explicit = false;
+  // Answers carry destination_conf as Cloudflare sent it.
+  bool reveal_destination_secrets = false;
+  // One request upstream takes no longer than this.
+  absl::Duration upstream_timeout = absl::Seconds(30);
+  // From SIGTERM: still serving, but NOT_SERVING to health checks, so that balancers turn away.
+  absl::Duration lame_duck = absl::Seconds(5);
+  // After that, calls in flight may take this long to finish.
+  absl::Duration drain_timeout = absl::Seconds(30);
+  // Serve grpc.reflection.
+  bool reflection = true;
+};
+
+// The program is to end right away: with this text, to stdout if the code is 0 and to stderr otherwise.
+struct EarlyExit {
+  int code;  // 0 (--help, --version) or 2 (an option that cannot work)
+  std::string text;
+};
+
+// Reads flags, then the environment (PCAP_GATEWAY_<NAME>, and Cloudflare's own names), then the --config file; the
+// first one that names an option wins. `environment` looks a variable up; nullptr where it is not set.
+std::variant<Options, EarlyExit> ReadOptions(
+    const std::vector<std::string>& arguments,
+    const std::function<const char*(const char*)>& environment);
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_OPTIONS_H_
