@@ -1,0 +1,150 @@
+// PcapClient: asks a pcap-gateway for Cloudflare packet captures.
+//
+//   absl::StatusOr<PcapClient> client = PcapClient::Create({.target = "pcap-gateway:50051"});
+//   if (!client.ok()) return client.status();
+//
+//   pcap::v1::GetPcapRequest request;
+//   request.set_pcap_id("3d2b8c5f1a7e4960b1c2d3e4f5a60718");
+//   CallResult<GetPcapAnswer> result = client->GetPcap(request, {.timeout = absl::Seconds(2)});
+//   if (!result.ok()) {
+//     if (result.error().reason == "PCAP_NOT_FOUND") return NoSuchCapture();
+//     return result.error().ToStatus();
+//   }
+//   if (result->response.pcap().has_full()) Use(result->response.pcap().full());
+//
+// One client is enough for a program: it is thread-safe, and all its calls share one connection,
+// which is opened by the first call and reopened when lost. Copies share it too.
+//
+// This header, and those it includes, know nothing of gRPC.
+#ifndef PCAP_GATEWAY_CLIENT_PCAP_CLIENT_H_
+#define PCAP_GATEWAY_CLIENT_PCAP_CLIENT_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/call_result.h"
+#include "client/retry_policy.h"
+#include "pcap/v1/pcap_service.pb.h"
+
+namespace pcap_client {
+
+// How the gateway's certificate is checked, and ours shown. All PEM texts, not file names.
+struct TlsOptions {
+  std::string root_certificates;  // whom to trust; empty: the system's authorities
+  std::string certificate_chain;  // our own, for mutual TLS; together with `private_key`
+  std::string private_key;
+  std::string server_name;  // what the gateway's certificate says; empty: the target's host
+};
+
+struct ClientOptions {
+  // HOST:PORT, or another gRPC target such as dns:///HOST:PORT or unix:PATH.
+  std::string target = "127.0.0.1:50051";
+
+  // Absent: plaintext, for a trusted network.
+  std::optional<TlsOptions> tls;
+
+  // A call's deadline, all attempts together, unless its CallOptions say otherwise; more than 0.
+  // absl::InfiniteDuration(): none.
+  absl::Duration timeout = absl::Seconds(10);
+
+  RetryPolicy retry;
+
+  // The connection is probed when nothing was heard for this long, so that a peer that vanished is
+  // noticed before the next call needs it. The gateway closes connections that are probed more than
+  // every 30 s, so that is the least.
+  absl::Duration keepalive_interval = absl::Seconds(60);
+
+  // Whether http_proxy, https_proxy and no_proxy of the environment count. gRPC's own default is
+  // yes; an internal service is rarely meant to be asked through the way out.
+  bool proxy_from_environment = false;
+
+  // Leads the `user-agent` header: NAME/VERSION of the program. Printable ASCII.
+  std::string user_agent;
+};
+
+// What differs from call to call.
+struct CallOptions {
+  // From now on, all attempts together, more than 0. Absent: the client's.
+  std::optional<absl::Duration> timeout;
+
+  // Request metadata, such as {"x-request-id", …}, {"traceparent", …}, {"cache-control",
+  // "no-cache"}, or the Cloudflare credential where the gateway takes the caller's:
+  // {"authorization", "Bearer …"}. Keys of [0-9a-z_.-]; values of printable ASCII. Anything else
+  // makes the call fail with kInvalidArgument before it leaves (gRPC 1.51 would end the process).
+  std::vector<std::pair<std::string, std::string>> metadata;
+};
+
+// What the gateway says about an answer, beside the answer.
+struct AnswerInfo {
+  std::string cache_status;           // RFC 9211, e.g. "pcap-gateway; hit; ttl=27"; empty: not said
+  std::optional<absl::Duration> age;  // since Cloudflare gave the answer, whole seconds
+  std::string request_id;             // the call's name in the gateway's logs; empty: not said
+  std::string cf_ray;                 // the upstream request's name at Cloudflare; empty: not said
+};
+
+template <typename Response>
+struct Answer {
+  Response response;
+  AnswerInfo info;
+};
+
+using GetPcapAnswer = Answer<pcap::v1::GetPcapResponse>;
+
+// grpc.health.v1.HealthCheckResponse.ServingStatus.
+enum class Health { kUnknown, kServing, kNotServing };
+
+// A call in flight, from its starter's side. Dropping it cancels nothing.
+class PendingCall {
+ public:
+  PendingCall() = default;
+  explicit PendingCall(std::function<void()> cancel) : cancel_(std::move(cancel)) {}
+
+  // Ends the call soon, with kCancelled; no effect on one that has ended. Thread-safe.
+  void Cancel() const {
+    if (cancel_) cancel_();
+  }
+
+ private:
+  std::function<void()> cancel_;
+};
+
+class PcapClient {
+ public:
+  template <typename Response>
+  using Done = absl::AnyInvocable<void(CallResult<Answer<Response>>) &&>;
+
+  // Does not connect yet. kInvalidArgument names the option that cannot work.
+  static absl::StatusOr<PcapClient> Create(const ClientOptions& options);
+
+  // Gets one capture; blocks until the answer, an error, or the deadline.
+  CallResult<GetPcapAnswer> GetPcap(const pcap::v1::GetPcapRequest& request,
+                                    const CallOptions& options = {}) const;
+
+  // The same without blocking. `done` runs exactly once: on a thread of gRPC's, where it must not
+  // block, or, if the request cannot be sent at all, before GetPcapAsync returns. The client may go
+  // while calls are in flight; `done` still runs.
+  PendingCall GetPcapAsync(const pcap::v1::GetPcapRequest& request, const CallOptions& options,
+                           Done<pcap::v1::GetPcapResponse> done) const;
+
+  // Asks grpc.health.v1 about `service`; "" is the gateway as a whole. One attempt: no retries.
+  // kNotFound: the gateway does not know the service.
+  CallResult<Health> CheckHealth(const std::string& service, const CallOptions& options = {}) const;
+
+ private:
+  class Impl;  // gRPC is in there
+
+  explicit PcapClient(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace pcap_client
+
+#endif  // PCAP_GATEWAY_CLIENT_PCAP_CLIENT_H_

@@ -1,0 +1,110 @@
+#include "client/terminal_text.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "absl/strings/str_format.h"
+
+namespace pcap_client {
+namespace {
+
+struct Range {
+  uint32_t first;
+  uint32_t last;
+};
+
+// Code points beyond ASCII that do more than print.
+constexpr Range kUnsafe[] = {
+    {0x80, 0x9F},        // C1: 0x9B begins a terminal command as ESC [ does
+    {0xAD, 0xAD},        // soft hyphen
+    {0x61C, 0x61C},      // Arabic letter mark
+    {0x200B, 0x200F},    // zero width, and marks of direction
+    {0x2028, 0x202E},    // line and paragraph separator, embedding and override of direction
+    {0x2060, 0x206F},    // invisible operators, isolates
+    {0xFEFF, 0xFEFF},    // byte order mark
+    {0xFFF9, 0xFFFB},    // annotations
+    {0xE0000, 0xE007F},  // tags
+};
+
+bool IsUnsafe(uint32_t code_point) {
+  return std::any_of(std::begin(kUnsafe), std::end(kUnsafe), [=](const Range& range) {
+    return range.first <= code_point && code_point <= range.last;
+  });
+}
+
+bool Continues(unsigned char byte) { return (byte & 0xC0) == 0x80; }
+
+struct Decoded {
+  uint32_t code_point;
+  size_t bytes;  // 0: the text does not begin with a valid sequence
+};
+
+// The first code point of `text`, which begins with a byte of 0x80 or more (RFC 3629).
+Decoded DecodeFirst(absl::string_view text) {
+  constexpr Decoded kInvalid = {0, 0};
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const size_t bytes = byte(0) >= 0xF0 ? 4 : byte(0) >= 0xE0 ? 3 : 2;
+  if (byte(0) < 0xC2 || byte(0) > 0xF4 || text.size() < bytes) return kInvalid;
+  uint32_t code_point = byte(0) & (0xFF >> (bytes + 1));
+  for (size_t i = 1; i < bytes; ++i) {
+    if (!Continues(byte(i))) return kInvalid;
+    code_point = code_point << 6 | (byte(i) & 0x3F);
+  }
+  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = code_point >= 0xD800 && code_point <= 0xDFFF;
+  if (code_point < kLeast[bytes] || code_point > 0x10FFFF || surrogate) return kInvalid;
+  return {code_point, bytes};
+}
+
+void AppendAscii(unsigned char c, std::string& safe) {
+  switch (c) {
+    case '\n':
+      safe += "\\n";
+      return;
+    case '\r':
+      safe += "\\r";
+      return;
+    case '\t':
+      safe += "\\t";
+      return;
+  }
+  if (c < 0x20 || c == 0x7F) {
+    absl::StrAppendFormat(&safe, "\\x%02x", c);
+  } else {
+    safe += static_cast<char>(c);
+  }
+}
+
+}  // namespace
+
+std::string TerminalText(absl::string_view text) {
+  std::string safe;
+  while (!text.empty()) {
+    const auto first = static_cast<unsigned char>(text.front());
+    if (first < 0x80) {
+      AppendAscii(first, safe);
+      text.remove_prefix(1);
+      continue;
+    }
+    const Decoded decoded = DecodeFirst(text);
+    if (decoded.bytes == 0) {
+      absl::StrAppendFormat(&safe, "\\x%02x", first);
+      text.remove_prefix(1);
+      continue;
+    }
+    if (IsUnsafe(decoded.code_point)) {
+      absl::StrAppendFormat(&safe, "\\u{%x}", decoded.code_point);
+    } else {
+      safe.append(text.data(), decoded.bytes);
+    }
+    text.remove_prefix(decoded.bytes);
+  }
+  return safe;
+}
+
+size_t CodePoints(absl::string_view text) {
+  return std::count_if(text.begin(), text.end(),
+                       [](unsigned char byte) { return !Continues(byte); });
+}
+
+}  // namespace pcap_client

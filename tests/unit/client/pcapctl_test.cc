@@ -1,0 +1,299 @@
+// pcapctl as a program: what it prints, where, and how it exits.
+#include <gmock/gmock.h>
+#include <google/protobuf/util/json_util.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "tests/unit/client/run_program.h"
+#include "tests/unit/client/scripted_gateway.h"
+
+namespace pcap_client {
+namespace {
+
+using pcap::v1::GetPcapResponse;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::Pair;
+using testing::StartsWith;
+
+constexpr char kPcapId[] = "3d2b8c5f1a7e4960b1c2d3e4f5a60718";
+constexpr char kAccountId[] = "0123456789abcdef0123456789abcdef";
+
+ProgramRun Pcapctl(std::vector<std::string> arguments, std::vector<std::string> environment = {}) {
+  return RunProgram(PCAPCTL_PATH, std::move(arguments), std::move(environment));
+}
+
+// pcapctl pointed at `gateway`.
+ProgramRun PcapctlAt(const ScriptedGateway& gateway, std::vector<std::string> arguments) {
+  return Pcapctl(std::move(arguments), {"PCAP_GATEWAY_ADDRESS=" + gateway.address()});
+}
+
+GetPcapResponse FullCapture() {
+  GetPcapResponse response;
+  auto& full = *response.mutable_pcap()->mutable_full();
+  full.set_id(kPcapId);
+  full.set_status(pcap::v1::PCAP_STATUS_COMPLETE);
+  full.mutable_time_limit()->set_seconds(300);
+  return response;
+}
+
+// A file that goes with the test.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& text)
+      : path_(absl::StrCat(testing::TempDir(), "pcapctl_test.", getpid())) {
+    std::ofstream(path_) << text;
+  }
+  ~TemporaryFile() { unlink(path_.c_str()); }
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST(PcapctlGet, PrintsATable) {
+  ScriptedGateway gateway;
+  gateway.Answer(
+      {.response = FullCapture(),
+       .initial_metadata = {{"cache-status", "pcap-gateway; hit; ttl=27"}, {"age", "3"}}});
+  const ProgramRun run = PcapctlAt(gateway, {"get", kPcapId});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_EQ(run.out, R"(Id          3d2b8c5f1a7e4960b1c2d3e4f5a60718
+Form        full
+Status      complete
+Time limit  5 min
+Cache       pcap-gateway; hit; ttl=27; age 3 s
+)");
+  EXPECT_THAT(run.err, IsEmpty());
+}
+
+TEST(PcapctlGet, PrintsTheAnswerAsJsonAndNothingElse) {
+  ScriptedGateway gateway;
+  gateway.Answer({.response = FullCapture()});
+  const ProgramRun run = PcapctlAt(gateway, {"get", "--json", kPcapId});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_THAT(run.err, IsEmpty());
+  GetPcapResponse read;
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(run.out, &read).ok()) << run.out;
+  EXPECT_EQ(read.SerializeAsString(), FullCapture().SerializeAsString());
+  EXPECT_THAT(run.out, HasSubstr("\"time_limit\""));
+}
+
+TEST(PcapctlGet, AsksForWhatTheCommandLineSays) {
+  ScriptedGateway gateway;
+  ASSERT_EQ(PcapctlAt(gateway, {"get", "--account", kAccountId, "--max-age", "1m30.5s", kPcapId})
+                .exit_code,
+            0);
+  const auto request = gateway.request();
+  EXPECT_EQ(request.account_id(), kAccountId);
+  EXPECT_EQ(request.pcap_id(), kPcapId);
+  EXPECT_EQ(request.max_age().seconds(), 90);
+  EXPECT_EQ(request.max_age().nanos(), 500'000'000);
+  EXPECT_THAT(gateway.request_metadata(),
+              Contains(Pair("user-agent", StartsWith("pcapctl/" PCAPCTL_VERSION " "))));
+}
+
+TEST(PcapctlGet, WithoutOptionsLeavesThemToTheGateway) {
+  ScriptedGateway gateway;
+  ASSERT_EQ(PcapctlAt(gateway, {"get", kPcapId}).exit_code, 0);
+  EXPECT_THAT(gateway.request().account_id(), IsEmpty());
+  EXPECT_FALSE(gateway.request().has_max_age());
+  EXPECT_EQ(gateway.request_metadata().count("authorization"), 0u);
+}
+
+TEST(PcapctlGet, AMaxAgeOfZeroIsSent) {
+  ScriptedGateway gateway;
+  ASSERT_EQ(PcapctlAt(gateway, {"get", "--max-age", "0", kPcapId}).exit_code, 0);
+  EXPECT_TRUE(gateway.request().has_max_age());
+  EXPECT_EQ(gateway.request().max_age().seconds(), 0);
+}
+
+TEST(PcapctlGet, LeavesCheckingIdsToTheGateway) {
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kInvalidArgument});
+  EXPECT_EQ(PcapctlAt(gateway, {"get", "../x"}).exit_code, 3);
+  EXPECT_EQ(gateway.request().pcap_id(), "../x");
+}
+
+TEST(PcapctlGet, TheFlagWinsOverTheEnvironmentOnEitherSideOfTheCommand) {
+  ScriptedGateway gateway;
+  const std::vector<std::string> wrong = {"PCAP_GATEWAY_ADDRESS=nowhere.invalid:1"};
+  EXPECT_EQ(Pcapctl({"--address", gateway.address(), "get", kPcapId}, wrong).exit_code, 0);
+  EXPECT_EQ(Pcapctl({"get", kPcapId, "--address", gateway.address()}, wrong).exit_code, 0);
+}
+
+TEST(PcapctlGet, ProxiesOfTheEnvironmentAreNotAsked) {
+  ScriptedGateway gateway;
+  EXPECT_EQ(Pcapctl({"--address", gateway.address(), "get", kPcapId},
+                    {"http_proxy=http://127.0.0.1:1", "grpc_proxy=http://127.0.0.1:1"})
+                .exit_code,
+            0);
+}
+
+TEST(PcapctlGet, SendsTheTokenOfAFile) {
+  ScriptedGateway gateway;
+  const TemporaryFile token("  secret-token\n");
+  ASSERT_EQ(PcapctlAt(gateway, {"get", "--api-token-file", token.path(), kPcapId}).exit_code, 0);
+  EXPECT_THAT(gateway.request_metadata(), Contains(Pair("authorization", "Bearer secret-token")));
+}
+
+TEST(PcapctlGet, ATokenThatCannotBeSentIsNotShown) {
+  ScriptedGateway gateway;
+  const TemporaryFile token("secret\ntoken");
+  const ProgramRun run = PcapctlAt(gateway, {"get", "--api-token-file", token.path(), kPcapId});
+  EXPECT_EQ(run.exit_code, 3);
+  EXPECT_THAT(run.err, HasSubstr("authorization"));
+  EXPECT_THAT(run.err, Not(HasSubstr("secret")));
+}
+
+TEST(PcapctlGet, ATokenFileThatHoldsNoneIsAUsageError) {
+  ScriptedGateway gateway;
+  const TemporaryFile empty("\n");
+  for (const std::string& path : {empty.path(), std::string("/nowhere")}) {
+    const ProgramRun run = PcapctlAt(gateway, {"get", "--api-token-file", path, kPcapId});
+    EXPECT_EQ(run.exit_code, 2);
+    EXPECT_THAT(run.err, HasSubstr("--api-token-file"));
+  }
+  EXPECT_EQ(gateway.calls(), 0);
+}
+
+TEST(PcapctlGet, ExitsWithTheCodesNumber) {
+  for (int code = 1; code <= 16; ++code) {
+    ScriptedGateway gateway;
+    gateway.Answer({.code = static_cast<absl::StatusCode>(code)});
+    EXPECT_EQ(PcapctlAt(gateway, {"get", kPcapId}).exit_code, code);
+  }
+}
+
+TEST(PcapctlGet, TellsAnErrorOnStderr) {
+  google::rpc::ErrorInfo info;
+  info.set_reason("PCAP_NOT_FOUND");
+  google::rpc::Status details;
+  details.add_details()->PackFrom(info);
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kNotFound,
+                  .message = "no such capture",
+                  .details = details.SerializeAsString(),
+                  .trailing_metadata = {{"x-request-id", "r-1"}}});
+  const ProgramRun run = PcapctlAt(gateway, {"get", "--json", kPcapId});
+  EXPECT_EQ(run.exit_code, 5);
+  EXPECT_THAT(run.out, IsEmpty());
+  EXPECT_EQ(run.err,
+            "pcapctl: NOT_FOUND: no such capture\n"
+            "  reason      PCAP_NOT_FOUND\n"
+            "  request id  r-1\n");
+}
+
+TEST(PcapctlGet, EndsAtItsTimeout) {
+  ScriptedGateway gateway;
+  gateway.Answer({.never = true});
+  EXPECT_EQ(PcapctlAt(gateway, {"get", "--timeout", "50ms", kPcapId}).exit_code, 4);
+}
+
+TEST(PcapctlGet, AnAnswerThatCannotBeWrittenIsAFailure) {
+  ScriptedGateway gateway;
+  const ProgramRun run =
+      RunProgram(PCAPCTL_PATH, {"--address", gateway.address(), "get", kPcapId}, {}, "/dev/full");
+  EXPECT_EQ(run.exit_code, 15);
+  EXPECT_EQ(run.err, "pcapctl: DATA_LOSS: cannot write to stdout\n");
+}
+
+TEST(PcapctlStatus, SaysThatTheGatewayServes) {
+  ScriptedGateway gateway;
+  gateway.SetServing("pcap.v1.PcapService", true);
+  const ProgramRun run = PcapctlAt(gateway, {"status"});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_EQ(run.out, absl::StrCat("Address              ", gateway.address(),
+                                  "\n"
+                                  "Gateway              serving\n"
+                                  "pcap.v1.PcapService  serving\n"));
+  EXPECT_THAT(run.err, IsEmpty());
+}
+
+TEST(PcapctlStatus, SaysWhichPartDoesNotServe) {
+  ScriptedGateway gateway;
+  gateway.SetServing("pcap.v1.PcapService", false);
+  const ProgramRun run = PcapctlAt(gateway, {"status"});
+  EXPECT_EQ(run.exit_code, 14);
+  EXPECT_THAT(run.out, HasSubstr("Gateway              serving\n"));
+  EXPECT_THAT(run.out, HasSubstr("pcap.v1.PcapService  not serving\n"));
+}
+
+TEST(PcapctlStatus, AServerWithoutTheServiceIsNotServing) {
+  ScriptedGateway gateway;
+  const ProgramRun run = PcapctlAt(gateway, {"status"});
+  EXPECT_EQ(run.exit_code, 14);
+  EXPECT_THAT(run.out, HasSubstr("pcap.v1.PcapService  not there\n"));
+}
+
+TEST(PcapctlStatus, SaysThatNobodyAnswers) {
+  std::string address;
+  {
+    const ScriptedGateway gone;
+    address = gone.address();
+  }
+  const ProgramRun run = Pcapctl({"status", "--address", address});
+  EXPECT_EQ(run.exit_code, 14);
+  EXPECT_EQ(run.out, absl::StrCat("Address  ", address, "\nGateway  no answer\n"));
+  EXPECT_THAT(run.err, StartsWith("pcapctl: UNAVAILABLE: "));
+  EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1);
+}
+
+TEST(Pcapctl, HelpAndVersionNeedNoGateway) {
+  const ProgramRun version = Pcapctl({"--version"});
+  EXPECT_EQ(version.exit_code, 0);
+  EXPECT_EQ(version.out, "pcapctl " PCAPCTL_VERSION "\n");
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--help"}, {"get", "--help"}, {"status", "--help"}}) {
+    const ProgramRun help = Pcapctl(arguments);
+    EXPECT_EQ(help.exit_code, 0);
+    EXPECT_THAT(help.out, HasSubstr("Usage: "));
+    EXPECT_THAT(help.err, IsEmpty());
+  }
+}
+
+struct WrongCommandLine {
+  std::vector<std::string> arguments;
+  const char* names;  // what the error names
+};
+
+TEST(Pcapctl, AWrongCommandLineIsOneClearLineAndExitCode2) {
+  const WrongCommandLine all[] = {
+      {{}, "a command is needed"},
+      {{"gett"}, "gett"},
+      {{"get"}, "PCAP_ID"},
+      {{"get", kPcapId, "another"}, "another"},
+      {{"get", kPcapId, "--no-such"}, "--no-such"},
+      {{"get", kPcapId, "--max-age", "30"}, "--max-age"},
+      {{"get", kPcapId, "--max-age", "-1s"}, "--max-age"},
+      {{"get", kPcapId, "--max-age", "inf"}, "--max-age"},
+      {{"get", kPcapId, "--max-age"}, "--max-age"},
+      {{"get", kPcapId, "--timeout", "0"}, "--timeout"},
+      {{"status", "--timeout", "soon"}, "--timeout"},
+      {{"status", "--json"}, "--json"},
+      {{"--address", "no-port", "status"}, "--address"},
+      {{"--address", "\x1b[2J:1", "status"}, "--address"},
+      {{"get", "\x1b[2J", "\x1b[3J"}, "\\x1b[3J"},
+  };
+  for (const WrongCommandLine& wrong : all) {
+    const ProgramRun run = Pcapctl(wrong.arguments);
+    EXPECT_EQ(run.exit_code, 2) << run.err;
+    EXPECT_THAT(run.out, IsEmpty());
+    EXPECT_THAT(run.err, StartsWith("pcapctl: "));
+    EXPECT_THAT(run.err, HasSubstr(wrong.names));
+    EXPECT_THAT(run.err, Not(HasSubstr("\x1b")));
+    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+  }
+}
+
+}  // namespace
+}  // namespace pcap_client

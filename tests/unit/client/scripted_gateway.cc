@@ -1,0 +1,150 @@
+#include "tests/unit/client/scripted_gateway.h"
+
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <chrono>
+#include <deque>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "pcap/v1/pcap_service.grpc.pb.h"
+
+namespace pcap_client {
+namespace {
+
+using pcap::v1::GetPcapRequest;
+using pcap::v1::GetPcapResponse;
+
+std::string Text(grpc::string_ref text) { return {text.data(), text.size()}; }
+
+class Service final : public pcap::v1::PcapService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* GetPcap(grpc::CallbackServerContext* context,
+                                    const GetPcapRequest* request,
+                                    GetPcapResponse* response) override {
+    ScriptedGateway::Step step;
+    {
+      absl::MutexLock lock(&mutex);
+      ++calls;
+      last_request = *request;
+      last_deadline = absl::FromChrono(context->deadline());
+      last_metadata.clear();
+      for (const auto& [key, value] : context->client_metadata()) {
+        last_metadata.emplace(Text(key), Text(value));
+      }
+      if (!script.empty()) step = script.front();
+      if (script.size() > 1) script.pop_front();
+      nevers += step.never ? 1 : 0;
+    }
+    if (step.never) return new Never(*this);
+    for (const auto& [key, value] : step.initial_metadata) context->AddInitialMetadata(key, value);
+    for (const auto& [key, value] : step.trailing_metadata) {
+      context->AddTrailingMetadata(key, value);
+    }
+    *response = step.response;
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    reactor->Finish(
+        grpc::Status(static_cast<grpc::StatusCode>(step.code), step.message, step.details));
+    return reactor;
+  }
+
+  mutable absl::Mutex mutex;
+  std::deque<ScriptedGateway::Step> script ABSL_GUARDED_BY(mutex);
+  int calls ABSL_GUARDED_BY(mutex) = 0;
+  int nevers ABSL_GUARDED_BY(mutex) = 0;
+  int cancelled ABSL_GUARDED_BY(mutex) = 0;
+  GetPcapRequest last_request ABSL_GUARDED_BY(mutex);
+  absl::Time last_deadline ABSL_GUARDED_BY(mutex);
+  std::multimap<std::string, std::string> last_metadata ABSL_GUARDED_BY(mutex);
+
+ private:
+  class Never : public grpc::ServerUnaryReactor {
+   public:
+    explicit Never(Service& service) : service_(service) {}
+
+    void OnCancel() override {
+      {
+        absl::MutexLock lock(&service_.mutex);
+        ++service_.cancelled;
+      }
+      Finish(grpc::Status::CANCELLED);
+    }
+    void OnDone() override { delete this; }
+
+   private:
+    Service& service_;
+  };
+};
+
+std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const SelfSigned* identity) {
+  if (identity == nullptr) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions options;
+  options.pem_key_cert_pairs.push_back({identity->private_key, identity->certificate});
+  return grpc::SslServerCredentials(options);
+}
+
+}  // namespace
+
+struct ScriptedGateway::Parts {
+  Service service;
+  std::unique_ptr<grpc::Server> server;
+  std::string address;
+};
+
+ScriptedGateway::ScriptedGateway(const SelfSigned* identity) : parts_(std::make_unique<Parts>()) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", CredentialsOf(identity), &port);
+  builder.RegisterService(&parts_->service);
+  parts_->server = builder.BuildAndStart();
+  parts_->address = absl::StrCat("127.0.0.1:", port);
+}
+
+ScriptedGateway::~ScriptedGateway() {
+  parts_->server->Shutdown(std::chrono::system_clock::now());  // cancels what never gets an answer
+}
+
+void ScriptedGateway::Answer(Step step) {
+  absl::MutexLock lock(&parts_->service.mutex);
+  parts_->service.script.push_back(std::move(step));
+}
+
+void ScriptedGateway::SetServing(const std::string& service, bool serving) {
+  parts_->server->GetHealthCheckService()->SetServingStatus(service, serving);
+}
+
+const std::string& ScriptedGateway::address() const { return parts_->address; }
+
+int ScriptedGateway::calls() const {
+  absl::MutexLock lock(&parts_->service.mutex);
+  return parts_->service.calls;
+}
+
+GetPcapRequest ScriptedGateway::request() const {
+  absl::MutexLock lock(&parts_->service.mutex);
+  return parts_->service.last_request;
+}
+
+std::multimap<std::string, std::string> ScriptedGateway::request_metadata() const {
+  absl::MutexLock lock(&parts_->service.mutex);
+  return parts_->service.last_metadata;
+}
+
+absl::Time ScriptedGateway::deadline() const {
+  absl::MutexLock lock(&parts_->service.mutex);
+  return parts_->service.last_deadline;
+}
+
+void ScriptedGateway::AwaitNever() const {
+  const auto has_come = [this] { return parts_->service.nevers > 0; };
+  absl::MutexLock lock(&parts_->service.mutex, absl::Condition(&has_come));
+}
+
+void ScriptedGateway::AwaitCancelled() const {
+  const auto was_cancelled = [this] { return parts_->service.cancelled > 0; };
+  absl::MutexLock lock(&parts_->service.mutex, absl::Condition(&was_cancelled));
+}
+
+}  // namespace pcap_client
