@@ -1,22 +1,21 @@
 #include "service/options.h"
 
-#include <sys/stat.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <fstream>
-#include <sstream>
+#include <memory>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "service/option_file.h"
+#include "service/option_values.h"
 
 namespace pcap_gateway {
 namespace {
@@ -25,6 +24,7 @@ using Environment = std::function<const char*(const char*)>;
 
 constexpr int kUnusableOption = 2;
 constexpr size_t kMostTokenFileBytes = 64 << 10;
+constexpr size_t kMostCaFileBytes = 16 << 20;
 
 // The options as the operator wrote them; Finalise makes Options of them.
 struct RawOptions {
@@ -49,228 +49,168 @@ absl::Status Refused(absl::string_view option, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("--", option, ": ", why));
 }
 
-// PCAP_GATEWAY_CACHE_BYTES of "cache-bytes".
-std::string VariableOf(absl::string_view option) {
-  return absl::StrCat("PCAP_GATEWAY_",
-                      absl::StrReplaceAll(absl::AsciiStrToUpper(option), {{"-", "_"}}));
-}
-
-// HOST:PORT; an IPv6 host in brackets.
-absl::Status CheckAddress(absl::string_view option, absl::string_view address) {
-  const size_t colon = address.rfind(':');
-  int port = -1;
-  if (colon == absl::string_view::npos || colon == 0 ||
-      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
-    return Refused(option, "must be HOST:PORT with a port from 0 to 65535");
-  }
-  const absl::string_view host = address.substr(0, colon);
-  const bool bracketed = host.front() == '[' && host.back() == ']';
-  const bool plain = host.find_first_of(":[]/ \t") == absl::string_view::npos;
-  if (!bracketed && !plain) return Refused(option, "must be HOST:PORT, an IPv6 host in brackets");
+// Puts the value into `place`, or says of which option it is not one.
+template <typename T, typename Place>
+absl::Status Put(absl::string_view option, absl::StatusOr<T> value, Place& place) {
+  if (!value.ok()) return Refused(option, value.status().message());
+  place = *std::move(value);
   return absl::OkStatus();
 }
 
-absl::StatusOr<absl::Duration> ReadDuration(absl::string_view option, absl::string_view text,
-                                            absl::Duration least) {
-  constexpr absl::Duration kMost = absl::Hours(24);
-  absl::Duration duration;
-  if (!absl::ParseDuration(text, &duration)) {
-    return Refused(option, "must be a duration with its unit, such as 30s or 250ms");
-  }
-  if (duration < least || duration > kMost) {
-    return Refused(option, absl::StrCat("must be from ", absl::FormatDuration(least), " to ",
-                                        absl::FormatDuration(kMost)));
-  }
-  return duration;
+absl::Status Check(absl::string_view option, const absl::Status& status) {
+  return status.ok() ? status : Refused(option, status.message());
 }
 
-// 1048576, 64MiB, 64M (both of 1024), 64MB (of 1000).
-absl::StatusOr<int64_t> ReadBytes(absl::string_view option, absl::string_view text) {
-  constexpr absl::string_view kWant =
-      "must be a number of bytes of 0 or more, such as 67108864 or 64MiB";
-  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  int64_t number = 0;
-  if (!absl::SimpleAtoi(text.substr(0, digits), &number)) return Refused(option, kWant);
-  absl::string_view unit = absl::StripAsciiWhitespace(text.substr(digits));
-  if (unit.empty() || unit == "B") return number;
-  static constexpr absl::string_view kUnits = "KMGT";
-  const size_t power = kUnits.find(absl::ascii_toupper(unit[0]));
-  const absl::string_view rest = unit.substr(1);
-  const bool binary = rest.empty() || rest == "iB" || rest == "i";
-  if (power == absl::string_view::npos || (!binary && rest != "B")) return Refused(option, kWant);
-  for (size_t i = 0; i <= power; ++i) {
-    if (__builtin_mul_overflow(number, binary ? 1024 : 1000, &number)) {
-      return Refused(option, "is more than this machine can count");
-    }
-  }
-  return number;
+// A name without a slash may be the token itself, put where its file's name belongs; it is not
+// repeated.
+absl::Status TokenFileRefused(const std::string& path, absl::string_view why) {
+  const std::string file = absl::StrContains(path, '/') ? path : "the file";
+  return Refused("api-token-file", absl::StrCat(file, " ", why));
 }
 
-bool IsLoopback(absl::string_view host) {
-  return host == "localhost" || host == "[::1]" || host == "::1" || absl::StartsWith(host, "127.");
+absl::StatusOr<std::shared_ptr<const Credential>> CredentialFromFile(const std::string& path) {
+  const absl::StatusOr<std::string> token = ContentOf(path, kMostTokenFileBytes);
+  if (!token.ok()) return TokenFileRefused(path, token.status().message());
+  auto credential = Credential::FromToken(Credential::Owner::kGateway, *token);
+  if (!credential.ok()) {
+    return TokenFileRefused(path, absl::StrCat("cannot be used: ", credential.status().message()));
+  }
+  return credential;
 }
 
-// The base URL without its last slash. Plain http sends the credential in clear, so it needs a
-// reason.
-absl::StatusOr<std::string> ReadUpstreamUrl(absl::string_view url, bool allow_http) {
-  constexpr absl::string_view kOption = "upstream-url";
-  while (absl::EndsWith(url, "/")) url.remove_suffix(1);
-  const bool https = absl::StartsWithIgnoreCase(url, "https://");
-  const bool http = absl::StartsWithIgnoreCase(url, "http://");
-  if (!https && !http) return Refused(kOption, "must begin with https://");
-  const absl::string_view rest = url.substr(https ? 8 : 7);
-  const absl::string_view authority = rest.substr(0, rest.find('/'));
-  const bool printable =
-      std::all_of(url.begin(), url.end(), [](unsigned char c) { return absl::ascii_isgraph(c); });
-  if (authority.empty() || !printable || absl::StrContains(url, "?") ||
-      absl::StrContains(url, "#")) {
-    return Refused(kOption, "must be a URL with a host and without query or fragment");
-  }
-  if (absl::StrContains(authority, "@")) {
-    return Refused(kOption, "must not carry a user name or password");
-  }
-  const bool v6 = authority[0] == '[';
-  const absl::string_view host =
-      v6 ? authority.substr(0, authority.find(']') + 1) : authority.substr(0, authority.find(':'));
-  if (http && !allow_http && !IsLoopback(host)) {
-    return Refused(kOption,
-                   "plain http to another machine would send the credential in clear; use https, "
-                   "or --allow-http-upstream");
-  }
-  return std::string(url);
-}
-
-absl::Status CheckReadable(absl::string_view option, const std::string& path) {
-  if (!std::ifstream(path).good()) return Refused(option, absl::StrCat("cannot read ", path));
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> ReadTokenFile(const std::string& path) {
-  constexpr absl::string_view kOption = "api-token-file";
-  struct stat info{};
-  if (stat(path.c_str(), &info) != 0) return Refused(kOption, absl::StrCat("cannot read ", path));
-  if (S_ISDIR(info.st_mode)) return Refused(kOption, absl::StrCat(path, " is a directory"));
-  std::ifstream file(path, std::ios::binary);
-  std::string token(kMostTokenFileBytes + 1, '\0');
-  file.read(token.data(), static_cast<std::streamsize>(token.size()));
-  if (file.bad() || (!file.is_open())) return Refused(kOption, absl::StrCat("cannot read ", path));
-  token.resize(static_cast<size_t>(file.gcount()));
-  if (token.size() > kMostTokenFileBytes) {
-    return Refused(kOption, absl::StrCat(path, " is too large to hold a token"));
-  }
-  return token;
-}
-
-// What the credential's own error says, after where it came from.
-absl::StatusOr<std::shared_ptr<const Credential>> From(
-    absl::string_view where, absl::StatusOr<std::shared_ptr<const Credential>> credential) {
+// The credential, or its own error after the variables that it came from.
+absl::StatusOr<std::shared_ptr<const Credential>> CredentialFromVariables(
+    absl::string_view names, absl::StatusOr<std::shared_ptr<const Credential>> credential) {
   if (credential.ok()) return credential;
-  return absl::InvalidArgumentError(absl::StrCat(where, ": ", credential.status().message()));
+  return absl::InvalidArgumentError(absl::StrCat(names, ": ", credential.status().message()));
+}
+
+// A variable that is not named after an option of ours; "" where it is not set. An empty one counts
+// as not set: that is what a container's environment is given for a value that somebody left out.
+absl::string_view CommonVariable(const Environment& environment, const char* name) {
+  const char* const value = environment(name);
+  return value == nullptr ? "" : value;
 }
 
 // The gateway's own credential: --api-token-file, else CLOUDFLARE_API_TOKEN, else CLOUDFLARE_EMAIL
 // and CLOUDFLARE_API_KEY.
-absl::StatusOr<std::shared_ptr<const Credential>> ReadServiceCredential(
-    const RawOptions& raw, const Environment& environment) {
+absl::StatusOr<std::shared_ptr<const Credential>> ServiceCredential(
+    const std::string& token_file, const Environment& environment) {
   constexpr auto kOwner = Credential::Owner::kGateway;
-  if (!raw.api_token_file.empty()) {
-    absl::StatusOr<std::string> token = ReadTokenFile(raw.api_token_file);
-    if (!token.ok()) return token.status();
-    return From("--api-token-file", Credential::FromToken(kOwner, *token));
+  if (!token_file.empty()) return CredentialFromFile(token_file);
+  const absl::string_view token = CommonVariable(environment, "CLOUDFLARE_API_TOKEN");
+  if (!token.empty()) {
+    return CredentialFromVariables("CLOUDFLARE_API_TOKEN", Credential::FromToken(kOwner, token));
   }
-  if (const char* token = environment("CLOUDFLARE_API_TOKEN")) {
-    return From("CLOUDFLARE_API_TOKEN", Credential::FromToken(kOwner, token));
+  const absl::string_view email = CommonVariable(environment, "CLOUDFLARE_EMAIL");
+  const absl::string_view key = CommonVariable(environment, "CLOUDFLARE_API_KEY");
+  if (email.empty() && key.empty()) {
+    return Refused("credential",
+                   "no Cloudflare credential: give --api-token-file, CLOUDFLARE_API_TOKEN, or "
+                   "CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY; or let callers bring theirs with "
+                   "--credential=caller");
   }
-  const char* email = environment("CLOUDFLARE_EMAIL");
-  const char* key = environment("CLOUDFLARE_API_KEY");
-  if (email != nullptr && key != nullptr) {
-    return From("CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY",
-                Credential::FromEmailAndKey(kOwner, email, key));
-  }
-  if (email != nullptr || key != nullptr) {
-    return absl::InvalidArgumentError(
-        "CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY: one is set without the other");
-  }
-  return Refused("credential",
-                 "no Cloudflare credential: give --api-token-file, CLOUDFLARE_API_TOKEN, or "
-                 "CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY; or let callers bring theirs with "
-                 "--credential=caller");
+  return CredentialFromVariables("CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY",
+                                 Credential::FromEmailAndKey(kOwner, email, key));
 }
 
-// Raw texts to usable values; the first that cannot be used ends it.
-absl::StatusOr<Options> Finalise(const RawOptions& raw, const Environment& environment) {
-  Options options;
-  if (auto status = CheckAddress("listen", raw.listen); !status.ok()) return status;
-  options.listen = raw.listen;
+absl::Status FinaliseCredential(const RawOptions& raw, const Environment& environment,
+                                Options& options) {
+  if (raw.credential == "caller") {
+    if (raw.api_token_file.empty()) return absl::OkStatus();
+    return Refused("api-token-file", "has no use with --credential=caller");
+  }
+  if (raw.credential != "service") return Refused("credential", "must be `service` or `caller`");
+  auto credential = ServiceCredential(raw.api_token_file, environment);
+  if (!credential.ok()) return credential.status();
+  options.service_credential = *std::move(credential);
+  return absl::OkStatus();
+}
 
-  auto url = ReadUpstreamUrl(raw.upstream_url, raw.allow_http_upstream);
-  if (!url.ok()) return url.status();
-  options.upstream_url = *std::move(url);
+// libcurl reads the file with each new connection; that it is of no use should not wait till then.
+absl::Status CheckCaFile(const std::string& path) {
+  const absl::StatusOr<std::string> certificates = ContentOf(path, kMostCaFileBytes);
+  if (!certificates.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " ", certificates.status().message()));
+  }
+  if (absl::StrContains(*certificates, "CERTIFICATE-----")) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(path, " holds no certificate in PEM form"));
+}
+
+absl::Status FinaliseUpstream(const RawOptions& raw, Options& options) {
+  absl::Status status = Put("upstream-url", BaseUrlFrom(raw.upstream_url, raw.allow_http_upstream),
+                            options.upstream_url);
+  status.Update(Put("upstream-timeout", DurationFrom(raw.upstream_timeout, absl::Milliseconds(1)),
+                    options.upstream_timeout));
   if (!raw.upstream_ca_file.empty()) {
-    if (auto status = CheckReadable("upstream-ca-file", raw.upstream_ca_file); !status.ok()) {
-      return status;
-    }
+    status.Update(Check("upstream-ca-file", CheckCaFile(raw.upstream_ca_file)));
   }
   options.upstream_ca_file = raw.upstream_ca_file;
-  options.upstream_proxy = raw.upstream_proxy;
-
-  const struct {
-    absl::string_view option;
-    const std::string& text;
-    absl::Duration least;
-    absl::Duration& place;
-  } durations[] = {
-      {"upstream-timeout", raw.upstream_timeout, absl::Milliseconds(1), options.upstream_timeout},
-      {"lame-duck", raw.lame_duck, absl::ZeroDuration(), options.lame_duck},
-      {"drain-timeout", raw.drain_timeout, absl::ZeroDuration(), options.drain_timeout},
-  };
-  for (const auto& each : durations) {
-    auto duration = ReadDuration(each.option, each.text, each.least);
-    if (!duration.ok()) return duration.status();
-    each.place = *duration;
+  if (!raw.upstream_proxy.empty()) {
+    status.Update(Check("upstream-proxy", CheckProxyUrl(raw.upstream_proxy)));
   }
+  options.upstream_proxy = raw.upstream_proxy;
+  return status;
+}
 
+absl::Status FinaliseServing(const RawOptions& raw, Options& options) {
+  absl::Status status = Check("listen", CheckHostAndPort(raw.listen));
+  options.listen = raw.listen;
+  if (!raw.admin_listen.empty()) {
+    status.Update(Check("admin-listen", CheckHostAndPort(raw.admin_listen)));
+  }
+  options.admin_listen = raw.admin_listen;
   if (!raw.default_account_id.empty()) {
     options.default_account_id = Id::Parse(raw.default_account_id);
     if (!options.default_account_id.has_value()) {
-      return Refused("default-account-id", "must be 32 lower-case hexadecimal digits");
+      status.Update(Refused("default-account-id", "must be 32 lower-case hexadecimal digits"));
     }
   }
-
-  auto bytes = ReadBytes("cache-bytes", raw.cache_bytes);
-  if (!bytes.ok()) return bytes.status();
-  options.cache_bytes = *bytes;
-
-  if (!raw.admin_listen.empty()) {
-    if (auto status = CheckAddress("admin-listen", raw.admin_listen); !status.ok()) return status;
-  }
-  options.admin_listen = raw.admin_listen;
+  status.Update(Put("cache-bytes", BytesFrom(raw.cache_bytes), options.cache_bytes));
+  status.Update(
+      Put("lame-duck", DurationFrom(raw.lame_duck, absl::ZeroDuration()), options.lame_duck));
+  status.Update(Put("drain-timeout", DurationFrom(raw.drain_timeout, absl::ZeroDuration()),
+                    options.drain_timeout));
   options.reveal_destination_secrets = raw.reveal_destination_secrets;
   options.reflection = raw.reflection;
+  return status;
+}
 
-  if (raw.credential != "service" && raw.credential != "caller") {
-    return Refused("credential", "must be `service` or `caller`");
-  }
-  if (raw.credential == "service") {
-    auto credential = ReadServiceCredential(raw, environment);
-    if (!credential.ok()) return credential.status();
-    options.service_credential = *std::move(credential);
-  }
+// Raw texts to usable values, or what is wrong with the first that is not.
+absl::StatusOr<Options> Finalise(const RawOptions& raw, const Environment& environment) {
+  Options options;
+  absl::Status status = FinaliseServing(raw, options);
+  status.Update(FinaliseUpstream(raw, options));
+  status.Update(FinaliseCredential(raw, environment, options));
+  if (!status.ok()) return status;
   return options;
+}
+
+// "" for what a switch can be set to, else what is wrong with it.
+std::string CheckSwitch(const std::string& value) {
+  for (const char* word : {"true", "false", "on", "off", "yes", "no", "1", "0"}) {
+    if (absl::EqualsIgnoreCase(value, word)) return "";
+  }
+  return "must be true or false";
+}
+
+void DeclareSwitch(CLI::App& app, const std::string& names, bool& place, const std::string& what) {
+  app.add_flag(names, place, what)->check(CheckSwitch);
 }
 
 void Declare(CLI::App& app, RawOptions& raw) {
   app.add_option("--listen", raw.listen, "HOST:PORT of the gRPC service; port 0 takes a free one");
   app.add_option("--upstream-url", raw.upstream_url,
                  "Base URL of Cloudflare's API (also CLOUDFLARE_BASE_URL)");
-  app.add_option("--upstream-ca-file", raw.upstream_ca_file,
-                 "PEM file of the certificates to trust instead of the system's");
+  app.add_option(
+      "--upstream-ca-file", raw.upstream_ca_file,
+      "PEM file of the certificates to trust instead of the system's (also SSL_CERT_FILE)");
   app.add_option("--upstream-proxy", raw.upstream_proxy,
                  "URL of a proxy; the environment's proxies are not used");
   app.add_option("--upstream-timeout", raw.upstream_timeout,
                  "The longest that one request to Cloudflare may take");
-  app.add_flag("--allow-http-upstream", raw.allow_http_upstream,
-               "Accept a plain http upstream that is not on this machine");
+  DeclareSwitch(app, "--allow-http-upstream", raw.allow_http_upstream,
+                "Accept a plain http upstream that is not on this machine");
   app.add_option("--credential", raw.credential,
                  "`service`: one credential for all calls; `caller`: each call brings its own");
   app.add_option("--api-token-file", raw.api_token_file,
@@ -281,54 +221,150 @@ void Declare(CLI::App& app, RawOptions& raw) {
   app.add_option("--cache-bytes", raw.cache_bytes, "Memory of the cache; 0 turns it off");
   app.add_option("--admin-listen", raw.admin_listen,
                  "HOST:PORT of metrics and health over HTTP; empty for none");
-  app.add_flag("--reveal-destination-secrets", raw.reveal_destination_secrets,
-               "Answer with destination_conf as Cloudflare sent it");
+  DeclareSwitch(app, "--reveal-destination-secrets", raw.reveal_destination_secrets,
+                "Answer with destination_conf as Cloudflare sent it");
   app.add_option("--lame-duck", raw.lame_duck,
                  "How long to go on serving after SIGTERM, for balancers to turn away");
   app.add_option("--drain-timeout", raw.drain_timeout,
                  "How long calls in flight may take to finish after that");
-  app.add_flag("--reflection,!--no-reflection", raw.reflection, "Serve gRPC reflection (default)");
+  DeclareSwitch(app, "--reflection,!--no-reflection", raw.reflection,
+                "Serve gRPC reflection (default)");
 }
 
-// Cloudflare's own names for some options, next to ours.
-const char* CloudflareVariableOf(absl::string_view option) {
+// Names that others have for some options, below ours.
+const char* CommonVariableOf(absl::string_view option) {
   if (option == "upstream-url") return "CLOUDFLARE_BASE_URL";
+  if (option == "upstream-ca-file") return "SSL_CERT_FILE";
   if (option == "default-account-id") return "CLOUDFLARE_ACCOUNT_ID";
   return nullptr;
 }
 
+// PCAP_GATEWAY_CACHE_BYTES of "cache-bytes".
+std::string VariableOf(absl::string_view option) {
+  return absl::StrCat("PCAP_GATEWAY_",
+                      absl::StrReplaceAll(absl::AsciiStrToUpper(option), {{"-", "_"}}));
+}
+
 // The environment as arguments. They go before the command line's, of which the last one of a name
 // wins.
-std::vector<std::string> FromEnvironment(const CLI::App& app, const Environment& environment) {
+std::vector<std::string> ArgumentsFrom(const CLI::App& app, const Environment& environment) {
   std::vector<std::string> arguments;
   for (const CLI::Option* option : app.get_options()) {
     const std::string name = option->get_single_name();
     if (name == "help" || name == "version") continue;
     const char* value = environment(VariableOf(name).c_str());
-    const char* const other = CloudflareVariableOf(name);
-    if (value == nullptr && other != nullptr) value = environment(other);
+    if (value == nullptr && CommonVariableOf(name) != nullptr) {
+      const absl::string_view common = CommonVariable(environment, CommonVariableOf(name));
+      if (!common.empty()) value = common.data();
+    }
     if (value != nullptr) arguments.push_back(absl::StrCat("--", name, "=", value));
   }
   return arguments;
 }
 
-// `--name=` as two arguments: CLI11 would take what follows for the empty value.
-std::vector<std::string> WithEmptyValues(const std::vector<std::string>& arguments) {
+// CLI11 takes `--name=` for a name whose value is the next argument. Makes two arguments of it, the
+// second one empty; a switch has no empty value.
+std::vector<std::string> WithEmptyValues(const CLI::App& app,
+                                         const std::vector<std::string>& arguments) {
   std::vector<std::string> result;
   for (const std::string& argument : arguments) {
-    if (absl::StartsWith(argument, "--") && absl::EndsWith(argument, "=")) {
-      result.push_back(argument.substr(0, argument.size() - 1));
-      result.emplace_back();
-    } else {
+    absl::string_view name = argument;
+    const bool ends = absl::ConsumeSuffix(&name, "=") && !absl::StrContains(name, "=");
+    const CLI::Option* const option = ends ? app.get_option_no_throw(std::string(name)) : nullptr;
+    if (option == nullptr) {
       result.push_back(argument);
+      continue;
     }
+    if (option->get_expected_max() == 0) {
+      throw CLI::ValidationError(std::string(name), "must be true or false");
+    }
+    result.emplace_back(name);
+    result.emplace_back();
   }
   return result;
 }
 
+// Whether it may be repeated in a message: a token has capitals, or is longer than any name.
+bool LooksLikeAName(absl::string_view text) {
+  return !text.empty() && text.size() <= 30 &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
+         });
+}
+
+// The --config file, for CLI11 to put below what the command line and the environment say.
+class OptionFile final : public CLI::Config {
+ public:
+  explicit OptionFile(const CLI::App& app) : app_(app) {}
+
+  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return ""; }
+
+  std::vector<CLI::ConfigItem> from_config(std::istream& file) const override {
+    const absl::StatusOr<std::vector<OptionLine>> lines = OptionLinesFrom(file);
+    if (!lines.ok()) throw Error(lines.status().message());
+    std::vector<CLI::ConfigItem> items;
+    for (const OptionLine& line : *lines) {
+      const CLI::Option* const option = app_.get_option_no_throw(absl::StrCat("--", line.name));
+      if (option == nullptr || !option->get_configurable()) {
+        const std::string name = LooksLikeAName(line.name) ? absl::StrCat(": ", line.name) : "";
+        throw Error(
+            absl::StrCat("line ", line.number, ": there is no such option for a file", name));
+      }
+      CLI::ConfigItem& item = items.emplace_back();
+      item.name = line.name;
+      item.inputs = {line.value};
+    }
+    return items;
+  }
+
+ private:
+  static CLI::ConfigError Error(absl::string_view what) {
+    return {absl::StrCat("--config: ", what), CLI::ExitCodes::ConfigError};
+  }
+
+  const CLI::App& app_;
+};
+
+// What nobody asked for. Words that are no names are not repeated: one may be a token.
+std::string Unexpected(const std::vector<std::string>& arguments) {
+  std::vector<absl::string_view> names;
+  for (const absl::string_view argument : arguments) {
+    const absl::string_view name = argument.substr(0, argument.find('='));
+    if (absl::StartsWith(name, "--") && LooksLikeAName(name.substr(2))) names.push_back(name);
+  }
+  if (names.empty()) return "a stray argument: options begin with -- (see --help)";
+  return absl::StrCat(absl::StrJoin(names, ", "), ": there is no such option (see --help)");
+}
+
 EarlyExit Unusable(absl::string_view message) {
-  const std::string line = absl::StrReplaceAll(message, {{"\n", " "}});
+  std::string line(message);
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return absl::ascii_iscntrl(c); }, ' ');
   return {kUnusableOption, absl::StrCat("pcap-gateway: ", absl::StripAsciiWhitespace(line))};
+}
+
+// Fills `raw`, which Declare bound to `app`; nullopt: go on.
+std::optional<EarlyExit> Parse(CLI::App& app, const std::vector<std::string>& arguments,
+                               const Environment& environment) {
+  try {
+    std::vector<std::string> all = ArgumentsFrom(app, environment);
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    all = WithEmptyValues(app, all);
+    std::reverse(all.begin(), all.end());  // CLI11 takes them from the back
+    app.parse(all);
+    return std::nullopt;
+  } catch (const CLI::CallForHelp&) {
+    return EarlyExit{0, std::string(absl::StripTrailingAsciiWhitespace(app.help()))};
+  } catch (const CLI::CallForVersion&) {
+    return EarlyExit{0, app.version()};
+  } catch (const CLI::ExtrasError&) {
+    return Unusable(Unexpected(app.remaining()));
+  } catch (const CLI::FileError&) {
+    return Unusable(
+        absl::StrCat("--config: cannot read ", app.get_config_ptr()->as<std::string>()));
+  } catch (const CLI::ParseError& error) {
+    return Unusable(error.what());
+  }
 }
 
 }  // namespace
@@ -343,25 +379,14 @@ std::variant<Options, EarlyExit> ReadOptions(const std::vector<std::string>& arg
       ->always_capture_default();
   app.set_version_flag("--version", absl::StrCat("pcap-gateway ", PCAP_GATEWAY_VERSION));
   app.set_config("--config", "", "File of `name = value` lines, one an option");
-  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.config_formatter(std::make_shared<OptionFile>(app));
   app.footer(
-      "Each option is also an environment variable, PCAP_GATEWAY_ and its name in capitals, and a "
-      "line of the --config file. Flags come first, then the environment, then the file.");
+      "Each option is also an environment variable, PCAP_GATEWAY_ and its name in capitals with _ "
+      "for -,\nand a line of the --config file. Flags come first, then the environment, then the "
+      "file.");
   Declare(app, raw);
 
-  std::vector<std::string> all = FromEnvironment(app, environment);
-  all.insert(all.end(), arguments.begin(), arguments.end());
-  all = WithEmptyValues(all);
-  std::reverse(all.begin(), all.end());  // CLI11 takes them from the back
-  try {
-    app.parse(all);
-  } catch (const CLI::CallForHelp&) {
-    return EarlyExit{0, std::string(absl::StripTrailingAsciiWhitespace(app.help()))};
-  } catch (const CLI::CallForVersion&) {
-    return EarlyExit{0, absl::StrCat("pcap-gateway ", PCAP_GATEWAY_VERSION)};
-  } catch (const CLI::ParseError& error) {
-    return Unusable(error.what());
-  }
+  if (std::optional<EarlyExit> exit = Parse(app, arguments, environment)) return *std::move(exit);
   absl::StatusOr<Options> options = Finalise(raw, environment);
   if (!options.ok()) return Unusable(options.status().message());
   options->admin_listen_is_explicit = app.get_option("--admin-listen")->count() > 0;

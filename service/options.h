@@ -47,14 +47,19 @@ struct Options {
   bool reflection = true;
 };
 
-// The program is to end right away: with this text, to stdout if the code is 0 and to stderr otherwise.
+// The program is to end right away: with this text, to stdout if the code is 0 and to stderr
+// otherwise.
 struct EarlyExit {
   int code;  // 0 (--help, --version) or 2 (an option that cannot work)
   std::string text;
 };
 
-// Reads flags, then the environment (PCAP_GATEWAY_<NAME>, and Cloudflare's own names), then the --config file; the
-// first one that names an option wins. `environment` looks a variable up; nullptr where it is not set.
+// Reads flags, then the environment (PCAP_GATEWAY_<NAME>, then the names that others have for it,
+// such as CLOUDFLARE_BASE_URL), then the --config file (see option_file.h); the first one that
+// names an option wins. `environment` looks a variable up; nullptr where it is not set. An empty
+// variable of ours is an empty value; an empty one of the others counts as not set.
+//
+// An exit with 2 has one line, which names the option and never repeats a secret.
 std::variant<Options, EarlyExit> ReadOptions(
     const std::vector<std::string>& arguments,
     const std::function<const char*(const char*)>& environment);

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "service/mapping/decimal.h"
 #include "service/mapping/field_reader.h"
 
@@ -54,20 +55,24 @@ std::optional<std::string> WordsFrom(const JsonValue& json, Secrets secrets) {
   return TextFrom(json, secrets);
 }
 
-// A link into public documentation. Its fragment is a heading's name, which redaction would hide.
+// Whether `heading`, a URI's fragment, can only be the name of a heading, since `page` is a page of
+// Cloudflare's own.
+bool IsHeadingOf(absl::string_view page, absl::string_view heading) {
+  if (!absl::ConsumePrefix(&page, "https://") || absl::StrContains(page, "://")) return false;
+  return absl::EndsWith(page.substr(0, page.find('/')), ".cloudflare.com") &&
+         std::all_of(heading.begin(), heading.end(),
+                     [](unsigned char c) { return absl::ascii_isalnum(c) || c == '-'; });
+}
+
+// A link. Redaction alone would hide which heading of Cloudflare's documentation it leads to.
 std::optional<std::string> LinkFrom(const JsonValue& json, Secrets secrets) {
-  const size_t hash = json.text().find('#');
-  if (json.is_string() && hash != absl::string_view::npos) {
-    const absl::string_view heading = json.text().substr(hash + 1);
-    if (std::all_of(heading.begin(), heading.end(),
-                    [](unsigned char c) { return absl::ascii_isalnum(c) || c == '-'; })) {
-      std::string link = secrets == Secrets::kHide ? RedactText(json.text().substr(0, hash))
-                                                   : std::string(json.text().substr(0, hash));
-      absl::StrAppend(&link, json.text().substr(hash));
-      return link;
-    }
+  const absl::string_view link = json.text();
+  const size_t hash = link.find('#');
+  if (!json.is_string() || secrets == Secrets::kReveal || hash == absl::string_view::npos ||
+      !IsHeadingOf(link.substr(0, hash), link.substr(hash + 1))) {
+    return TextFrom(json, secrets);
   }
-  return TextFrom(json, secrets);
+  return absl::StrCat(RedactText(link.substr(0, hash)), link.substr(hash));
 }
 
 void FillInfo(const JsonValue& json, Secrets secrets, ResponseInfo& info) {
@@ -75,8 +80,7 @@ void FillInfo(const JsonValue& json, Secrets secrets, ResponseInfo& info) {
     if (part.name() == "code") {
       Put(CodeFrom(part), [&](int64_t code) { info.set_code(code); });
     } else if (part.name() == "message") {
-      Put(WordsFrom(part, secrets),
-          [&](std::string words) { info.set_message(std::move(words)); });
+      Put(WordsFrom(part, secrets), [&](std::string words) { info.set_message(std::move(words)); });
     } else if (part.name() == "documentation_url") {
       Put(LinkFrom(part, secrets),
           [&](std::string link) { info.set_documentation_url(std::move(link)); });

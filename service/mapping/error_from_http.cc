@@ -191,9 +191,8 @@ Error ErrorOfFailure(const HttpAnswer& answer, const ResponseInfos& errors,
                      Credential::Owner owner) {
   const std::optional<int> status = StatusOf(errors);
   if (status.has_value()) return MakeError(VerdictOn(*status, owner), answer, errors);
-  return MakeError(
-      {StatusCode::kInternal, Reason::kUpstreamError, "Cloudflare reports a failure"}, answer,
-      errors);
+  return MakeError({StatusCode::kInternal, Reason::kUpstreamError, "Cloudflare reports a failure"},
+                   answer, errors);
 }
 
 Error ErrorOfUnreadable(const HttpAnswer& answer, const JsonDocument& document) {
@@ -260,7 +259,8 @@ std::optional<absl::Duration> RetryAfterFrom(absl::string_view header, absl::Tim
     if (!absl::SimpleAtoi(header, &seconds)) return kMostRetryAfter;  // too long to count
     return std::min(absl::Seconds(seconds), kMostRetryAfter);
   }
-  // The three forms of RFC 9110, section 5.6.7.
+  // The three forms of RFC 9110, section 5.6.7. absl would also take "infinite-future".
+  if (!absl::StrContains(header, ':')) return std::nullopt;
   for (const absl::string_view format :
        {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
     absl::Time date;

@@ -45,7 +45,8 @@ inline constexpr absl::Duration kDefaultRetryAfter = absl::Minutes(5);
 inline constexpr absl::Duration kMostRetryAfter = absl::Hours(1);
 
 // The error in `answer`, whose body is `document` and `envelope`; nullopt: it is a 2xx that says
-// success. `owner`: whose credential was used. `now`: what a Retry-After with a date is relative to.
+// success. `owner`: whose credential was used. `now`: what a Retry-After with a date is relative
+// to.
 std::optional<Error> ErrorFromHttp(const HttpAnswer& answer, const JsonDocument& document,
                                    const Envelope& envelope, Credential::Owner owner,
                                    absl::Time now);

@@ -114,8 +114,7 @@ void KeepMember(absl::string_view prefix, const JsonValue& value, Treatment trea
                 Struct& kept) {
   std::string name = treatment == Treatment::kNone ? absl::StrCat(prefix, value.name())
                                                    : absl::StrCat(prefix, RedactText(value.name()));
-  KeepValue(value, TreatmentOf(value.name(), treatment),
-            (*kept.mutable_fields())[std::move(name)]);
+  KeepValue(value, TreatmentOf(value.name(), treatment), (*kept.mutable_fields())[std::move(name)]);
 }
 
 }  // namespace

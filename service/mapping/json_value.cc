@@ -25,8 +25,8 @@ struct UnreadNumber {
   double written = 0.0;
 };
 
-using Json = nlohmann::basic_json<std::map, std::vector, std::string, bool, int64_t, uint64_t,
-                                  UnreadNumber>;
+using Json =
+    nlohmann::basic_json<std::map, std::vector, std::string, bool, int64_t, uint64_t, UnreadNumber>;
 
 // Below this, comparing each name with each other is faster than sorting them.
 constexpr size_t kFewMembers = 24;

@@ -177,8 +177,8 @@ void PcapFromJson(const JsonValue& object, Secrets secrets, Pcap& pcap) {
                              *pcap.mutable_simple(), extra);
       return;
     case Pcap::kFull:
-      ReadFields<FullPcap>(object, "", {kSharedFields<FullPcap>, kFullFields},
-                           *pcap.mutable_full(), extra);
+      ReadFields<FullPcap>(object, "", {kSharedFields<FullPcap>, kFullFields}, *pcap.mutable_full(),
+                           extra);
       return;
     case Pcap::FORM_NOT_SET:
       for (const JsonValue& json : object.children()) {

@@ -35,8 +35,8 @@ size_t TagLength(absl::string_view text) {
   return end == npos ? text.size() : end + 1;
 }
 
-// Length of what reads as a space at the start of `text`, or would do harm on a terminal; 0 if there
-// is no such thing.
+// Length of what reads as a space at the start of `text`, or would do harm on a terminal; 0 if
+// there is no such thing.
 size_t BlankLength(absl::string_view text) {
   const auto first = static_cast<unsigned char>(text[0]);
   if (first <= ' ' || first == 0x7F) return 1;

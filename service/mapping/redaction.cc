@@ -16,9 +16,8 @@ constexpr auto npos = absl::string_view::npos;
 
 // Letters and digits of the names of secrets, lower case. A name counts if it ends in one of them.
 constexpr absl::string_view kSecretNames[] = {
-    "accesskey", "accesskeyid",  "secretkey",     "secret",        "password",
-    "passwd",    "sessiontoken", "securitytoken", "authorization", "authkey",
-    "apikey",    "apitoken",
+    "accesskey",    "accesskeyid",   "secretkey",     "secret",  "password", "passwd",
+    "sessiontoken", "securitytoken", "authorization", "authkey", "apikey",   "apitoken",
 };
 
 // How far back from a `=` its name is looked for. Longer than any name in the list, with room for
@@ -87,8 +86,11 @@ void AppendParameter(absl::string_view parameter, std::string& out) {
   const absl::string_view value =
       equals == npos ? absl::string_view() : parameter.substr(equals + 1);
   if (parameter.empty()) return;
-  // What is no proper name may be (base64 with its padding, or another URI) what is to be hidden.
-  const bool has_value = value.find_first_not_of('=') != npos;
+  // What is no proper name, or names nothing, may be what is to be hidden: another URI, or base64
+  // with its padding.
+  const bool has_value = std::any_of(value.begin(), value.end(), [](unsigned char c) {
+    return absl::ascii_isalnum(c) || !absl::ascii_isascii(c);
+  });
   if (!IsPlain(name, "-_.~+%[];") || (!has_value && !IsKnownParameter(name))) {
     absl::StrAppend(&out, kRedacted);
     return;
@@ -119,8 +121,9 @@ void AppendQuery(char mark, absl::string_view query, std::string& out) {
   if (!rest.empty()) absl::StrAppend(&out, kRedacted);
 }
 
-// The part of an authority after a colon. A port, or a password whose slash (`key:pass/word@bucket`)
-// ends what is formally the authority. Punctuation at the end is the sentence's around the URI.
+// The part of an authority after a colon. A port, or a password whose slash
+// (`key:pass/word@bucket`) ends what is formally the authority. Punctuation at the end is the
+// sentence's around the URI.
 struct AfterColon {
   bool present = false;
   bool is_port = true;
@@ -289,13 +292,13 @@ std::string RedactText(absl::string_view text) {
 
 void AppendRedactedDestination(absl::string_view uri, std::string& out) {
   const size_t query = QueryStart(uri, 0, uri.size());
-  const absl::string_view path = uri.substr(0, query);
+  absl::string_view path = uri.substr(0, query);
   const size_t sign = path.rfind('@');
   if (sign != npos && !absl::StrContains(path, kSchemeEnd)) {
-    absl::StrAppend(&out, kRedacted, path.substr(sign));
-  } else {
-    AppendRedactedText(path, out);
+    absl::StrAppend(&out, kRedacted);
+    path.remove_prefix(sign);
   }
+  AppendRedactedText(path, out);
   if (query == uri.size()) return;
   const size_t mark_bytes = uri[query] == '%' ? 3 : 1;
   absl::StrAppend(&out, uri.substr(query, mark_bytes));

@@ -8,8 +8,8 @@
 // In a URI these are hidden: every value of the query but `region` and `account-id`, user and
 // password, the fragment. Where syntax is in doubt more is hidden rather than less: a kept value
 // must consist of letters, digits, `-` and `_` (so `;` separates nothing, it makes its value odd),
-// a parameter without `=` must be a known name. Redacting twice is the same as once, and valid
-// UTF-8 stays valid. All functions are pure, thread-safe, and take time in proportion to the text.
+// a parameter without `=` must be a known name. Valid UTF-8 stays valid. All functions are pure,
+// thread-safe, and take time in proportion to the text.
 #ifndef PCAP_GATEWAY_SERVICE_MAPPING_REDACTION_H_
 #define PCAP_GATEWAY_SERVICE_MAPPING_REDACTION_H_
 

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 namespace pcap_gateway {
 namespace {
@@ -43,15 +45,28 @@ Partition PartitionOf(absl::string_view kind, absl::string_view first, absl::str
 
 }  // namespace
 
-Credential::Credential(Owner owner, Partition partition, std::vector<std::string> header_lines)
-    : owner_(owner), partition_(partition), header_lines_(std::move(header_lines)) {}
+Credential::Credential(Owner owner, Partition partition, std::string secret,
+                       std::vector<std::string> header_lines)
+    : owner_(owner),
+      partition_(partition),
+      secret_(std::move(secret)),
+      header_lines_(std::move(header_lines)) {}
+
+void Credential::RedactFrom(std::string& text) const {
+  // Cloudflare's tokens and keys have 37 characters and more. A short one is a tester's, and may be
+  // part of any word.
+  constexpr size_t kShortestSecret = 16;
+  if (secret_.size() < kShortestSecret || !absl::StrContains(text, secret_)) return;
+  text = absl::StrReplaceAll(text, {{secret_, "REDACTED"}});
+}
 
 absl::StatusOr<std::shared_ptr<const Credential>> Credential::FromToken(Owner owner,
                                                                         absl::string_view token) {
   absl::StatusOr<std::string> clean = CleanSecret("API token", token);
   if (!clean.ok()) return clean.status();
-  return std::shared_ptr<const Credential>(new Credential(
-      owner, PartitionOf("token", *clean, ""), {absl::StrCat("Authorization: Bearer ", *clean)}));
+  return std::shared_ptr<const Credential>(
+      new Credential(owner, PartitionOf("token", *clean, ""), *clean,
+                     {absl::StrCat("Authorization: Bearer ", *clean)}));
 }
 
 absl::StatusOr<std::shared_ptr<const Credential>> Credential::FromEmailAndKey(
@@ -61,7 +76,7 @@ absl::StatusOr<std::shared_ptr<const Credential>> Credential::FromEmailAndKey(
   absl::StatusOr<std::string> clean_key = CleanSecret("API key", key);
   if (!clean_key.ok()) return clean_key.status();
   return std::shared_ptr<const Credential>(new Credential(
-      owner, PartitionOf("key", *clean_email, *clean_key),
+      owner, PartitionOf("key", *clean_email, *clean_key), *clean_key,
       {absl::StrCat("X-Auth-Email: ", *clean_email), absl::StrCat("X-Auth-Key: ", *clean_key)}));
 }
 

@@ -40,14 +40,19 @@ class Credential {
   // First 128 bits of a SHA-256 over kind and secret.
   const Partition& partition() const { return partition_; }
 
+  // Replaces the secret wherever it stands in `text`: a server may repeat what it was sent.
+  void RedactFrom(std::string& text) const;
+
   // Whole header lines for the request upstream, `Name: value`.
   const std::vector<std::string>& header_lines() const { return header_lines_; }
 
  private:
-  Credential(Owner owner, Partition partition, std::vector<std::string> header_lines);
+  Credential(Owner owner, Partition partition, std::string secret,
+             std::vector<std::string> header_lines);
 
   const Owner owner_;
   const Partition partition_;
+  const std::string secret_;
   const std::vector<std::string> header_lines_;
 };
 

@@ -113,7 +113,8 @@ OutcomePtr RestSource::OutcomeOf(const Call& call, HttpResult result) const {
   if (const auto* failure = std::get_if<TransportFailure>(&result)) {
     outcome->error = std::make_unique<const Error>(ErrorOf(*failure, call.caller_set_the_limit));
   } else {
-    const HttpAnswer& answer = std::get<HttpAnswer>(result);
+    HttpAnswer& answer = std::get<HttpAnswer>(result);
+    call.query.credential->RedactFrom(answer.body);
     *outcome = call.query.endpoint->parse(
         answer, {.credential_owner = call.query.credential->owner(),
                  .reveal_destination_secrets = options_.reveal_destination_secrets});

@@ -1,0 +1,192 @@
+#include "service/option_values.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <optional>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace pcap_gateway {
+namespace {
+
+// A host, and the port after it where there is one; both are known to be well-formed.
+struct Authority {
+  std::string host;  // an IPv6 address without its brackets
+  bool has_port = false;
+};
+
+bool IsIpv6(const std::string& host) {
+  in6_addr address;
+  return inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
+bool IsHostName(absl::string_view host) {
+  return !host.empty() && std::all_of(host.begin(), host.end(), [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '.' || c == '-' || c == '_';
+  });
+}
+
+bool IsPort(absl::string_view text) {
+  const bool digits = !text.empty() && text.size() <= 5 &&
+                      std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
+  int port = 0;
+  return digits && absl::SimpleAtoi(text, &port) && port <= 65535;
+}
+
+std::optional<Authority> AuthorityFrom(absl::string_view text) {
+  Authority authority;
+  if (absl::ConsumePrefix(&text, "[")) {
+    const size_t end = text.find(']');
+    if (end == absl::string_view::npos) return std::nullopt;
+    authority.host = std::string(text.substr(0, end));
+    if (!IsIpv6(authority.host)) return std::nullopt;
+    text.remove_prefix(end + 1);
+  } else {
+    authority.host = std::string(text.substr(0, text.find(':')));
+    if (!IsHostName(authority.host)) return std::nullopt;
+    text.remove_prefix(authority.host.size());
+  }
+  authority.has_port = absl::ConsumePrefix(&text, ":");
+  if (authority.has_port ? !IsPort(text) : !text.empty()) return std::nullopt;
+  return authority;
+}
+
+// By the address itself: `127.0.0.1.example.com` is somebody else's machine.
+bool IsLoopback(const std::string& host) {
+  if (absl::EqualsIgnoreCase(host, "localhost")) return true;
+  in_addr v4;
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+  in6_addr v6;
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+// The scheme in lower case, dropped from `url` with its `://`; empty: there is none.
+std::string ConsumeScheme(absl::string_view* url) {
+  const size_t end = url->find("://");
+  if (end == absl::string_view::npos) return "";
+  const std::string scheme = absl::AsciiStrToLower(url->substr(0, end));
+  url->remove_prefix(end + 3);
+  return scheme;
+}
+
+bool IsPrintable(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return absl::ascii_isgraph(c); });
+}
+
+}  // namespace
+
+absl::StatusOr<int64_t> BytesFrom(absl::string_view text) {
+  const absl::Status malformed =
+      absl::InvalidArgumentError("must be a number of bytes, 0 or more, such as 67108864 or 64MiB");
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  int64_t number = 0;
+  if (digits == 0) return malformed;
+  if (!absl::SimpleAtoi(text.substr(0, digits), &number)) {
+    return absl::InvalidArgumentError("is more bytes than can be counted");
+  }
+  const std::string unit =
+      absl::AsciiStrToLower(absl::StripLeadingAsciiWhitespace(text.substr(digits)));
+  if (unit.empty() || unit == "b") return number;
+  const size_t power = absl::string_view("kmgt").find(unit[0]);
+  const std::string rest = unit.substr(1);
+  const bool of_1024 = rest.empty() || rest == "i" || rest == "ib";
+  if (power == absl::string_view::npos || (!of_1024 && rest != "b")) return malformed;
+  for (size_t i = 0; i <= power; ++i) {
+    if (__builtin_mul_overflow(number, of_1024 ? 1024 : 1000, &number)) {
+      return absl::InvalidArgumentError("is more bytes than can be counted");
+    }
+  }
+  return number;
+}
+
+absl::StatusOr<absl::Duration> DurationFrom(absl::string_view text, absl::Duration least) {
+  constexpr absl::Duration kMost = absl::Hours(24);
+  absl::Duration duration;
+  if (!absl::ParseDuration(text, &duration)) {
+    return absl::InvalidArgumentError("must be a duration with its unit, such as 30s or 250ms");
+  }
+  if (duration < least || duration > kMost) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("must be from ", absl::FormatDuration(least), " to 24h"));
+  }
+  return duration;
+}
+
+absl::Status CheckHostAndPort(absl::string_view text) {
+  const std::optional<Authority> authority = AuthorityFrom(text);
+  if (authority.has_value() && authority->has_port) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "must be HOST:PORT, an IPv6 host in brackets, the port from 0 to 65535");
+}
+
+absl::StatusOr<std::string> BaseUrlFrom(absl::string_view text, bool allow_http) {
+  while (absl::ConsumeSuffix(&text, "/")) {
+  }
+  absl::string_view rest = text;
+  const std::string scheme = ConsumeScheme(&rest);
+  if (scheme != "https" && scheme != "http") {
+    return absl::InvalidArgumentError("must be a URL that begins with https://");
+  }
+  const absl::string_view authority_text = rest.substr(0, rest.find('/'));
+  if (absl::StrContains(authority_text, "@")) {
+    return absl::InvalidArgumentError("must not carry a user name or password");
+  }
+  if (!IsPrintable(text) || rest.find_first_of("?#\\") != absl::string_view::npos) {
+    return absl::InvalidArgumentError(
+        "must be a URL without query, fragment, spaces or control characters");
+  }
+  const std::optional<Authority> authority = AuthorityFrom(authority_text);
+  if (!authority.has_value()) {
+    return absl::InvalidArgumentError("must be a URL with a host, and a port from 0 to 65535");
+  }
+  if (scheme == "http" && !allow_http && !IsLoopback(authority->host)) {
+    return absl::InvalidArgumentError(
+        "would send the credential in clear over the network: use https, or "
+        "--allow-http-upstream");
+  }
+  return std::string(text);
+}
+
+absl::Status CheckProxyUrl(absl::string_view text) {
+  constexpr absl::string_view kSchemes[] = {"http",    "https",  "socks4",
+                                            "socks4a", "socks5", "socks5h"};
+  const absl::Status malformed =
+      absl::InvalidArgumentError("must be a URL such as http://HOST:PORT or socks5h://HOST:PORT");
+  if (!IsPrintable(text)) return malformed;
+  const std::string scheme = ConsumeScheme(&text);
+  if (std::find(std::begin(kSchemes), std::end(kSchemes), scheme) == std::end(kSchemes)) {
+    return malformed;
+  }
+  absl::ConsumeSuffix(&text, "/");
+  const size_t at = text.rfind('@');
+  if (at != absl::string_view::npos) text.remove_prefix(at + 1);
+  return AuthorityFrom(text).has_value() ? absl::OkStatus() : malformed;
+}
+
+absl::StatusOr<std::string> ContentOf(const std::string& path, size_t most) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rbe"), &std::fclose);
+  if (file == nullptr) {
+    return absl::NotFoundError(absl::StrCat("cannot be read: ", std::strerror(errno)));
+  }
+  std::string content(most + 1, '\0');
+  content.resize(std::fread(content.data(), 1, content.size(), file.get()));
+  if (std::ferror(file.get()) != 0) {
+    return absl::UnavailableError(absl::StrCat("cannot be read: ", std::strerror(errno)));
+  }
+  if (content.size() > most) {
+    return absl::InvalidArgumentError(absl::StrCat("holds more than ", most, " bytes"));
+  }
+  return content;
+}
+
+}  // namespace pcap_gateway
