@@ -1,0 +1,169 @@
+"""Captures, and how far each of them is at a given time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, Iterable, Literal, Protocol
+
+Json = dict[str, Any]
+
+# The most that one listing gives (API reference of "List packet capture requests").
+MOST_LISTED = 50
+
+# ASSUMED: how long the steps take. Cloudflare gives no times; these are short enough to watch.
+# A sampled capture is said to complete at once, yet the documented examples show `pending`.
+SIMPLE_PENDING = timedelta(seconds=1)
+FULL_PENDING = timedelta(seconds=2)
+CONVERSION_PENDING = timedelta(seconds=2)
+CONVERSION_RUNNING = timedelta(seconds=3)
+
+# ASSUMED: the speed at which a full capture finds packets.
+PACKETS_PER_SECOND = 100
+
+
+def format_time(when: datetime) -> str:
+    """RFC 3339 in UTC with microseconds, as real answers have it."""
+    return when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Capture(Protocol):
+    id: str
+    account_id: str
+    created: datetime
+
+    def to_json(self, now: datetime) -> Json:
+        """What Cloudflare says about it at `now`."""
+        ...
+
+
+@dataclass
+class FixedCapture:
+    """Says the same for ever, whatever that is."""
+
+    id: str  # it is asked for by this one; `fields` may name another, or none
+    account_id: str
+    created: datetime
+    fields: Json
+
+    def to_json(self, now: datetime) -> Json:
+        return self.fields
+
+
+@dataclass
+class LivingCapture:
+    """Goes through its statuses as time passes, and can be stopped while it runs."""
+
+    id: str
+    account_id: str
+    created: datetime
+    kind: Literal["simple", "full"]
+    time_limit: float
+    packet_limit: float | None = None
+    filter_v1: Json | None = None
+    offset_time: str | None = None
+    byte_limit: float | None = None
+    colo_name: str | None = None
+    destination_conf: str | None = None
+    failure: str | None = None  # it ends as `failed`, for this reason
+    stop_requested: datetime | None = field(default=None, init=False)
+
+    def status_at(self, now: datetime) -> str:
+        for status, until in self._steps():
+            if now < until:
+                return status
+        if self.failure is not None:
+            return "failed"
+        return "success" if self.kind == "simple" else "complete"
+
+    def is_active_at(self, now: datetime) -> bool:
+        """Counts as the account's one full capture that may be pending or running."""
+        return self.kind == "full" and self.status_at(now) in ("pending", "running")
+
+    def stop(self, now: datetime) -> None:
+        # ASSUMED: stopping what is over changes nothing.
+        if self.is_active_at(now):
+            self.stop_requested = now
+
+    def to_json(self, now: datetime) -> Json:
+        fields: Json = {
+            "id": self.id,
+            "type": self.kind,
+            "status": self.status_at(now),
+            "system": "magic-transit",
+            "submitted": format_time(self.created),
+            "time_limit": self.time_limit,
+            "filter_v1": self.filter_v1,
+            "offset_time": self.offset_time,
+            "byte_limit": self.byte_limit,
+            "colo_name": self.colo_name,
+            "destination_conf": self.destination_conf,
+        }
+        if self.kind == "full":
+            fields["packets_captured"] = self._packets_at(now)
+        if self.stop_requested is not None:
+            fields["stop_requested"] = format_time(self.stop_requested)
+        if fields["status"] == "failed":
+            fields["error_message"] = self.failure
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def _steps(self) -> Iterable[tuple[str, datetime]]:
+        """The moving statuses, each with its end."""
+        if self.kind == "simple":
+            yield "pending", self.created + SIMPLE_PENDING
+            return
+        running = self.created + FULL_PENDING
+        ended = running + timedelta(seconds=self.time_limit)
+        if self.stop_requested is not None:
+            ended = min(ended, self.stop_requested)
+        yield "pending", min(running, ended)
+        yield "running", ended
+        yield "conversion_pending", ended + CONVERSION_PENDING
+        yield "conversion_running", ended + CONVERSION_PENDING + CONVERSION_RUNNING
+
+    def _packets_at(self, now: datetime) -> int:
+        if self.failure is not None:
+            return 0
+        began = self.created + FULL_PENDING
+        ended = min(now, began + timedelta(seconds=self.time_limit), self.stop_requested or now)
+        return max(0, int((ended - began).total_seconds() * PACKETS_PER_SECOND))
+
+
+class Captures:
+    """All captures of all accounts."""
+
+    def __init__(self, captures: Iterable[Capture] = ()) -> None:
+        self._by_id: dict[tuple[str, str], Capture] = {}
+        self._last_simple: dict[str, datetime] = {}
+        for capture in captures:
+            self.add(capture)
+
+    def add(self, capture: Capture) -> None:
+        """Replaces the one of the same id."""
+        self._by_id[capture.account_id, capture.id] = capture
+
+    def find(self, account_id: str, pcap_id: str) -> Capture | None:
+        return self._by_id.get((account_id, pcap_id))
+
+    def of_account(self, account_id: str) -> list[Capture]:
+        """Newest first, no more than a listing gives.
+
+        ASSUMED: the order, and that it is the oldest that are left out.
+        """
+        mine = [c for (account, _), c in self._by_id.items() if account == account_id]
+        return sorted(mine, key=lambda c: c.created, reverse=True)[:MOST_LISTED]
+
+    def active_full(self, account_id: str, now: datetime) -> Capture | None:
+        for (account, _), capture in self._by_id.items():
+            if account != account_id or not isinstance(capture, LivingCapture):
+                continue
+            if capture.is_active_at(now):
+                return capture
+        return None
+
+    def last_simple(self, account_id: str) -> datetime | None:
+        """When the account last had a sampled capture created through the API."""
+        return self._last_simple.get(account_id)
+
+    def note_simple(self, account_id: str, when: datetime) -> None:
+        self._last_simple[account_id] = when

@@ -1,0 +1,283 @@
+"""Faults: what may go wrong with an answer, on demand.
+
+A fault is chosen for the next requests for a capture, or for all requests:
+
+    {"pcap_id": "…", "times": 2, "kind": "html", "status": 502}
+    {"pcap_id": "…", "hold": "gate-1"}       held until POST /__control/release {"gate": "gate-1"}
+    {"kind": "delay", "seconds": 0.5}        every request, until faults are cleared
+
+`hold` and `seconds` (a delay) come before whatever `kind` then does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+import struct
+from dataclasses import dataclass, field, fields
+from typing import Any, Awaitable, Callable
+
+from aiohttp import web
+
+from emulator.ledger import Entry
+
+Answer = Callable[[], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Fault:
+    kind: str = "normal"  # one of KINDS
+    pcap_id: str | None = None  # None: whichever
+    times: int | None = None  # of requests; None: until cleared
+    hold: str | None = None  # the gate to wait at
+    seconds: float = 0  # of delay; of the pause between pieces for `drip`
+    status: int = 200  # where the kind makes up an answer
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    base64: str = ""  # bytes that are no text, for `raw` and `header_bytes`
+    name: str = ""  # of the header, for `header_bytes`
+    size: int = 0  # of the body, for `huge`; of the error in the length, for `wrong_length`
+    depth: int = 0  # of the arrays, for `nested`
+
+    @staticmethod
+    def from_json(described: dict[str, Any]) -> Fault:
+        """Raises ValueError for what it does not know: a misspelt fault would test nothing."""
+        known = {f.name for f in fields(Fault)}
+        if unknown := set(described) - known:
+            raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+        fault = Fault(**described)
+        if fault.kind not in KINDS:
+            raise ValueError(f"unknown kind {fault.kind}; known: {', '.join(KINDS)}")
+        return fault
+
+
+class Faults:
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._gates: dict[str, asyncio.Event] = {}
+
+    def add(self, fault: Fault) -> None:
+        self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Forgets all faults and opens all gates."""
+        self._faults.clear()
+        for gate in self._gates.values():
+            gate.set()
+
+    def release(self, gate: str) -> None:
+        """Lets through whoever waits at the gate, and whoever comes later."""
+        self._gate(gate).set()
+
+    def take(self, pcap_id: str | None) -> Fault | None:
+        """The first one that fits, used up by one."""
+        for fault in self._faults:
+            if fault.pcap_id not in (None, pcap_id) or fault.times == 0:
+                continue
+            if fault.times is not None:
+                fault.times -= 1
+            return fault
+        return None
+
+    async def answer(
+        self, fault: Fault, request: web.Request, entry: Entry, normal: Answer
+    ) -> web.StreamResponse:
+        """`normal` gives the answer as it would be without the fault."""
+        if fault.hold is not None:
+            await self._gate(fault.hold).wait()
+        if fault.seconds > 0 and fault.kind != "drip":
+            await asyncio.sleep(fault.seconds)
+        return await KINDS[fault.kind](fault, request, entry, normal)
+
+    def _gate(self, name: str) -> asyncio.Event:
+        return self._gates.setdefault(name, asyncio.Event())
+
+
+class RawAnswer(web.StreamResponse):
+    """Bytes that go onto the connection as they are, which then ends: politely, or with a reset."""
+
+    def __init__(self, data: bytes, reset: bool = False) -> None:
+        super().__init__()
+        self._data = data
+        self._reset = reset
+        self.force_close()
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        transport = request.transport
+        if transport is None:
+            return
+        if self._data:
+            transport.write(self._data)
+        if self._reset:
+            # Without lingering, closing sends RST. The bytes above are in the kernel already, as
+            # the buffer was empty; those that the peer has not read may be lost, as in life.
+            connection = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return
+
+
+def _head(status: int, headers: dict[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} Whatever"] + [f"{k}: {v}" for k, v in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+async def _body_of(normal: Answer) -> bytes:
+    response = await normal()
+    assert isinstance(response, web.Response) and isinstance(response.body, bytes)
+    return response.body
+
+
+async def _normal(
+    _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    return await normal()
+
+
+async def _answer(
+    fault: Fault, _request: web.Request, _entry: Entry, _normal: Answer
+) -> web.StreamResponse:
+    headers = {"Content-Type": "application/json", **fault.headers}
+    return web.Response(status=fault.status, body=fault.body.encode(), headers=headers)
+
+
+async def _raw(
+    fault: Fault, _request: web.Request, _entry: Entry, _normal: Answer
+) -> web.StreamResponse:
+    return RawAnswer(base64.b64decode(fault.base64))
+
+
+async def _header_bytes(
+    fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    """The normal answer with one header whose value is any bytes at all."""
+    body = await _body_of(normal)
+    head = _head(200, {"Content-Type": "application/json", "Content-Length": str(len(body))})
+    line = fault.name.encode() + b": " + base64.b64decode(fault.base64) + b"\r\n"
+    return RawAnswer(head[:-2] + line + b"\r\n" + body)
+
+
+async def _reset_before(
+    _fault: Fault, _request: web.Request, _entry: Entry, _normal: Answer
+) -> web.StreamResponse:
+    return RawAnswer(b"", reset=True)
+
+
+async def _reset_within(
+    _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    return RawAnswer(_first_half(await _body_of(normal)), reset=True)
+
+
+async def _truncate(
+    _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    return RawAnswer(_first_half(await _body_of(normal)))
+
+
+def _first_half(body: bytes) -> bytes:
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return _head(200, headers) + body[: len(body) // 2]
+
+
+async def _wrong_length(
+    fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    """The whole body, and a Content-Length that is off by `size`, upwards or downwards."""
+    body = await _body_of(normal)
+    length = str(max(0, len(body) + fault.size))
+    return RawAnswer(
+        _head(200, {"Content-Type": "application/json", "Content-Length": length}) + body
+    )
+
+
+async def _html(
+    fault: Fault, _request: web.Request, _entry: Entry, _normal: Answer
+) -> web.StreamResponse:
+    body = (
+        "<!DOCTYPE html><html><head><title>Worker threw exception | api.cloudflare.com</title>"
+        f"</head><body><h1>Error {fault.status}</h1><p>{fault.body}</p></body></html>"
+    )
+    return web.Response(
+        status=fault.status, text=body, content_type="text/html", headers=fault.headers
+    )
+
+
+async def _empty(
+    fault: Fault, _request: web.Request, _entry: Entry, _normal: Answer
+) -> web.StreamResponse:
+    return web.Response(status=fault.status, headers=fault.headers)
+
+
+async def _huge(
+    fault: Fault, request: web.Request, entry: Entry, _normal: Answer
+) -> web.StreamResponse:
+    """An envelope whose only string is `size` bytes long, in pieces of 64 KiB, without a length."""
+    response = web.StreamResponse(status=fault.status, headers=fault.headers)
+    response.content_type = "application/json"
+    await response.prepare(request)
+    entry.body_bytes_sent = 0
+    piece = b"x" * (64 << 10)
+    await response.write(b'{"success":true,"errors":[],"messages":[],"result":{"id":"')
+    while entry.body_bytes_sent < fault.size:
+        await response.write(piece)
+        entry.body_bytes_sent += len(piece)
+    await response.write_eof(b'"}}')
+    return response
+
+
+async def _drip(
+    fault: Fault, request: web.Request, entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    """The normal answer a byte at a time."""
+    body = await _body_of(normal)
+    response = web.StreamResponse()
+    response.content_type = "application/json"
+    response.content_length = len(body)
+    await response.prepare(request)
+    entry.body_bytes_sent = 0
+    for byte in body:
+        await response.write(bytes([byte]))
+        entry.body_bytes_sent += 1
+        await asyncio.sleep(fault.seconds)
+    await response.write_eof()
+    return response
+
+
+async def _nested(
+    fault: Fault, _request: web.Request, _entry: Entry, _normal: Answer
+) -> web.StreamResponse:
+    arrays = "[" * fault.depth + "]" * fault.depth
+    body = '{"success":true,"errors":[],"messages":[],"result":{"deep":' + arrays + "}}"
+    return web.Response(body=body.encode(), content_type="application/json")
+
+
+async def _redirect(
+    fault: Fault, _request: web.Request, _entry: Entry, _normal: Answer
+) -> web.StreamResponse:
+    return web.Response(status=fault.status, headers={"Location": fault.body})
+
+
+KINDS: dict[
+    str,
+    Callable[[Fault, web.Request, Entry, Answer], Awaitable[web.StreamResponse]],
+] = {
+    "normal": _normal,
+    "delay": _normal,  # with `seconds`
+    "answer": _answer,
+    "raw": _raw,
+    "header_bytes": _header_bytes,
+    "reset_before": _reset_before,
+    "reset_within": _reset_within,
+    "truncate": _truncate,
+    "wrong_length": _wrong_length,
+    "html": _html,
+    "empty": _empty,
+    "huge": _huge,
+    "drip": _drip,
+    "nested": _nested,
+    "redirect": _redirect,
+}

@@ -1,0 +1,93 @@
+"""The ledger: which requests came, what they carried, and how each ended.
+
+A test asks it what arrived, and waits on it instead of sleeping.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Callable
+
+from aiohttp import web
+
+_MOST_KEPT = 20_000
+
+
+class State(str, Enum):
+    ARRIVED = "arrived"  # being answered, or held
+    ANSWERED = "answered"
+    ABORTED = "aborted"  # the client went away first
+
+
+@dataclass
+class Entry:
+    number: int
+    method: str
+    path: str  # as it came, escapes and query included
+    pcap_id: str | None
+    headers: list[tuple[str, str]]
+    state: State = State.ARRIVED
+    status: int | None = None
+    body_bytes_sent: int | None = field(default=None)  # noted by answers that come in pieces
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.__dict__, "state": self.state.value}
+
+
+def pcap_id_of(path: str) -> str | None:
+    """The capture that a path names."""
+    found = re.search(r"/pcaps/([^/?#]+)", path)
+    return found.group(1) if found else None
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=_MOST_KEPT)
+        self._number = 0
+        self._changed = asyncio.Condition()
+
+    async def arrive(self, request: web.Request) -> Entry:
+        self._number += 1
+        entry = Entry(
+            number=self._number,
+            method=request.method,
+            path=request.raw_path,
+            pcap_id=pcap_id_of(request.raw_path),
+            headers=list(request.headers.items()),
+        )
+        self._entries.append(entry)
+        await self._announce()
+        return entry
+
+    async def end(self, entry: Entry, state: State, status: int | None = None) -> None:
+        entry.state, entry.status = state, status
+        await self._announce()
+
+    def entries(self, pcap_id: str | None = None) -> list[Entry]:
+        """In the order of arrival; None: of every path."""
+        return [e for e in self._entries if pcap_id is None or e.pcap_id == pcap_id]
+
+    def count(self, pcap_id: str | None, state: State) -> int:
+        """How many ended like that; ARRIVED: how many came, whatever became of them."""
+        entries = self.entries(pcap_id)
+        return sum(1 for e in entries if state is State.ARRIVED or e.state is state)
+
+    def clear(self) -> None:
+        self._entries.clear()
+
+    async def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """False: it did not come true in time."""
+        async with self._changed:
+            try:
+                await asyncio.wait_for(self._changed.wait_for(condition), timeout)
+            except asyncio.TimeoutError:
+                return False
+            return True
+
+    async def _announce(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()

@@ -1,0 +1,128 @@
+"""Runs the emulator until it is ended.
+
+build/venv/bin/python tests/emulator/main.py                   prints its base URL, then serves
+build/venv/bin/python tests/emulator/main.py --print-demo      NAME=VALUE lines for a shell
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shlex
+import signal
+import ssl
+import sys
+from datetime import datetime
+from pathlib import Path
+
+# Run as a program, the package's own folder is on the path instead of the one that it lies in.
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from emulator import demo  # noqa: E402
+from emulator.clock import Clock  # noqa: E402
+
+BASE_PATH = "/client/v4"
+CONTROL_PATH = "/__control"
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="emulator", description="A stand-in for Cloudflare's packet capture API."
+    )
+    parser.add_argument(
+        "--listen",
+        default="127.0.0.1:0",
+        metavar="HOST:PORT",
+        help="port 0 takes a free one (default: %(default)s)",
+    )
+    parser.add_argument("--tls-cert", metavar="FILE", help="PEM; with --tls-key: serve https")
+    parser.add_argument("--tls-key", metavar="FILE")
+    parser.add_argument(
+        "--time",
+        type=datetime.fromisoformat,
+        metavar="RFC3339",
+        help="what time it is at the start (default: the machine's)",
+    )
+    parser.add_argument(
+        "--frozen", action="store_true", help="time moves only through the control door"
+    )
+    parser.add_argument(
+        "--rate-limit",
+        action="store_true",
+        help="hold the real limit: 1200 requests in five minutes, then a block",
+    )
+    parser.add_argument(
+        "--print-demo",
+        nargs="?",
+        const="shell",
+        choices=("shell", "json"),
+        help="print the demo's ids and credentials, and end",
+    )
+    options = parser.parse_args(arguments)
+    if (options.tls_cert is None) != (options.tls_key is None):
+        parser.error("--tls-cert and --tls-key go together")
+    return options
+
+
+def print_demo(form: str) -> None:
+    if form == "json":
+        print(json.dumps(demo.names(), indent=2))
+        return
+    for name, value in demo.names().items():
+        print(f"{name}={shlex.quote(value)}")
+
+
+async def serve(options: argparse.Namespace) -> None:
+    # Here, so that --print-demo works without aiohttp.
+    from aiohttp import web
+
+    from emulator.api import World, api
+    from emulator.control import control
+    from emulator.faults import Faults
+    from emulator.ledger import Ledger
+    from emulator.rate_rule import RateLimit, RateRule
+
+    clock = Clock(options.time, options.frozen)
+    world = World(
+        clock=clock,
+        captures=demo.captures(clock.now()),
+        credentials=demo.credentials(),
+        rate_rule=RateRule(RateLimit() if options.rate_limit else None),
+        faults=Faults(),
+        ledger=Ledger(),
+    )
+    app = web.Application(client_max_size=64 << 20)  # faults carry whole bodies
+    app.add_subapp(BASE_PATH, api(world))
+    app.add_subapp(CONTROL_PATH, control(world))
+
+    tls = None
+    if options.tls_cert is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(options.tls_cert, options.tls_key)
+    host, _, port = options.listen.rpartition(":")
+    # Cancelling a handler whose client went away is what lets the ledger know of it.
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, host, int(port), ssl_context=tls, backlog=1024).start()
+    taken = runner.addresses[0][1]
+    print(f"{'http' if tls is None else 'https'}://{host}:{taken}{BASE_PATH}", flush=True)
+
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    await ended.wait()
+    world.faults.clear()
+    await runner.cleanup()
+
+
+def main() -> None:
+    options = parse_arguments(sys.argv[1:])
+    if options.print_demo is not None:
+        print_demo(options.print_demo)
+    else:
+        asyncio.run(serve(options))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The admin listener: what the gateway tells of itself over HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.error
+import urllib.request
+
+from harness.gateway import Gateway
+from harness.process import PATIENCE_SECONDS
+
+# Calls that have come and have no answer yet.
+WAITING = "pcap_gateway_calls_waiting"
+
+
+def fetch(gateway: Gateway, path: str) -> tuple[int, str]:
+    """Status and body."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    url = f"http://{gateway.admin_address()}{path}"
+    try:
+        with opener.open(url, timeout=PATIENCE_SECONDS) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def metric(gateway: Gateway, name: str) -> float:
+    """The sum over all label sets."""
+    _, text = fetch(gateway, "/metrics")
+    samples = [
+        float(line.rsplit(" ", 1)[1])
+        for line in text.splitlines()
+        if line.startswith((name + " ", name + "{"))
+    ]
+    assert samples, f"no metric {name} in {text}"
+    return sum(samples)
+
+
+def wait_for_waiting_calls(gateway: Gateway, count: int) -> None:
+    """Until exactly `count` calls wait. Metrics can only be polled; the pause is for others."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    pause = threading.Event()
+    while (waiting := metric(gateway, WAITING)) != count:
+        assert time.monotonic() < give_up_at, f"{waiting} calls wait instead of {count}"
+        pause.wait(0.01)

@@ -1,0 +1,82 @@
+"""pcapctl against a real gateway: what people see."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from emulator import demo
+
+from harness.emulator import Emulator
+from harness.gateway import Gateway, StartGateway, environment
+from harness.stubs import REPOSITORY
+
+BINARY = Path(os.environ.get("PCAPCTL_BINARY", REPOSITORY / "build" / "client" / "pcapctl"))
+
+
+def pcapctl(tmp_path: Path, address: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    assert BINARY.exists(), f"{BINARY} is not there: build it, or set PCAPCTL_BINARY"
+    return subprocess.run(
+        [BINARY, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment(tmp_path, PCAP_GATEWAY_ADDRESS=address),
+    )
+
+
+def get(tmp_path: Path, gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:
+    account = ["--account", demo.ACCOUNT_ID]
+    return pcapctl(tmp_path, gateway.address, "get", *account, *arguments)
+
+
+@pytest.mark.parametrize("pcap_id", [demo.FULL_ID, demo.SIMPLE_ID, demo.FAILED_ID, demo.ODD_ID])
+def test_get_prints_a_table(tmp_path: Path, gateway: Gateway, pcap_id: str) -> None:
+    ended = get(tmp_path, gateway, pcap_id)
+    assert ended.returncode == 0, ended.stderr
+    assert pcap_id in ended.stdout
+    assert not [secret for secret in demo.SECRETS if secret in ended.stdout]
+
+
+def test_get_prints_json(tmp_path: Path, gateway: Gateway) -> None:
+    ended = get(tmp_path, gateway, demo.FULL_ID, "--json")
+    assert ended.returncode == 0, ended.stderr
+    full = json.loads(ended.stdout)["pcap"]["full"]
+    assert full["id"] == demo.FULL_ID and full["status"] == "PCAP_STATUS_COMPLETE"
+
+
+def test_get_without_an_account_asks_for_the_gateways_own(tmp_path: Path, gateway: Gateway) -> None:
+    ended = pcapctl(tmp_path, gateway.address, "get", demo.SIMPLE_ID)
+    assert ended.returncode == 0 and demo.SIMPLE_ID in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("pcap_id", "code"), [("0" * 32, 5), ("nonsense", 3)], ids=["not found", "invalid"]
+)
+def test_a_failure_is_the_exit_code_and_tells_its_reason(
+    tmp_path: Path, gateway: Gateway, pcap_id: str, code: int
+) -> None:
+    ended = get(tmp_path, gateway, pcap_id)
+    assert ended.returncode == code
+    assert ended.stdout == "" and ended.stderr
+
+
+def test_strange_characters_do_not_reach_the_terminal(
+    tmp_path: Path, gateway: Gateway, emulator: Emulator
+) -> None:
+    pcap_id = emulator.add(type="full", colo_name="\x1b[31mred\x07‮")
+    ended = get(tmp_path, gateway, pcap_id)
+    assert ended.returncode == 0
+    assert not [c for c in ended.stdout if not c.isprintable() and c != "\n"]
+
+
+def test_status_says_whether_the_gateway_serves(
+    tmp_path: Path, start_gateway: StartGateway
+) -> None:
+    gateway = start_gateway()
+    assert pcapctl(tmp_path, gateway.address, "status").returncode == 0
+    assert gateway.end() == 0
+    assert pcapctl(tmp_path, gateway.address, "status").returncode == 14
