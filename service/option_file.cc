@@ -1,5 +1,6 @@
 #include "service/option_file.h"
 
+#include <algorithm>
 #include <set>
 
 #include "absl/status/status.h"
@@ -35,7 +36,9 @@ absl::StatusOr<std::string> ValueFrom(absl::string_view text) {
 absl::StatusOr<OptionLine> LineFrom(absl::string_view text) {
   const size_t equals = text.find('=');
   const absl::string_view name = absl::StripAsciiWhitespace(text.substr(0, equals));
-  if (equals == absl::string_view::npos || name.empty()) {
+  const bool one_word =
+      !name.empty() && std::none_of(name.begin(), name.end(), absl::ascii_isspace);
+  if (equals == absl::string_view::npos || !one_word) {
     return absl::InvalidArgumentError("must be `name = value`");
   }
   absl::StatusOr<std::string> value = ValueFrom(text.substr(equals + 1));

@@ -186,12 +186,21 @@ absl::StatusOr<Options> Finalise(const RawOptions& raw, const Environment& envir
   return options;
 }
 
+constexpr char kSwitchValues[] = "must be true or false";
+
 // "" for what a switch can be set to, else what is wrong with it.
 std::string CheckSwitch(const std::string& value) {
   for (const char* word : {"true", "false", "on", "off", "yes", "no", "1", "0"}) {
     if (absl::EqualsIgnoreCase(value, word)) return "";
   }
-  return "must be true or false";
+  return kSwitchValues;
+}
+
+bool IsSwitch(const CLI::Option& option) { return option.get_expected_max() == 0; }
+
+// CLI11 would take an empty value for true.
+CLI::ValidationError EmptySwitch(const CLI::Option& option) {
+  return CLI::ValidationError(option.get_name(), kSwitchValues);
 }
 
 void DeclareSwitch(CLI::App& app, const std::string& names, bool& place, const std::string& what) {
@@ -275,9 +284,7 @@ std::vector<std::string> WithEmptyValues(const CLI::App& app,
       result.push_back(argument);
       continue;
     }
-    if (option->get_expected_max() == 0) {
-      throw CLI::ValidationError(std::string(name), "must be true or false");
-    }
+    if (IsSwitch(*option)) throw EmptySwitch(*option);
     result.emplace_back(name);
     result.emplace_back();
   }
@@ -310,6 +317,7 @@ class OptionFile final : public CLI::Config {
         throw Error(
             absl::StrCat("line ", line.number, ": there is no such option for a file", name));
       }
+      if (line.value.empty() && IsSwitch(*option)) throw EmptySwitch(*option);
       CLI::ConfigItem& item = items.emplace_back();
       item.name = line.name;
       item.inputs = {line.value};

@@ -1,9 +1,15 @@
 #include "service/operations/admin_listener.h"
 
-#include <CivetServer.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstdarg>
+#include <cstring>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -11,95 +17,140 @@
 namespace pcap_gateway {
 namespace {
 
+// An operator's tools hold a handful of connections; more than this is a mistake or an attack.
+constexpr unsigned kMostConnections = 64;
+constexpr unsigned kIdleSeconds = 10;
+// A connection's request line, headers and parser; what is larger is refused.
+constexpr size_t kConnectionBytes = 16 << 10;
+
+constexpr char kPlainText[] = "text/plain; charset=utf-8";
+constexpr char kPrometheusText[] = "text/plain; version=0.0.4; charset=utf-8";
+
 struct Page {
-  int status = 200;
-  const char* phrase = "OK";
-  std::string type = "text/plain; charset=utf-8";
+  unsigned status = MHD_HTTP_OK;
   std::string body;
+  const char* type = kPlainText;
 };
 
-// Answers GET and HEAD with what `make` returns, anything else with 405.
-class PageHandler final : public CivetHandler {
- public:
-  explicit PageHandler(std::function<Page()> make) : make_(std::move(make)) {}
+Page PageAt(absl::string_view path, const AdminPages& pages) {
+  if (path == "/metrics") return {.body = pages.metrics(), .type = kPrometheusText};
+  if (path == "/healthz") return {.body = "ok\n"};
+  if (path == "/readyz") {
+    if (pages.ready()) return {.body = "ready\n"};
+    return {.status = MHD_HTTP_SERVICE_UNAVAILABLE, .body = "draining\n"};
+  }
+  return {.status = MHD_HTTP_NOT_FOUND, .body = "there are /metrics, /healthz and /readyz\n"};
+}
 
-  bool handleGet(CivetServer*, mg_connection* connection) override {
-    return Send(connection, make_(), /*with_body=*/true);
+MHD_Result Send(const Page& page, MHD_Connection* connection) {
+  MHD_Response* const response = MHD_create_response_from_buffer(
+      page.body.size(), const_cast<char*>(page.body.data()), MHD_RESPMEM_MUST_COPY);
+  if (response == nullptr) return MHD_NO;
+  MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, page.type);
+  MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+  MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+  if (page.status == MHD_HTTP_METHOD_NOT_ALLOWED) {
+    MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
   }
-  bool handleHead(CivetServer*, mg_connection* connection) override {
-    return Send(connection, make_(), /*with_body=*/false);
-  }
-  bool handlePost(CivetServer*, mg_connection* connection) override { return Refuse(connection); }
-  bool handlePut(CivetServer*, mg_connection* connection) override { return Refuse(connection); }
-  bool handleDelete(CivetServer*, mg_connection* connection) override { return Refuse(connection); }
-  bool handleOptions(CivetServer*, mg_connection* connection) override {
-    return Refuse(connection);
-  }
-  bool handlePatch(CivetServer*, mg_connection* connection) override { return Refuse(connection); }
+  const MHD_Result result = MHD_queue_response(connection, page.status, response);
+  MHD_destroy_response(response);
+  return result;
+}
 
- private:
-  static bool Refuse(mg_connection* connection) {
-    return Send(connection, {405, "Method Not Allowed", "text/plain; charset=utf-8", "GET only\n"},
-                /*with_body=*/true);
+// libmicrohttpd's handler: called once when the headers are there, again for each part of a body,
+// and a last time without any. It leaves the body out of the answer to HEAD.
+MHD_Result Handle(void* pages, MHD_Connection* connection, const char* path, const char* method,
+                  const char*, const char*, size_t* body_size, void** seen) {
+  if (absl::string_view(method) != "GET" && absl::string_view(method) != "HEAD") {
+    return Send({.status = MHD_HTTP_METHOD_NOT_ALLOWED, .body = "GET only\n"}, connection);
   }
-
-  static bool Send(mg_connection* connection, const Page& page, bool with_body) {
-    const std::string head =
-        absl::StrCat("HTTP/1.1 ", page.status, " ", page.phrase, "\r\nContent-Type: ", page.type,
-                     "\r\nContent-Length: ", page.body.size(),
-                     "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n");
-    mg_write(connection, head.data(), head.size());
-    if (with_body) mg_write(connection, page.body.data(), page.body.size());
-    return true;
+  if (*seen == nullptr || *body_size > 0) {
+    *seen = pages;
+    *body_size = 0;
+    return MHD_YES;
   }
+  return Send(PageAt(path, *static_cast<const AdminPages*>(pages)), connection);
+}
 
-  const std::function<Page()> make_;
-};
+// What libmicrohttpd would write to stderr: clients' mistakes, and what Start returns itself.
+void Discard(void*, const char*, va_list) {}
+
+absl::Status CannotListen(absl::string_view address, absl::string_view why) {
+  return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": ", why));
+}
+
+// -1 and errno where it cannot be.
+int ListenOn(const addrinfo& address) {
+  const int listener = socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (listener < 0) return -1;
+  const int yes = 1;  // the port of a process that has just ended is free
+  if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0 &&
+      bind(listener, address.ai_addr, address.ai_addrlen) == 0 && listen(listener, 64) == 0) {
+    return listener;
+  }
+  const int reason = errno;
+  close(listener);
+  errno = reason;
+  return -1;
+}
+
+// A listening socket, on the first of the address's meanings that can be had.
+absl::StatusOr<int> Listen(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return CannotListen(address, "it has no port");
+  std::string host = address.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  const addrinfo hints{.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(host.c_str(), &address[colon + 1], &hints, &found);
+  if (error != 0) return CannotListen(address, gai_strerror(error));
+
+  int listener = -1;
+  for (const addrinfo* one = found; one != nullptr && listener < 0; one = one->ai_next) {
+    listener = ListenOn(*one);
+  }
+  const int reason = errno;
+  freeaddrinfo(found);
+  if (listener < 0) return CannotListen(address, std::strerror(reason));
+  return listener;
+}
+
+int PortOf(int listener) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.ss_family == AF_INET6
+                   ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                   : reinterpret_cast<const sockaddr_in&>(address).sin_port);
+}
 
 }  // namespace
 
-struct AdminListener::Server {
-  Server(const std::string& address, const AdminPages& pages)
-      : metrics([metrics = pages.metrics] {
-          return Page{.type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics()};
-        }),
-        healthz([] { return Page{.body = "ok\n"}; }),
-        readyz([ready = pages.ready] {
-          if (ready()) return Page{.body = "ready\n"};
-          return Page{.status = 503, .phrase = "Service Unavailable", .body = "draining\n"};
-        }),
-        http(std::vector<std::string>{"listening_ports", address, "num_threads", "2",
-                                      "enable_directory_listing", "no", "request_timeout_ms",
-                                      "10000"}) {
-    http.addHandler("/metrics$", metrics);
-    http.addHandler("/healthz$", healthz);
-    http.addHandler("/readyz$", readyz);
-  }
-
-  PageHandler metrics;
-  PageHandler healthz;
-  PageHandler readyz;
-  CivetServer http;  // last: it stops before its handlers go
-};
-
 absl::StatusOr<std::unique_ptr<AdminListener>> AdminListener::Start(const std::string& address,
-                                                                    const AdminPages& pages) {
-  try {
-    auto server = std::make_unique<Server>(address, pages);
-    const std::vector<int> ports = server->http.getListeningPorts();
-    if (ports.empty()) return absl::UnavailableError(absl::StrCat("cannot listen on ", address));
-    const absl::string_view host = absl::string_view(address).substr(0, address.rfind(':'));
-    return std::unique_ptr<AdminListener>(
-        new AdminListener(std::move(server), absl::StrCat(host, ":", ports[0])));
-  } catch (const CivetException&) {
-    return absl::UnavailableError(absl::StrCat(
-        "cannot listen on ", address, ": the port is taken, or the address is not this machine's"));
+                                                                    AdminPages pages) {
+  const absl::StatusOr<int> listener = Listen(address);
+  if (!listener.ok()) return listener.status();
+  const std::string host = address.substr(0, address.rfind(':'));
+  std::unique_ptr<AdminListener> admin(
+      new AdminListener(std::move(pages), absl::StrCat(host, ":", PortOf(*listener))));
+  admin->daemon_ = MHD_start_daemon(
+      MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ERROR_LOG, 0, nullptr, nullptr,
+      &Handle, &admin->pages_, MHD_OPTION_EXTERNAL_LOGGER, &Discard, nullptr,
+      MHD_OPTION_LISTEN_SOCKET, *listener, MHD_OPTION_CONNECTION_LIMIT, kMostConnections,
+      MHD_OPTION_CONNECTION_TIMEOUT, kIdleSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      kConnectionBytes, MHD_OPTION_END);
+  if (admin->daemon_ == nullptr) {
+    close(*listener);
+    return CannotListen(address, "the thread for it could not be started");
   }
+  return admin;
 }
 
-AdminListener::AdminListener(std::unique_ptr<Server> server, std::string address)
-    : server_(std::move(server)), address_(std::move(address)) {}
+AdminListener::AdminListener(AdminPages pages, std::string address)
+    : pages_(std::move(pages)), address_(std::move(address)) {}
 
-AdminListener::~AdminListener() = default;
+AdminListener::~AdminListener() {
+  if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
+}
 
 }  // namespace pcap_gateway

@@ -12,6 +12,8 @@
 
 #include "absl/status/statusor.h"
 
+struct MHD_Daemon;  // libmicrohttpd's
+
 namespace pcap_gateway {
 
 struct AdminPages {
@@ -19,24 +21,27 @@ struct AdminPages {
   std::function<bool()> ready;
 };
 
-// Runs two threads. What the pages call must outlive the listener and be thread-safe.
+// Runs one thread, which no slow client holds up. What the pages call must outlive the listener, be
+// thread-safe, and not block.
 class AdminListener {
  public:
   // Listening when this returns. `address`: HOST:PORT, an IPv6 host in brackets; port 0 takes a
   // free one. Fails where it cannot be listened on.
   static absl::StatusOr<std::unique_ptr<AdminListener>> Start(const std::string& address,
-                                                              const AdminPages& pages);
+                                                              AdminPages pages);
+
+  // Ends connections and the thread.
   ~AdminListener();
 
   // HOST:PORT with the port that was taken.
   const std::string& address() const { return address_; }
 
  private:
-  struct Server;
-  AdminListener(std::unique_ptr<Server> server, std::string address);
+  AdminListener(AdminPages pages, std::string address);
 
-  std::unique_ptr<Server> server_;
+  AdminPages pages_;
   const std::string address_;
+  MHD_Daemon* daemon_ = nullptr;
 };
 
 }  // namespace pcap_gateway

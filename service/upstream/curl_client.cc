@@ -58,11 +58,26 @@ Kind KindOf(CURLcode code) {
   }
 }
 
+// A URL in two: `https://host:port` and the request target `/path`.
+struct SplitUrl {
+  explicit SplitUrl(const std::string& url) {
+    const size_t authority = url.find("://");
+    const size_t path =
+        authority == std::string::npos ? std::string::npos : url.find('/', authority + 3);
+    origin = url.substr(0, path);
+    target = path == std::string::npos ? "/" : url.substr(path);
+  }
+
+  std::string origin;
+  std::string target;
+};
+
 // A request on its way, and the easy handle that carries it. Handles are set up once and used
 // again, which saves most of libcurl's work at the start of a request.
 struct Transfer {
   CURL* easy = nullptr;
   curl_slist* headers = nullptr;
+  std::string origin;  // what CURLOPT_URL is set to
   HttpClient::Done done;
   HttpAnswer answer;
   size_t most_body_bytes = 0;
@@ -460,11 +475,20 @@ std::optional<TransportFailure> CurlClient::Impl::Prepare(Transfer& transfer,
   transfer.answer = HttpAnswer();
   transfer.most_body_bytes = request.most_body_bytes;
   transfer.too_large = false;
-  const bool tls = absl::StartsWithIgnoreCase(request.url, "https:");
+  const SplitUrl url(request.url);
+  const bool tls = absl::StartsWithIgnoreCase(url.origin, "https:");
   const auto timeout = std::max<int64_t>(1, absl::ToInt64Milliseconds(request.timeout));
   EasySetup setup(transfer.easy);
-  setup.Set(CURLOPT_URL, request.url.c_str())
-      .Set(CURLOPT_HTTPHEADER, transfer.headers)
+  if (options_.proxy.empty()) {
+    // libcurl takes a URL apart and puts it together again for each request. Ours differ in the
+    // path alone, which it sends as it is when it is told so.
+    if (transfer.origin != url.origin) setup.Set(CURLOPT_URL, url.origin.c_str());
+    setup.Set(CURLOPT_REQUEST_TARGET, url.target.c_str());
+    transfer.origin = url.origin;
+  } else {
+    setup.Set(CURLOPT_URL, request.url.c_str());
+  }
+  setup.Set(CURLOPT_HTTPHEADER, transfer.headers)
       .Set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout))
       .Set(CURLOPT_HTTP_VERSION,
            static_cast<long>(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
