@@ -86,11 +86,11 @@ bool IsPrintable(absl::string_view text) {
 }  // namespace
 
 absl::StatusOr<int64_t> BytesFrom(absl::string_view text) {
-  const absl::Status malformed =
-      absl::InvalidArgumentError("must be a number of bytes, 0 or more, such as 67108864 or 64MiB");
+  constexpr absl::string_view kWanted =
+      "must be a number of bytes, 0 or more, such as 67108864 or 64MiB";
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   int64_t number = 0;
-  if (digits == 0) return malformed;
+  if (digits == 0) return absl::InvalidArgumentError(kWanted);
   if (!absl::SimpleAtoi(text.substr(0, digits), &number)) {
     return absl::InvalidArgumentError("is more bytes than can be counted");
   }
@@ -100,7 +100,9 @@ absl::StatusOr<int64_t> BytesFrom(absl::string_view text) {
   const size_t power = absl::string_view("kmgt").find(unit[0]);
   const std::string rest = unit.substr(1);
   const bool of_1024 = rest.empty() || rest == "i" || rest == "ib";
-  if (power == absl::string_view::npos || (!of_1024 && rest != "b")) return malformed;
+  if (power == absl::string_view::npos || (!of_1024 && rest != "b")) {
+    return absl::InvalidArgumentError(kWanted);
+  }
   for (size_t i = 0; i <= power; ++i) {
     if (__builtin_mul_overflow(number, of_1024 ? 1024 : 1000, &number)) {
       return absl::InvalidArgumentError("is more bytes than can be counted");
@@ -160,17 +162,15 @@ absl::StatusOr<std::string> BaseUrlFrom(absl::string_view text, bool allow_http)
 absl::Status CheckProxyUrl(absl::string_view text) {
   constexpr absl::string_view kSchemes[] = {"http",    "https",  "socks4",
                                             "socks4a", "socks5", "socks5h"};
-  const absl::Status malformed =
-      absl::InvalidArgumentError("must be a URL such as http://HOST:PORT or socks5h://HOST:PORT");
-  if (!IsPrintable(text)) return malformed;
+  const bool printable = IsPrintable(text);
   const std::string scheme = ConsumeScheme(&text);
-  if (std::find(std::begin(kSchemes), std::end(kSchemes), scheme) == std::end(kSchemes)) {
-    return malformed;
-  }
+  const bool known =
+      std::find(std::begin(kSchemes), std::end(kSchemes), scheme) != std::end(kSchemes);
   absl::ConsumeSuffix(&text, "/");
-  const size_t at = text.rfind('@');
-  if (at != absl::string_view::npos) text.remove_prefix(at + 1);
-  return AuthorityFrom(text).has_value() ? absl::OkStatus() : malformed;
+  const absl::string_view authority = text.substr(text.rfind('@') + 1);  // npos + 1 is 0
+  if (printable && known && AuthorityFrom(authority).has_value()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "must be a URL such as http://HOST:PORT or socks5h://HOST:PORT");
 }
 
 absl::StatusOr<std::string> ContentOf(const std::string& path, size_t most) {

@@ -177,13 +177,15 @@ Error MakeError(const Verdict& verdict, const HttpAnswer& answer, const Response
 
 Error ErrorOfStatus(const HttpAnswer& answer, bool is_json, const ResponseInfos& errors,
                     Credential::Owner owner) {
-  const Verdict verdict = is_json || StandsWithoutBody(answer.status)
-                              ? VerdictOn(answer.status, owner)
-                              : VerdictOn(std::max(answer.status, 500), owner);
-  Error error = MakeError(verdict, answer, errors);
-  if (!is_json && !answer.body.empty()) {
-    absl::StrAppend(&error.message, ": the body is not JSON (", DescribeBody(answer, error), ")");
-  }
+  const Verdict verdict = VerdictOn(answer.status, owner);
+  if (is_json) return MakeError(verdict, answer, errors);
+  // Cloudflare's API answers in JSON. What does not is some proxy on the way, whose 404 says
+  // nothing about a capture.
+  const bool about_the_request = answer.status >= 400 && answer.status < 500;
+  Error error =
+      MakeError(about_the_request && !StandsWithoutBody(answer.status) ? kUnavailable : verdict,
+                answer, errors);
+  absl::StrAppend(&error.message, ": the body is not JSON (", DescribeBody(answer, error), ")");
   return error;
 }
 

@@ -23,7 +23,7 @@ constexpr size_t kShareFromBytes = 2048;
 // where they entered; this is the last look.
 class MetadataWriter {
  public:
-  MetadataWriter(bool trailing, grpc::CallbackServerContext& context)
+  MetadataWriter(bool trailing, grpc::ServerContextBase& context)
       : trailing_(trailing), context_(context) {}
 
   void Add(const char* key, const std::string& value) {
@@ -40,7 +40,7 @@ class MetadataWriter {
 
  private:
   const bool trailing_;
-  grpc::CallbackServerContext& context_;
+  grpc::ServerContextBase& context_;
 };
 
 absl::string_view Words(CacheStatus::How how) {
@@ -77,7 +77,7 @@ std::string CacheStatusText(const CacheStatus& status) {
 }
 
 void AddResponseMetadata(const Reply& reply, absl::string_view request_id,
-                         grpc::CallbackServerContext& context) {
+                         grpc::ServerContextBase& context) {
   const Outcome& outcome = *reply.outcome;
   MetadataWriter metadata(/*trailing=*/!outcome.ok(), context);
   metadata.Add("cache-status", CacheStatusText(reply.cache_status));

@@ -12,7 +12,7 @@
 
 namespace grpc {
 class ByteBuffer;
-class CallbackServerContext;
+class ServerContextBase;
 class Status;
 }  // namespace grpc
 
@@ -28,7 +28,7 @@ std::string CacheStatusText(const CacheStatus& status);
 // `cf-ray` only with an outcome that came from Cloudflare; `cf-ray` only where this very call
 // asked.
 void AddResponseMetadata(const Reply& reply, absl::string_view request_id,
-                         grpc::CallbackServerContext& context);
+                         grpc::ServerContextBase& context);
 
 // The outcome's message as gRPC wants it.
 grpc::ByteBuffer MessageBytes(const OutcomePtr& outcome);

@@ -6,6 +6,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <optional>
@@ -16,7 +17,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpc/health/v1/health.pb.h"
-#include "service/rpc/pcap_service.h"
+#include "service/rpc/call.h"
+#include "service/rpc/call_queue.h"
+#include "service/rpc/method.h"
 #include "service/rpc/reflection_v1.h"
 
 namespace pcap_gateway {
@@ -26,6 +29,10 @@ constexpr char kServiceName[] = "pcap.v1.PcapService";
 
 // Requests are below 200 bytes; nobody needs to make us buffer more.
 constexpr int kMostRequestBytes = 64 << 10;
+
+// So many calls of a method can come to a queue at once without waiting for its thread to ask for
+// another.
+constexpr int kCallsAskedFor = 64;
 
 constexpr absl::Duration kQuietBeforeEnd = absl::Milliseconds(500);
 
@@ -87,13 +94,17 @@ void AddReflectionV1Alpha() {
 
 struct Server::Parts {
   Parts(Source& source, const ServerOptions& options)
-      : service(source, {.service_credential = options.service_credential,
-                         .default_account_id = options.default_account_id}),
+      : defaults{options.service_credential, options.default_account_id},
+        environment{service, source, defaults, stats},
         reflection(ReflectedServices()) {}
 
-  PcapService service;
+  AsyncPcapService service;
+  const CallDefaults defaults;
+  CallStats stats;
+  const CallEnvironment environment;
   ReflectionV1 reflection;
-  std::unique_ptr<grpc::Server> server;  // last: it ends before the services do
+  std::vector<std::unique_ptr<CallQueue>> queues;
+  std::unique_ptr<grpc::Server> server;  // last: it ends before what it uses
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
@@ -110,11 +121,22 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
   }
   builder.RegisterService(&parts->service);
   if (options.reflection) builder.RegisterService(&parts->reflection);
+  // A queue and a thread for each core: more threads would only take turns.
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  for (unsigned i = 0; i < cores; ++i) {
+    parts->queues.push_back(std::make_unique<CallQueue>(builder.AddCompletionQueue()));
+  }
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr || port == 0) {
     return absl::UnavailableError(
         absl::StrCat("cannot listen on ", options.listen,
                      ": the port is taken, or the address is not this machine's"));
+  }
+  for (const auto& queue : parts->queues) {
+    for (int i = 0; i < kCallsAskedFor; ++i) {
+      Call::Take(parts->environment, kGetPcapMethod, *queue);
+    }
+    queue->Serve();
   }
   parts->server->GetHealthCheckService()->SetServingStatus(kServiceName, true);
   const std::string host = options.listen.substr(0, options.listen.rfind(':'));
@@ -124,9 +146,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
 Server::Server(std::unique_ptr<Parts> parts, std::string address)
     : parts_(std::move(parts)), address_(std::move(address)) {}
 
-Server::~Server() { parts_->server->Shutdown(std::chrono::system_clock::now()); }
+Server::~Server() {
+  parts_->server->Shutdown(std::chrono::system_clock::now());
+  parts_->queues.clear();
+}
 
-const CallStats& Server::stats() const { return parts_->service.stats(); }
+const CallStats& Server::stats() const { return parts_->stats; }
 
 void Server::Drain(absl::Duration lame_duck, absl::Duration timeout,
                    const std::function<bool(absl::Duration)>& wait) {

@@ -1,6 +1,6 @@
 // Endpoint: one RPC as data. How it is asked over REST, and how the answer becomes a message.
 //
-// A new RPC is one Endpoint (a file in endpoints/) and one method (in rpc/pcap_service.cc); cache
+// A new RPC is one Endpoint (a file in endpoints/) and one method (in rpc/method.cc); cache
 // and upstream carry it without knowing which one it is.
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_ENDPOINT_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_ENDPOINT_H_

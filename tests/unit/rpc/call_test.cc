@@ -1,4 +1,4 @@
-#include "service/rpc/waiting_call.h"
+#include "service/rpc/call.h"
 
 #include <gtest/gtest.h>
 

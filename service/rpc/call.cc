@@ -1,0 +1,158 @@
+#include "service/rpc/call.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include "absl/time/clock.h"
+#include "service/rpc/call_headers.h"
+#include "service/rpc/reply.h"
+
+namespace pcap_gateway {
+namespace {
+
+absl::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
+
+}  // namespace
+
+absl::Duration TimeToAnswer(absl::Duration left) {
+  // A fifth of a short deadline, at most 50 ms of a long one.
+  return left - std::min(left / 5, absl::Milliseconds(50));
+}
+
+void Call::Take(const CallEnvironment& environment, const Method& method, CallQueue& queue) {
+  if (queue.stopping()) return;
+  auto* const call = new Call(environment, method, queue);
+  // gRPC tells of a call's end only if there was a call: `over_` comes after a good `arrived_`.
+  call->context_.AsyncNotifyWhenDone(&call->over_);
+  method.take(environment.service, &call->context_, &call->request_, &call->responder_,
+              &queue.queue(), &call->arrived_);
+}
+
+Call::Call(const CallEnvironment& environment, const Method& method, CallQueue& queue)
+    : environment_(environment), method_(method), queue_(queue) {}
+
+void Call::Arrived(bool ok) {
+  if (!ok) {
+    delete this;
+    return;
+  }
+  Take(environment_, method_, queue_);
+  queue_.CallBegins();
+  pending_events_ = 1;  // over_
+  Begin();
+}
+
+void Call::Begin() {
+  environment_.stats.started.Add();
+  Query query;
+  std::optional<Error> error = method_.read(request_, environment_.defaults, query);
+  const std::optional<Error> headers_error = ReadHeaders(query);
+  if (!error.has_value()) error = headers_error;
+  request_id_ = query.trace.request_id;
+  if (!error.has_value()) {
+    if (const std::optional<Reply> reply = environment_.source.AtHand(query)) {
+      return Finish(*reply);
+    }
+  }
+  // From here on somebody may want to find the call again, so it gets a name if it has none.
+  if (request_id_.empty()) request_id_ = query.trace.request_id = NewRequestId();
+  if (error.has_value()) return Finish(FailedReply(*std::move(error)));
+  Wait(std::move(query));
+}
+
+// What the call's metadata adds to the query. The trace is filled in even when there is an error to
+// tell.
+std::optional<Error> Call::ReadHeaders(Query& query) const {
+  CallHeaders headers;
+  for (const auto& [key, value] : context_.client_metadata()) headers.Read(View(key), View(value));
+  query.max_age = std::min(query.max_age, headers.max_age());
+  query.trace = headers.trace();
+  query.deadline = absl::FromChrono(context_.deadline());
+  if (environment_.defaults.service_credential != nullptr) {
+    query.credential = environment_.defaults.service_credential;
+    return std::nullopt;
+  }
+  auto credential = headers.credential();
+  if (auto* const error = std::get_if<Error>(&credential)) return std::move(*error);
+  query.credential = std::get<std::shared_ptr<const Credential>>(std::move(credential));
+  return std::nullopt;
+}
+
+void Call::Wait(Query query) {
+  waiting_ = true;
+  environment_.stats.waiting.fetch_add(1, std::memory_order_relaxed);
+  // The reply may come at once or on another thread: either way it comes back through the queue.
+  ticket_ = environment_.source.Ask(
+      std::move(query), [this](Reply reply) { queue_.Deliver(*this, std::move(reply)); });
+  WatchDeadline();
+}
+
+void Call::WatchDeadline() {
+  const auto deadline = context_.deadline();
+  if (deadline == std::chrono::system_clock::time_point::max()) return;
+  const absl::Time now = absl::Now();
+  const absl::Time answer_at = now + TimeToAnswer(absl::FromChrono(deadline) - now);
+  ++pending_events_;
+  alarm_.emplace();
+  alarm_->Set(&queue_.queue(), absl::ToChronoTime(answer_at), &expired_);
+}
+
+void Call::Expired(bool ok) {
+  if (ok) EndEarly(Ending::kDeadline);
+  EventIsOver();
+}
+
+void Call::Over(bool) {
+  if (context_.IsCancelled()) EndEarly(Ending::kCancelled);
+  EventIsOver();
+}
+
+// The first reason to end wins. The source then replies with CANCELLED, or with what it had just
+// got.
+void Call::EndEarly(Ending ending) {
+  if (!waiting_ || ending_ != Ending::kNone) return;
+  ending_ = ending;
+  ticket_.Cancel();
+}
+
+void Call::Receive(Reply reply) {
+  waiting_ = false;
+  environment_.stats.waiting.fetch_sub(1, std::memory_order_relaxed);
+  if (alarm_.has_value()) alarm_->Cancel();
+  const Outcome& outcome = *reply.outcome;
+  if (ending_ == Ending::kDeadline && !outcome.ok() &&
+      outcome.error->code == absl::StatusCode::kCancelled) {
+    reply = FailedReply(Error(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
+                              "the call's deadline passed before Cloudflare answered"));
+  }
+  Finish(reply);
+}
+
+void Call::Finish(const Reply& reply) {
+  const Outcome& outcome = *reply.outcome;
+  environment_.stats.CountHandled(outcome);
+  AddResponseMetadata(reply, request_id_, context_);
+  ++pending_events_;
+  if (outcome.ok()) {
+    responder_.Finish(MessageBytes(reply.outcome), grpc::Status::OK, &finished_);
+  } else {
+    responder_.FinishWithError(StatusOf(outcome, request_id_), &finished_);
+  }
+}
+
+void Call::Finished(bool) { EventIsOver(); }
+
+void Call::EventIsOver() {
+  // While the call waits, its reply is yet to come, and with it `finished_`.
+  if (--pending_events_ > 0 || waiting_) return;
+  CallQueue& queue = queue_;
+  delete this;
+  queue.CallEnds();
+}
+
+}  // namespace pcap_gateway

@@ -1,0 +1,87 @@
+// Call: one RPC, from the moment gRPC is asked for it to the last event that concerns it.
+//
+//   Call::Take(environment, kGetPcapMethod, queue);   // and it takes its successor itself
+#ifndef PCAP_GATEWAY_SERVICE_RPC_CALL_H_
+#define PCAP_GATEWAY_SERVICE_RPC_CALL_H_
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "service/rpc/call_queue.h"
+#include "service/rpc/call_stats.h"
+#include "service/rpc/method.h"
+#include "service/source/source.h"
+
+namespace pcap_gateway {
+
+// What all calls of a server share. Outlives them.
+struct CallEnvironment {
+  AsyncPcapService& service;
+  Source& source;
+  const CallDefaults& defaults;
+  CallStats& stats;
+};
+
+// Owns itself, and lives on the thread of its queue. Finishes its RPC exactly once: when the source
+// answers, when the caller cancels, or shortly before the caller's deadline, so that the reason
+// still reaches it.
+class Call final : private ReplyReceiver {
+ public:
+  // Asks gRPC for the next call of `method`. From then on there is always one asked for, until the
+  // server shuts down.
+  static void Take(const CallEnvironment& environment, const Method& method, CallQueue& queue);
+
+ private:
+  enum class Ending { kNone, kCancelled, kDeadline };
+
+  Call(const CallEnvironment& environment, const Method& method, CallQueue& queue);
+  ~Call() = default;
+
+  // Events, each of which comes once if its operation was started.
+  void Arrived(bool ok);   // gRPC has a call for us; not ok: the server shuts down
+  void Over(bool ok);      // the RPC is over, for whatever reason
+  void Finished(bool ok);  // what we sent is sent
+  void Expired(bool ok);   // the time to answer has come; not ok: the alarm was cancelled
+  void Receive(Reply reply) override;
+
+  void Begin();
+  std::optional<Error> ReadHeaders(Query& query) const;
+  void Wait(Query query);
+  void WatchDeadline();
+  void EndEarly(Ending ending);
+  void Finish(const Reply& reply);
+  void EventIsOver();
+
+  const CallEnvironment& environment_;
+  const Method& method_;
+  CallQueue& queue_;
+
+  grpc::ServerContext context_;
+  grpc::ByteBuffer request_;
+  Responder responder_{&context_};
+  std::string request_id_;
+
+  int pending_events_ = 0;  // the call is gone with the last of them
+  bool waiting_ = false;    // for the source's reply
+  Ending ending_ = Ending::kNone;
+  Ticket ticket_;
+  std::optional<grpc::Alarm> alarm_;  // set while a call with a deadline waits
+
+  MethodEvent<Call, &Call::Arrived> arrived_{*this};
+  MethodEvent<Call, &Call::Over> over_{*this};
+  MethodEvent<Call, &Call::Finished> finished_{*this};
+  MethodEvent<Call, &Call::Expired> expired_{*this};
+};
+
+// When a call with `left` until its deadline is answered at the latest: early enough for the answer
+// to travel.
+absl::Duration TimeToAnswer(absl::Duration left);
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_RPC_CALL_H_

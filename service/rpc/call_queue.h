@@ -1,0 +1,96 @@
+// CallQueue: a gRPC completion queue, the thread that serves it, and the door through which other
+// threads hand it replies.
+//
+// Every call lives on one queue and is touched by that queue's thread alone, so calls need no
+// locks. Replies come from the upstream thread; they are collected and fetched in one go, so that a
+// burst of them wakes the thread once.
+#ifndef PCAP_GATEWAY_SERVICE_RPC_CALL_QUEUE_H_
+#define PCAP_GATEWAY_SERVICE_RPC_CALL_QUEUE_H_
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/completion_queue.h>
+
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "service/source/outcome.h"
+
+namespace pcap_gateway {
+
+// What a completion queue gives back: the operation that was started with it is over.
+class Event {
+ public:
+  virtual ~Event() = default;
+  // `ok`: as grpc::CompletionQueue::Next says it. On the queue's thread.
+  virtual void Happen(bool ok) = 0;
+};
+
+// An Event that calls a method of its owner.
+template <typename Owner, void (Owner::*kMethod)(bool)>
+class MethodEvent final : public Event {
+ public:
+  explicit MethodEvent(Owner& owner) : owner_(owner) {}
+  void Happen(bool ok) override { (owner_.*kMethod)(ok); }
+
+ private:
+  Owner& owner_;
+};
+
+// Who waits for a reply.
+class ReplyReceiver {
+ public:
+  // On the queue's thread.
+  virtual void Receive(Reply reply) = 0;
+
+ protected:
+  ~ReplyReceiver() = default;
+};
+
+class CallQueue {
+ public:
+  explicit CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue);
+
+  // Ends the queue and its thread. The server has been shut down before, so that no new calls come;
+  // those under way are awaited.
+  ~CallQueue();
+
+  // Starts the thread.
+  void Serve();
+
+  // Any thread. `receiver` gets it soon, on the queue's thread.
+  void Deliver(ReplyReceiver& receiver, Reply reply);
+
+  grpc::ServerCompletionQueue& queue() { return *queue_; }
+
+  // How calls say that they are under way. On the queue's thread.
+  void CallBegins() { ++calls_; }
+  void CallEnds();
+  // No further calls are to be asked for. On the queue's thread.
+  bool stopping() const { return stopping_; }
+
+ private:
+  void Run();
+  void Stop(bool ok);
+  void ReceiveAll(bool ok);
+
+  const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::thread thread_;
+  int calls_ = 0;          // under way; the queue's thread only
+  bool stopping_ = false;  // the queue's thread only
+  grpc::Alarm stop_;
+  MethodEvent<CallQueue, &CallQueue::Stop> stopped_{*this};
+
+  std::mutex mutex_;  // guards `delivered_`
+  std::vector<std::pair<ReplyReceiver*, Reply>> delivered_;
+  std::vector<std::pair<ReplyReceiver*, Reply>> receiving_;  // the queue's thread only
+  // Set when `delivered_` gets its first reply; so never set again before it has gone off.
+  grpc::Alarm wakeup_;
+  MethodEvent<CallQueue, &CallQueue::ReceiveAll> woken_{*this};
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_RPC_CALL_QUEUE_H_

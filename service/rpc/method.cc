@@ -1,0 +1,56 @@
+#include "service/rpc/method.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "service/endpoints/get_pcap.h"
+#include "service/rpc/request_fields.h"
+
+namespace pcap_gateway {
+namespace {
+
+// Requests are small and come in one slice; one that came in more is put together first.
+bool ParseBytes(const grpc::ByteBuffer& bytes, google::protobuf::Message& message) {
+  grpc::Slice slice;
+  if (!bytes.TrySingleSlice(&slice).ok() && !bytes.DumpToSingleSlice(&slice).ok()) return false;
+  return message.ParseFromArray(slice.begin(), static_cast<int>(slice.size()));
+}
+
+// The request as a message; null: it is none. Lives until the thread's next call.
+template <typename Request>
+const Request* Parsed(const grpc::ByteBuffer& bytes) {
+  thread_local Request request;  // keeps its strings' memory from call to call
+  return ParseBytes(bytes, request) ? &request : nullptr;
+}
+
+Error NotA(const google::protobuf::Descriptor* descriptor) {
+  return Error(absl::StatusCode::kInvalidArgument, Reason::kInvalidRequest,
+               absl::StrCat("the request is not a valid ", descriptor->full_name()));
+}
+
+std::optional<Error> ReadGetPcap(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
+                                 Query& query) {
+  const auto* const request = Parsed<pcap::v1::GetPcapRequest>(bytes);
+  if (request == nullptr) return NotA(pcap::v1::GetPcapRequest::descriptor());
+  RequestFields fields;
+  query.endpoint = &kGetPcap;
+  query.account = fields.ReadIdOr("account_id", request->account_id(), defaults.account_id);
+  query.resource = fields.ReadId("pcap_id", request->pcap_id());
+  query.max_age =
+      fields.ReadMaxAge("max_age", request->has_max_age() ? &request->max_age() : nullptr);
+  return std::move(fields).error();
+}
+
+}  // namespace
+
+const Method kGetPcapMethod{
+    .take =
+        [](AsyncPcapService& service, grpc::ServerContext* context, grpc::ByteBuffer* request,
+           Responder* responder, grpc::ServerCompletionQueue* queue,
+           void* tag) { service.RequestGetPcap(context, request, responder, queue, queue, tag); },
+    .read = ReadGetPcap,
+};
+
+}  // namespace pcap_gateway

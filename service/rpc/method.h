@@ -1,0 +1,47 @@
+// Method: one RPC as gRPC's edge sees it. How a call of it is taken, and how its request becomes a
+// query.
+#ifndef PCAP_GATEWAY_SERVICE_RPC_METHOD_H_
+#define PCAP_GATEWAY_SERVICE_RPC_METHOD_H_
+
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/async_unary_call.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <memory>
+#include <optional>
+
+#include "pcap/v1/pcap_service.grpc.pb.h"
+#include "service/source/error.h"
+#include "service/source/query.h"
+
+namespace pcap_gateway {
+
+// Methods are raw: requests are parsed here, and answers are bytes that were serialised once.
+using AsyncPcapService =
+    pcap::v1::PcapService::WithRawMethod_GetPcap<pcap::v1::PcapService::Service>;
+
+using Responder = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
+
+// What the service knows for callers who do not say it.
+struct CallDefaults {
+  // Null: each caller brings its own.
+  std::shared_ptr<const Credential> service_credential;
+  std::optional<Id> account_id;
+};
+
+struct Method {
+  // Asks gRPC for the next call of this method; `tag` comes when there is one.
+  void (*take)(AsyncPcapService& service, grpc::ServerContext* context, grpc::ByteBuffer* request,
+               Responder* responder, grpc::ServerCompletionQueue* queue, void* tag);
+  // Fills in the query's endpoint, ids and max_age, or says what is wrong with the request.
+  std::optional<Error> (*read)(const grpc::ByteBuffer& request, const CallDefaults& defaults,
+                               Query& query);
+};
+
+// GET /accounts/{account_id}/pcaps/{pcap_id}.
+extern const Method kGetPcapMethod;
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_RPC_METHOD_H_
