@@ -1,0 +1,300 @@
+#include "service/mapping/error_from_http.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace pcap_gateway {
+namespace {
+
+using absl::StatusCode;
+using Owner = Credential::Owner;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::Optional;
+using ::testing::Pair;
+
+const absl::Time kNow =
+    absl::FromCivil(absl::CivilSecond(2026, 8, 1, 12, 0, 0), absl::UTCTimeZone());
+
+constexpr char kNotFound[] =
+    R"({"success": false, "errors": [{"code": 10003, "message": "PCAP not found"}],
+        "result": null})";
+
+std::optional<Error> ErrorIn(const HttpAnswer& answer, Owner owner = Owner::kGateway) {
+  const JsonDocument document = JsonDocument::Parse(answer.body);
+  return ErrorFromHttp(answer, document, ReadEnvelope(document.root()), owner, kNow);
+}
+
+// The error of an answer that must have one.
+Error TheError(int status, const std::string& body, Owner owner = Owner::kGateway,
+               const std::string& retry_after = "") {
+  HttpAnswer answer{.status = status, .body = body, .content_type = "application/json"};
+  answer.retry_after = retry_after;
+  std::optional<Error> error = ErrorIn(answer, owner);
+  EXPECT_TRUE(error.has_value()) << status << " " << body;
+  return error.has_value() ? *std::move(error)
+                           : Error(StatusCode::kUnknown, Reason::kInternal, "none");
+}
+
+struct Row {
+  int status;
+  StatusCode code;
+  Reason reason;
+};
+
+TEST(ErrorFromHttp, FollowsTheContractsTable) {
+  const Row rows[] = {
+      {400, StatusCode::kInvalidArgument, Reason::kUpstreamBadRequest},
+      {402, StatusCode::kInvalidArgument, Reason::kUpstreamBadRequest},
+      {404, StatusCode::kNotFound, Reason::kPcapNotFound},
+      {405, StatusCode::kInvalidArgument, Reason::kUpstreamBadRequest},
+      {408, StatusCode::kUnavailable, Reason::kUpstreamUnavailable},
+      {409, StatusCode::kAborted, Reason::kUpstreamConflict},
+      {410, StatusCode::kInvalidArgument, Reason::kUpstreamBadRequest},
+      {422, StatusCode::kInvalidArgument, Reason::kUpstreamBadRequest},
+      {425, StatusCode::kUnavailable, Reason::kUpstreamUnavailable},
+      {429, StatusCode::kResourceExhausted, Reason::kRateLimited},
+      {499, StatusCode::kInvalidArgument, Reason::kUpstreamBadRequest},
+      {300, StatusCode::kUnavailable, Reason::kUpstreamUnavailable},
+      {302, StatusCode::kUnavailable, Reason::kUpstreamUnavailable},
+      {304, StatusCode::kUnavailable, Reason::kUpstreamUnavailable},
+      {500, StatusCode::kUnavailable, Reason::kUpstreamUnavailable},
+      {502, StatusCode::kUnavailable, Reason::kUpstreamUnavailable},
+      {503, StatusCode::kUnavailable, Reason::kUpstreamUnavailable},
+      {520, StatusCode::kUnavailable, Reason::kUpstreamUnavailable},
+      {599, StatusCode::kUnavailable, Reason::kUpstreamUnavailable},
+  };
+  // JSON of any shape will do: the status decides.
+  for (const std::string& body :
+       {std::string(kNotFound), std::string("{}"), std::string("[]"), std::string("null"),
+        std::string(R"({"success": true})"), std::string(100, '[')}) {
+    for (const Row& row : rows) {
+      for (const Owner owner : {Owner::kGateway, Owner::kCaller}) {
+        const Error error = TheError(row.status, body, owner);
+        EXPECT_EQ(error.code, row.code) << row.status << " " << body;
+        EXPECT_EQ(error.reason, row.reason) << row.status << " " << body;
+      }
+    }
+  }
+}
+
+TEST(ErrorFromHttp, BlamesTheOwnerOfACredentialThatIsRejected) {
+  for (const std::string body : {kNotFound, "<html>", ""}) {
+    EXPECT_EQ(TheError(401, body, Owner::kCaller).code, StatusCode::kUnauthenticated);
+    EXPECT_EQ(TheError(401, body, Owner::kCaller).reason, Reason::kUpstreamUnauthenticated);
+    EXPECT_EQ(TheError(403, body, Owner::kCaller).code, StatusCode::kPermissionDenied);
+    EXPECT_EQ(TheError(403, body, Owner::kCaller).reason, Reason::kUpstreamPermissionDenied);
+    for (const int status : {401, 403}) {
+      EXPECT_EQ(TheError(status, body, Owner::kGateway).code, StatusCode::kInternal);
+      EXPECT_EQ(TheError(status, body, Owner::kGateway).reason,
+                Reason::kUpstreamCredentialsRejected);
+    }
+  }
+}
+
+TEST(ErrorFromHttp, TakesAnErrorStatusWithoutJsonForAProxysWord) {
+  for (const std::string body :
+       {"", "<html>nginx</html>", "error code: 1015", R"({"success": fal)", "\xFF\xFE{}"}) {
+    for (const int status : {400, 404, 405, 409, 422, 302, 500, 503}) {
+      EXPECT_EQ(TheError(status, body).code, StatusCode::kUnavailable) << status << body;
+      EXPECT_EQ(TheError(status, body).reason, Reason::kUpstreamUnavailable) << status << body;
+    }
+    EXPECT_EQ(TheError(429, body).code, StatusCode::kResourceExhausted);
+  }
+}
+
+TEST(ErrorFromHttp, SeesNoErrorInASuccess) {
+  for (const int status : {200, 201, 202, 299}) {
+    EXPECT_EQ(ErrorIn({.status = status, .body = R"({"success": true, "result": {}})"}),
+              std::nullopt);
+  }
+}
+
+TEST(ErrorFromHttp, RefusesASuccessThatIsNotTheEnvelope) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"", "without a body"},
+      {"<html>hello</html>", "with a body that is not JSON (application/json, 18 bytes)"},
+      {R"({"success": true)", "with a body that is not JSON (application/json, 16 bytes)"},
+      {R"({"success": true, "result": {}} x)", "not JSON"},
+      {"{\"success\": true, \"result\": \"\xFF\"}", "not JSON"},
+      {R"({"success": true, "result": NaN})", "not JSON"},
+      {std::string(10'000, '['), "with JSON nested deeper than 32"},
+      {"{}", "with JSON that is not its response envelope"},
+      {R"({"id": "x"})", "with JSON that is not its response envelope"},
+      {"[]", "with JSON that is not its response envelope"},
+      {"null", "with JSON that is not its response envelope"},
+  };
+  for (const int status : {200, 204, 206}) {
+    for (const auto& [body, what] : cases) {
+      const Error error = TheError(status, body);
+      EXPECT_EQ(error.code, StatusCode::kInternal) << body;
+      EXPECT_EQ(error.reason, Reason::kUpstreamInvalidResponse) << body;
+      EXPECT_THAT(error.message, HasSubstr(what));
+      EXPECT_THAT(error.message, HasSubstr("HTTP " + std::to_string(status)));
+      EXPECT_EQ(error.retry_after, std::nullopt);
+    }
+  }
+}
+
+TEST(ErrorFromHttp, GoesByKnownCodesWhenA200SaysNoSuccess) {
+  const auto body = [](const std::string& errors) {
+    return R"({"success": false, "result": {"id": "x"}, "errors": )" + errors + "}";
+  };
+  const std::pair<std::string, Row> cases[] = {
+      {R"([{"code": 10000, "message": "Authentication error"}])",
+       {401, StatusCode::kUnauthenticated, Reason::kUpstreamUnauthenticated}},
+      {R"([{"code": "10001"}])",
+       {401, StatusCode::kUnauthenticated, Reason::kUpstreamUnauthenticated}},
+      {R"([{"code": 6003, "error_chain": [{"code": 6111}]}])",
+       {401, StatusCode::kUnauthenticated, Reason::kUpstreamUnauthenticated}},
+      {R"({"code": 9109})",
+       {403, StatusCode::kPermissionDenied, Reason::kUpstreamPermissionDenied}},
+      {R"([{"code": 1}, {"code": 7003}])", {404, StatusCode::kNotFound, Reason::kPcapNotFound}},
+      {R"([7000])", {404, StatusCode::kNotFound, Reason::kPcapNotFound}},
+      {R"([{"code": 10100}])", {429, StatusCode::kResourceExhausted, Reason::kRateLimited}},
+      {R"([{"code": 971}])", {429, StatusCode::kResourceExhausted, Reason::kRateLimited}},
+      {R"([{"code": 10040}])", {429, StatusCode::kResourceExhausted, Reason::kRateLimited}},
+      {R"([{"code": 4711}])", {200, StatusCode::kInternal, Reason::kUpstreamError}},
+      {R"(["10000"])", {200, StatusCode::kInternal, Reason::kUpstreamError}},
+      {R"("no")", {200, StatusCode::kInternal, Reason::kUpstreamError}},
+      {"[]", {200, StatusCode::kInternal, Reason::kUpstreamError}},
+      {"null", {200, StatusCode::kInternal, Reason::kUpstreamError}},
+  };
+  for (const auto& [errors, row] : cases) {
+    const Error error = TheError(200, body(errors), Owner::kCaller);
+    EXPECT_EQ(error.code, row.code) << errors;
+    EXPECT_EQ(error.reason, row.reason) << errors;
+    EXPECT_THAT(error.metadata, Contains(Pair("httpStatus", "200")));
+  }
+  EXPECT_EQ(TheError(200, body("[{\"code\": 10000}]"), Owner::kGateway).reason,
+            Reason::kUpstreamCredentialsRejected);
+  EXPECT_EQ(TheError(200, body("[{\"code\": 10100}]")).retry_after, kDefaultRetryAfter);
+}
+
+TEST(ErrorFromHttp, SaysWhenToTryAgain) {
+  EXPECT_EQ(TheError(429, kNotFound, Owner::kGateway, "7").retry_after, absl::Seconds(7));
+  EXPECT_EQ(TheError(429, kNotFound).retry_after, absl::Minutes(5));
+  EXPECT_EQ(TheError(429, "<html>", Owner::kGateway, "soon").retry_after, absl::Minutes(5));
+  EXPECT_EQ(TheError(503, kNotFound, Owner::kGateway, "30").retry_after, absl::Seconds(30));
+  EXPECT_EQ(TheError(503, "<html>", Owner::kGateway, "30").retry_after, absl::Seconds(30));
+  EXPECT_EQ(TheError(503, kNotFound).retry_after, std::nullopt);
+  EXPECT_EQ(TheError(404, kNotFound, Owner::kGateway, "30").retry_after, std::nullopt);
+}
+
+TEST(RetryAfterFrom, ReadsSecondsAndDates) {
+  const std::pair<std::string, std::optional<absl::Duration>> cases[] = {
+      {"0", absl::ZeroDuration()},
+      {"120", absl::Seconds(120)},
+      {" 120\t", absl::Seconds(120)},
+      {"3600", absl::Hours(1)},
+      {"86400", absl::Hours(1)},
+      {"99999999999999999999999", absl::Hours(1)},
+      {"Sat, 01 Aug 2026 12:00:30 GMT", absl::Seconds(30)},
+      {"Saturday, 01-Aug-26 12:00:30 GMT", absl::Seconds(30)},
+      {"Sat Aug  1 12:00:30 2026", absl::Seconds(30)},
+      {"Sat, 01 Aug 2026 11:00:00 GMT", absl::ZeroDuration()},
+      {"Tue, 01 Sep 2026 12:00:00 GMT", absl::Hours(1)},
+      {"", std::nullopt},
+      {"-1", std::nullopt},
+      {"1.5", std::nullopt},
+      {"1e3", std::nullopt},
+      {"soon", std::nullopt},
+      {"infinite-future", std::nullopt},
+      {std::string(1000, '1'), std::nullopt},
+  };
+  for (const auto& [header, expected] : cases) {
+    EXPECT_EQ(RetryAfterFrom(header, kNow), expected) << header;
+  }
+}
+
+TEST(ErrorFromHttp, QuotesWhatCloudflareSaidAndRepeatsItInTheMetadata) {
+  const Error error = TheError(404, kNotFound);
+  EXPECT_EQ(error.message,
+            "Cloudflare knows no such capture in this account (HTTP 404): PCAP not found (10003)");
+  EXPECT_THAT(error.metadata, ElementsAre(Pair("httpStatus", "404"), Pair("upstreamCode", "10003"),
+                                          Pair("upstreamMessage", "PCAP not found (10003)")));
+}
+
+TEST(ErrorFromHttp, QuotesErrorsOfAnyShape) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"null", "Cloudflare refuses the request (HTTP 400)"},
+      {"[]", "Cloudflare refuses the request (HTTP 400)"},
+      {R"(["a", "b"])", "Cloudflare refuses the request (HTTP 400): a; b"},
+      {R"("a")", "Cloudflare refuses the request (HTTP 400): a"},
+      {R"([{"code": 1}])", "Cloudflare refuses the request (HTTP 400): error 1"},
+      {R"([{"message": "a"}])", "Cloudflare refuses the request (HTTP 400): a"},
+      {R"([{"code": 6003, "message": "a", "error_chain": [{"code": 6111, "message": "b"}]}])",
+       "Cloudflare refuses the request (HTTP 400): a (6003); b (6111)"},
+      {R"([1, 2, 3, 4])", "Cloudflare refuses the request (HTTP 400): error 1; error 2; error 3"},
+  };
+  for (const auto& [errors, message] : cases) {
+    EXPECT_EQ(TheError(400, R"({"success": false, "errors": )" + errors + "}").message, message);
+  }
+}
+
+TEST(ErrorFromHttp, QuotesWithoutSecretsControlCharactersAndHtmlAndNotForEver) {
+  const Error error = TheError(400, R"({"errors": [{"code": 1, "message":
+      "<html>\u001b[31mno\r\n r2://b?secret-access-key=s3cr3t</html>"}]})");
+  EXPECT_THAT(error.message,
+              AllOf(HasSubstr("no r2://b?secret-access-key=REDACTED"), Not(HasSubstr("s3cr3t")),
+                    Not(HasSubstr("\x1B")), Not(HasSubstr("<html>")), Not(HasSubstr("\n"))));
+  const Error longer =
+      TheError(400, R"({"errors": [")" + std::string(100'000, 'x') + R"(", "y", "z"]})");
+  EXPECT_LT(longer.message.size(), 300u);
+  for (const auto& [key, value] : longer.metadata) EXPECT_LE(value.size(), 200u) << key;
+}
+
+TEST(ErrorFromHttp, OnlyDescribesABodyThatIsNotJson) {
+  HttpAnswer answer{.status = 502,
+                    .body = "<html><h1>Bad gateway</h1></html>",
+                    .content_type = "Text/HTML; charset=utf-8"};
+  const Error error = *ErrorIn(answer);
+  EXPECT_EQ(error.message,
+            "Cloudflare cannot answer now (HTTP 502): the body is not JSON (text/html, 33 bytes)");
+  EXPECT_THAT(error.metadata,
+              ElementsAre(Pair("httpStatus", "502"), Pair("contentType", "text/html"),
+                          Pair("bodyBytes", "33")));
+  answer.body = "";
+  EXPECT_THAT(ErrorIn(answer)->message, HasSubstr("the body is not JSON (text/html, 0 bytes)"));
+  answer.body = std::string(33, 'x');
+  for (const std::string type : {"", "a b", "\x1B[31m", "text/\xFF", "x=y"}) {
+    answer.content_type = type;
+    EXPECT_THAT(ErrorIn(answer)->message, HasSubstr("(unknown type, 33 bytes)")) << type;
+  }
+  answer.content_type = std::string(1000, 'x');
+  EXPECT_THAT(ErrorIn(answer)->message, HasSubstr("(unknown type, 33 bytes)"));
+}
+
+TEST(ErrorFromHttp, SaysThatARedirectIsNotFollowed) {
+  for (const std::string body : {"{}", "<html>moved</html>", ""}) {
+    EXPECT_THAT(TheError(302, body).message,
+                HasSubstr("redirect, which is not followed (HTTP 302)"));
+  }
+}
+
+TEST(ErrorFromHttp, PassesOnTheFirstLinkThatIsHttps) {
+  const auto url = [](const std::string& errors) {
+    return TheError(400, R"({"errors": )" + errors + "}").documentation_url;
+  };
+  EXPECT_EQ(url(R"([{"code": 1}, {"documentation_url": "http://a"},
+                    {"documentation_url": "https://developers.cloudflare.com/api#x"}])"),
+            "https://developers.cloudflare.com/api#x");
+  EXPECT_EQ(url(R"([{"documentation_url": "https://a b"}])"), "");
+  EXPECT_EQ(url(R"([{"documentation_url": "javascript:x"
+}])"),
+            "");
+  EXPECT_EQ(url(R"([{"documentation_url": "https://a/\u001b"}])"), "");
+  EXPECT_EQ(url(R"([{"documentation_url": "https://)" + std::string(600, 'a') + R"("}])"), "");
+  EXPECT_EQ(url(R"([{"documentation_url": "https://u:p@a?k=s3cr3t"}])"),
+            "https://REDACTED@a?k=REDACTED");
+}
+
+}  // namespace
+}  // namespace pcap_gateway

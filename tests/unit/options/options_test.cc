@@ -1,0 +1,397 @@
+#include "service/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <string>
+
+namespace pcap_gateway {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+constexpr char kAccount[] = "023e105f4ecef8ad9ca31a8372d0c353";
+constexpr char kOtherAccount[] = "123e105f4ecef8ad9ca31a8372d0c353";
+
+class OptionsTest : public testing::Test {
+ protected:
+  ~OptionsTest() override {
+    for (const std::string& file : files_) std::remove(file.c_str());
+  }
+
+  void Set(const std::string& name, const std::string& value) { variables_[name] = value; }
+  void Unset(const std::string& name) { variables_.erase(name); }
+
+  // The path of a file that holds `content`, until the test ends.
+  std::string File(const std::string& content) {
+    files_.push_back(testing::TempDir() + "options." + std::to_string(getpid()) + "." +
+                     std::to_string(files_.size()));
+    std::ofstream(files_.back(), std::ios::binary) << content;
+    return files_.back();
+  }
+
+  std::variant<Options, EarlyExit> Read(const std::vector<std::string>& arguments) const {
+    return ReadOptions(arguments, [this](const char* name) -> const char* {
+      const auto found = variables_.find(name);
+      return found == variables_.end() ? nullptr : found->second.c_str();
+    });
+  }
+
+  // The options of arguments that can be used.
+  Options Good(const std::vector<std::string>& arguments = {}) const {
+    auto read = Read(arguments);
+    if (const auto* exit = std::get_if<EarlyExit>(&read)) {
+      ADD_FAILURE() << exit->text;
+      return {};
+    }
+    return std::get<Options>(std::move(read));
+  }
+
+  // The line that arguments which cannot be used end the start with.
+  std::string Refusal(const std::vector<std::string>& arguments) const {
+    const auto read = Read(arguments);
+    const auto* exit = std::get_if<EarlyExit>(&read);
+    if (exit == nullptr) {
+      ADD_FAILURE() << "not refused: " << testing::PrintToString(arguments);
+      return "";
+    }
+    EXPECT_EQ(exit->code, 2);
+    EXPECT_THAT(exit->text, StartsWith("pcap-gateway: "));
+    EXPECT_TRUE(std::none_of(exit->text.begin(), exit->text.end(),
+                             [](char c) { return static_cast<unsigned char>(c) < ' '; }))
+        << "one line: " << testing::PrintToString(exit->text);
+    return exit->text;
+  }
+
+ private:
+  std::map<std::string, std::string> variables_ = {{"CLOUDFLARE_API_TOKEN", "a-token"}};
+  std::vector<std::string> files_;
+};
+
+TEST_F(OptionsTest, HaveDefaults) {
+  const Options options = Good();
+  EXPECT_EQ(options.listen, "127.0.0.1:50051");
+  EXPECT_EQ(options.upstream_url, "https://api.cloudflare.com/client/v4");
+  EXPECT_EQ(options.upstream_ca_file, "");
+  EXPECT_EQ(options.upstream_proxy, "");
+  EXPECT_EQ(options.upstream_timeout, absl::Seconds(30));
+  EXPECT_FALSE(options.default_account_id.has_value());
+  EXPECT_EQ(options.cache_bytes, 64 << 20);
+  EXPECT_EQ(options.admin_listen, "127.0.0.1:9464");
+  EXPECT_FALSE(options.admin_listen_is_explicit);
+  EXPECT_FALSE(options.reveal_destination_secrets);
+  EXPECT_EQ(options.lame_duck, absl::Seconds(5));
+  EXPECT_EQ(options.drain_timeout, absl::Seconds(30));
+  EXPECT_TRUE(options.reflection);
+}
+
+TEST_F(OptionsTest, AreFlags) {
+  const std::string certificates = File("-----BEGIN CERTIFICATE-----\n");
+  const Options options = Good(
+      {"--listen=[::1]:0", "--upstream-url", "https://example.com/v4/", "--upstream-ca-file",
+       certificates, "--upstream-proxy=http://proxy:3128", "--upstream-timeout=250ms",
+       "--default-account-id", kAccount, "--cache-bytes=1M", "--admin-listen=127.0.0.1:0",
+       "--reveal-destination-secrets", "--lame-duck=0s", "--drain-timeout=1m", "--no-reflection"});
+  EXPECT_EQ(options.listen, "[::1]:0");
+  EXPECT_EQ(options.upstream_url, "https://example.com/v4");
+  EXPECT_EQ(options.upstream_ca_file, certificates);
+  EXPECT_EQ(options.upstream_proxy, "http://proxy:3128");
+  EXPECT_EQ(options.upstream_timeout, absl::Milliseconds(250));
+  EXPECT_EQ(options.default_account_id, Id::Parse(kAccount));
+  EXPECT_EQ(options.cache_bytes, 1 << 20);
+  EXPECT_EQ(options.admin_listen, "127.0.0.1:0");
+  EXPECT_TRUE(options.admin_listen_is_explicit);
+  EXPECT_TRUE(options.reveal_destination_secrets);
+  EXPECT_EQ(options.lame_duck, absl::ZeroDuration());
+  EXPECT_EQ(options.drain_timeout, absl::Minutes(1));
+  EXPECT_FALSE(options.reflection);
+}
+
+TEST_F(OptionsTest, AreVariablesToo) {
+  Set("PCAP_GATEWAY_LISTEN", "127.0.0.1:1");
+  Set("PCAP_GATEWAY_CACHE_BYTES", "0");
+  Set("PCAP_GATEWAY_DEFAULT_ACCOUNT_ID", kAccount);
+  Set("PCAP_GATEWAY_REVEAL_DESTINATION_SECRETS", "true");
+  Set("PCAP_GATEWAY_REFLECTION", "false");
+  Set("PCAP_GATEWAY_ADMIN_LISTEN", "");
+  Set("PCAP_GATEWAY_LAME_DUCK", "1s");
+  const Options options = Good();
+  EXPECT_EQ(options.listen, "127.0.0.1:1");
+  EXPECT_EQ(options.cache_bytes, 0);
+  EXPECT_EQ(options.default_account_id, Id::Parse(kAccount));
+  EXPECT_TRUE(options.reveal_destination_secrets);
+  EXPECT_FALSE(options.reflection);
+  EXPECT_EQ(options.admin_listen, "");
+  EXPECT_TRUE(options.admin_listen_is_explicit);
+  EXPECT_EQ(options.lame_duck, absl::Seconds(1));
+}
+
+TEST_F(OptionsTest, AreLinesOfAFileToo) {
+  const std::string file = File(
+      "# as an operator writes it\nlisten = [::1]:0\n\nupstream-timeout=1s ; short\n"
+      "reveal-destination-secrets = true\nno-reflection = true\nadmin-listen = \n");
+  const Options options = Good({"--config", file});
+  EXPECT_EQ(options.listen, "[::1]:0");
+  EXPECT_EQ(options.upstream_timeout, absl::Seconds(1));
+  EXPECT_TRUE(options.reveal_destination_secrets);
+  EXPECT_FALSE(options.reflection);
+  EXPECT_EQ(options.admin_listen, "");
+}
+
+TEST_F(OptionsTest, TheFileMayBeNamedByAVariable) {
+  Set("PCAP_GATEWAY_CONFIG", File("cache-bytes = 1"));
+  EXPECT_EQ(Good().cache_bytes, 1);
+  EXPECT_EQ(Good({"--config=" + File("cache-bytes = 2")}).cache_bytes, 2);
+  EXPECT_EQ(Good({"--config="}).cache_bytes, 64 << 20);
+}
+
+TEST_F(OptionsTest, FlagsComeBeforeVariablesAndThoseBeforeTheFile) {
+  const std::string file = File("upstream-url = https://file\nreflection = false\n");
+  EXPECT_EQ(Good({"--config", file}).upstream_url, "https://file");
+  Set("CLOUDFLARE_BASE_URL", "https://cloudflare-variable");
+  EXPECT_EQ(Good({"--config", file}).upstream_url, "https://cloudflare-variable");
+  Set("PCAP_GATEWAY_UPSTREAM_URL", "https://variable");
+  EXPECT_EQ(Good({"--config", file}).upstream_url, "https://variable");
+  EXPECT_EQ(Good({"--config", file, "--upstream-url=https://flag"}).upstream_url, "https://flag");
+
+  EXPECT_FALSE(Good({"--config", file}).reflection);
+  EXPECT_TRUE(Good({"--config", file, "--reflection"}).reflection);
+  Set("PCAP_GATEWAY_REFLECTION", "true");
+  EXPECT_TRUE(Good({"--config", file}).reflection);
+  EXPECT_FALSE(Good({"--config", file, "--no-reflection"}).reflection);
+}
+
+TEST_F(OptionsTest, OfSeveralFlagsTheLastOneCounts) {
+  EXPECT_EQ(Good({"--cache-bytes=1", "--cache-bytes=2"}).cache_bytes, 2);
+  EXPECT_TRUE(Good({"--no-reflection", "--reflection"}).reflection);
+}
+
+TEST_F(OptionsTest, CommonVariablesWillDo) {
+  Set("CLOUDFLARE_BASE_URL", "https://example.com");
+  Set("CLOUDFLARE_ACCOUNT_ID", kOtherAccount);
+  const std::string certificates = File("-----BEGIN CERTIFICATE-----\n");
+  Set("SSL_CERT_FILE", certificates);
+  EXPECT_EQ(Good().upstream_url, "https://example.com");
+  EXPECT_EQ(Good().default_account_id, Id::Parse(kOtherAccount));
+  EXPECT_EQ(Good().upstream_ca_file, certificates);
+  Set("PCAP_GATEWAY_DEFAULT_ACCOUNT_ID", kAccount);
+  EXPECT_EQ(Good().default_account_id, Id::Parse(kAccount));
+}
+
+TEST_F(OptionsTest, AnEmptyCommonVariableCountsAsNotSet) {
+  Set("CLOUDFLARE_BASE_URL", "");
+  Set("CLOUDFLARE_ACCOUNT_ID", "");
+  Set("SSL_CERT_FILE", "");
+  EXPECT_EQ(Good().upstream_url, "https://api.cloudflare.com/client/v4");
+  EXPECT_FALSE(Good().default_account_id.has_value());
+
+  Set("CLOUDFLARE_API_TOKEN", "");
+  Set("CLOUDFLARE_EMAIL", "me@example.com");
+  Set("CLOUDFLARE_API_KEY", "key");
+  EXPECT_THAT(Good().service_credential->header_lines(),
+              ElementsAre("X-Auth-Email: me@example.com", "X-Auth-Key: key"));
+}
+
+TEST_F(OptionsTest, TheProxiesOfTheEnvironmentAreNotUsed) {
+  for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"}) {
+    Set(name, "http://proxy:3128");
+  }
+  EXPECT_EQ(Good().upstream_proxy, "");
+}
+
+TEST_F(OptionsTest, TheTokenFileComesBeforeTheVariable) {
+  const Options options = Good({"--api-token-file", File("from-the-file\n")});
+  EXPECT_THAT(options.service_credential->header_lines(),
+              ElementsAre("Authorization: Bearer from-the-file"));
+  EXPECT_EQ(options.service_credential->owner(), Credential::Owner::kGateway);
+}
+
+TEST_F(OptionsTest, TheTokenVariableComesBeforeEmailAndKey) {
+  Set("CLOUDFLARE_EMAIL", "me@example.com");
+  Set("CLOUDFLARE_API_KEY", "key");
+  EXPECT_THAT(Good().service_credential->header_lines(),
+              ElementsAre("Authorization: Bearer a-token"));
+  Unset("CLOUDFLARE_API_TOKEN");
+  EXPECT_THAT(Good().service_credential->header_lines(),
+              ElementsAre("X-Auth-Email: me@example.com", "X-Auth-Key: key"));
+}
+
+TEST_F(OptionsTest, NoCredentialIsRefusedWithTheWaysToGiveOne) {
+  Unset("CLOUDFLARE_API_TOKEN");
+  EXPECT_THAT(Refusal({}), AllOf(HasSubstr("--api-token-file"), HasSubstr("CLOUDFLARE_API_TOKEN"),
+                                 HasSubstr("CLOUDFLARE_EMAIL"), HasSubstr("--credential=caller")));
+}
+
+TEST_F(OptionsTest, HalfOfEmailAndKeyIsRefused) {
+  Unset("CLOUDFLARE_API_TOKEN");
+  Set("CLOUDFLARE_EMAIL", "me@example.com");
+  EXPECT_THAT(Refusal({}), HasSubstr("CLOUDFLARE_API_KEY: the API key is empty"));
+  Unset("CLOUDFLARE_EMAIL");
+  Set("CLOUDFLARE_API_KEY", "canary");
+  EXPECT_THAT(Refusal({}), AllOf(HasSubstr("the email is empty"), Not(HasSubstr("canary"))));
+}
+
+TEST_F(OptionsTest, CallersMayBringTheCredential) {
+  EXPECT_EQ(Good({"--credential=caller"}).service_credential, nullptr);
+  Unset("CLOUDFLARE_API_TOKEN");
+  EXPECT_EQ(Good({"--credential=caller"}).service_credential, nullptr);
+}
+
+TEST_F(OptionsTest, ATokenFileBesideCallersCredentialsIsRefused) {
+  EXPECT_THAT(Refusal({"--credential=caller", "--api-token-file", File("token")}),
+              HasSubstr("--api-token-file"));
+}
+
+TEST_F(OptionsTest, ATokenThatIsNoHeaderValueIsRefusedAndNotRepeated) {
+  for (const std::string& token :
+       {std::string("canary\ncanary"), std::string("canary\0canary", 13), std::string("canary b"),
+        std::string("canary\x80"), std::string(5000, 'c')}) {
+    EXPECT_THAT(
+        Refusal({"--api-token-file", File(token)}),
+        AllOf(HasSubstr("--api-token-file"), Not(HasSubstr("canary")), Not(HasSubstr("cccc"))));
+  }
+  Set("CLOUDFLARE_API_TOKEN", "canary\ncanary");
+  EXPECT_THAT(Refusal({}), AllOf(HasSubstr("CLOUDFLARE_API_TOKEN"), Not(HasSubstr("canary"))));
+}
+
+TEST_F(OptionsTest, ATokenInThePlaceOfItsFileIsNotRepeated) {
+  EXPECT_THAT(Refusal({"--api-token-file=canary"}), Not(HasSubstr("canary")));
+  EXPECT_THAT(Refusal({"--api-token-file=/no/such/file"}), HasSubstr("/no/such/file"));
+}
+
+TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
+  const std::pair<std::string, std::string> rows[] = {
+      {"listen", "nonsense"},
+      {"listen", ""},
+      {"listen", "127.0.0.1:99999"},
+      {"upstream-url", "http://example.com/client/v4"},
+      {"upstream-url", ""},
+      {"upstream-ca-file", "/does/not/exist"},
+      {"upstream-ca-file", "/"},
+      {"upstream-ca-file", File("no certificate")},
+      {"upstream-proxy", "proxy:3128"},
+      {"upstream-timeout", "30"},
+      {"upstream-timeout", "0s"},
+      {"credential", "both"},
+      {"credential", ""},
+      {"api-token-file", "/does/not/exist"},
+      {"api-token-file", "/"},
+      {"api-token-file", "/dev/null"},
+      {"api-token-file", "/dev/zero"},
+      {"default-account-id", "123"},
+      {"default-account-id", "023E105F4ECEF8AD9CA31A8372D0C353"},
+      {"cache-bytes", "-1"},
+      {"cache-bytes", "10XB"},
+      {"cache-bytes", ""},
+      {"admin-listen", "nonsense"},
+      {"lame-duck", "-1s"},
+      {"drain-timeout", "soon"},
+      {"reflection", "maybe"},
+      {"reveal-destination-secrets", "2"},
+      {"reveal-destination-secrets", ""},
+      {"config", "/does/not/exist"},
+      {"config", "/"},
+  };
+  for (const auto& [name, value] : rows) {
+    SCOPED_TRACE(name + "=" + value);
+    const std::string expected = "pcap-gateway: --" + name + ": ";
+    EXPECT_THAT(Refusal({"--" + name + "=" + value}), StartsWith(expected));
+    std::string variable = "PCAP_GATEWAY_";
+    for (const char c : name) variable += c == '-' ? '_' : static_cast<char>(toupper(c));
+    Set(variable, value);
+    // An empty name of the credential's file is none, so this is the one row that a variable mends.
+    EXPECT_THAT(Refusal({}), StartsWith(expected));
+    Unset(variable);
+    if (name != "config") {
+      EXPECT_THAT(Refusal({"--config", File(name + " = " + value)}), StartsWith(expected));
+    }
+  }
+}
+
+TEST_F(OptionsTest, AValueMayBeAnArgumentOfItsOwn) {
+  EXPECT_EQ(Good({"--admin-listen", ""}).admin_listen, "");
+  EXPECT_EQ(Good({"--admin-listen=", "--listen=127.0.0.1:1"}).listen, "127.0.0.1:1");
+  EXPECT_THAT(Refusal({"--cache-bytes", "-1"}), HasSubstr("--cache-bytes: "));
+  EXPECT_THAT(Refusal({"--listen"}), HasSubstr("--listen: "));
+}
+
+TEST_F(OptionsTest, AnUnknownOptionIsNamedWithoutItsValue) {
+  EXPECT_THAT(Refusal({"--api-token=Canary"}),
+              AllOf(HasSubstr("--api-token"), Not(HasSubstr("Canary"))));
+  EXPECT_THAT(Refusal({"--api-token", "Canary"}),
+              AllOf(HasSubstr("--api-token"), Not(HasSubstr("Canary"))));
+  EXPECT_THAT(Refusal({"--api-token="}), HasSubstr("--api-token"));
+}
+
+TEST_F(OptionsTest, AStrayWordIsNotRepeated) {
+  EXPECT_THAT(Refusal({"Canary"}), AllOf(HasSubstr("stray"), Not(HasSubstr("Canary"))));
+  EXPECT_THAT(Refusal({"--", "Canary"}), AllOf(HasSubstr("stray"), Not(HasSubstr("Canary"))));
+}
+
+TEST_F(OptionsTest, AnUnknownNameInTheFileIsRefusedByItsLine) {
+  EXPECT_THAT(
+      Refusal({"--config", File("\nno-such-option = canary\n")}),
+      AllOf(HasSubstr("--config: line 2"), HasSubstr("no-such-option"), Not(HasSubstr("canary"))));
+  EXPECT_THAT(Refusal({"--config", File("Canary==")}), Not(HasSubstr("Canary")));
+  for (const char* line :
+       {"config = /etc/hostname", "help = true", "version = true", "[gateway]"}) {
+    EXPECT_THAT(Refusal({"--config", File(line)}), HasSubstr("--config: line 1"));
+  }
+}
+
+TEST_F(OptionsTest, ControlCharactersDoNotReachTheTerminal) {
+  EXPECT_THAT(Refusal({"--upstream-ca-file=/a\x1b[31m\nb"}), HasSubstr("--upstream-ca-file: "));
+}
+
+TEST_F(OptionsTest, HelpAndVersionNeedNothingElse) {
+  Unset("CLOUDFLARE_API_TOKEN");
+  for (const char* argument : {"--help", "-h", "--version"}) {
+    const auto read = Read({argument, "--listen=nonsense"});
+    ASSERT_TRUE(std::holds_alternative<EarlyExit>(read)) << argument;
+    EXPECT_EQ(std::get<EarlyExit>(read).code, 0);
+  }
+  EXPECT_EQ(std::get<EarlyExit>(Read({"--version"})).text, "pcap-gateway " PCAP_GATEWAY_VERSION);
+}
+
+TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
+  Set("CLOUDFLARE_API_TOKEN", "canary");
+  Set("PCAP_GATEWAY_UPSTREAM_PROXY", "http://user:canary@proxy");
+  const std::string help = std::get<EarlyExit>(Read({"--help"})).text;
+  for (const char* name : {"--listen",
+                           "--upstream-url",
+                           "--upstream-ca-file",
+                           "--upstream-proxy",
+                           "--upstream-timeout",
+                           "--allow-http-upstream",
+                           "--credential",
+                           "--api-token-file",
+                           "--default-account-id",
+                           "--cache-bytes",
+                           "--admin-listen",
+                           "--reveal-destination-secrets",
+                           "--lame-duck",
+                           "--drain-timeout",
+                           "--no-reflection",
+                           "--config",
+                           "--version",
+                           "PCAP_GATEWAY_",
+                           "CLOUDFLARE_BASE_URL",
+                           "CLOUDFLARE_ACCOUNT_ID",
+                           "127.0.0.1:50051",
+                           "64MiB"}) {
+    EXPECT_THAT(help, HasSubstr(name));
+  }
+  EXPECT_THAT(help, AllOf(Not(HasSubstr("canary")), Not(EndsWith("\n"))));
+}
+
+}  // namespace
+}  // namespace pcap_gateway

@@ -1,0 +1,187 @@
+"""Rooms: which folder of the code may include which. Reads every #include line; builds nothing.
+
+A call goes rpc -> cache -> upstream -> endpoints -> mapping and back, and the rooms on that way know
+each other only by the seam (service/source). What a row does not name, its room may not include.
+"""
+
+from __future__ import annotations
+
+import re
+import unittest
+from collections.abc import Iterator
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# What an include belongs to, by the first pattern that fits.
+KINDS = (
+    (r"service/(\w+)/[\w.]+", r"\1"),
+    (r"service/[\w.]+", "composition"),
+    (r"client/[\w.]+", "client"),
+    (r"tests/.+", "tests"),
+    (r".+\.grpc\.pb\.h", "stubs"),
+    (r"(pcap/v1|grpc/(health|reflection))/.+\.pb\.h", "messages"),
+    (r"google/rpc/.+", "google_rpc"),
+    (r"google/protobuf/.+", "protobuf"),
+    (r"grpc(pp)?/.+", "grpc"),
+    (r"absl/.+", "absl"),
+    (r"openssl/.+", "openssl"),
+    (r"nlohmann/.+", "nlohmann"),
+    (r"curl/.+", "curl"),
+    (r"prometheus/.+", "prometheus"),
+    (r"microhttpd\.h", "microhttpd"),
+    (r"spdlog/.+", "spdlog"),
+    (r"CLI/.+", "cli11"),
+    (r"(sys|netinet|arpa)/\w+\.h|(netdb|signal|time|unistd)\.h", "posix"),
+    (r"[a-z_0-9]+", "std"),
+)
+
+# A room may include its own files, std, absl, and what stands here.
+ROOMS = {
+    "service/source": {"openssl"},
+    "service/mapping": {"source", "messages", "protobuf", "nlohmann"},
+    "service/endpoints": {"source", "mapping", "messages", "protobuf"},
+    "service/cache": {"source"},
+    "service/upstream": {"source", "curl", "posix"},
+    "service/rpc": {
+        "source",
+        "endpoints",
+        "messages",
+        "stubs",
+        "google_rpc",
+        "protobuf",
+        "grpc",
+    },
+    "service/operations": {"prometheus", "microhttpd", "spdlog", "posix"},
+    # Options, and the one place that puts all rooms together.
+    "service": {
+        "source",
+        "mapping",
+        "endpoints",
+        "cache",
+        "upstream",
+        "rpc",
+        "operations",
+        "spdlog",
+        "cli11",
+        "posix",
+    },
+    "client": {"messages", "stubs", "google_rpc", "protobuf", "grpc", "cli11", "posix"},
+}
+
+# Libraries that one file keeps to itself within its room, so that another can take its place.
+ONLY_IN = {
+    "cli11": {"service/options.cc", "client/pcapctl.cc"},
+    "curl": {"service/upstream/curl_client.cc"},
+    "microhttpd": {"service/operations/admin_listener.cc"},
+    "prometheus": {"service/operations/metrics.cc"},
+    "openssl": {"service/source/credential.cc"},
+}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[>"]')
+METADATA = re.compile(r"\bAdd(Initial|Trailing)Metadata\b")
+
+
+def kind_of(include: str) -> str | None:
+    """None: no pattern knows it."""
+    for pattern, kind in KINDS:
+        match = re.fullmatch(pattern, include)
+        if match:
+            return match.expand(kind)
+    return None
+
+
+def room_of(file: str) -> str:
+    return file.rpartition("/")[0]
+
+
+def objection(file: str, include: str) -> str | None:
+    """Why `file` may not include `include`; None: it may."""
+    kind = kind_of(include)
+    if kind is None:
+        return f"{file} includes {include}, which no row of KINDS knows"
+    if kind in ONLY_IN and file not in ONLY_IN[kind]:
+        return f"{file} includes {include}, which is for {', '.join(sorted(ONLY_IN[kind]))}"
+    room = room_of(file)
+    own = "composition" if room == "service" else room.rpartition("/")[2]
+    if kind not in {own, "std", "absl"} | ROOMS[room]:
+        return f"{file} includes {include}: {room} may not include {kind}"
+    return None
+
+
+def sources() -> list[str]:
+    found = [
+        path.relative_to(REPOSITORY).as_posix()
+        for folder in ("service", "client")
+        for path in (REPOSITORY / folder).rglob("*")
+        if path.suffix in {".cc", ".h"}
+    ]
+    return sorted(found)
+
+
+def lines(file: str) -> Iterator[tuple[int, str]]:
+    yield from enumerate((REPOSITORY / file).read_text("utf-8").splitlines(), 1)
+
+
+class RoomsTest(unittest.TestCase):
+    maxDiff = None
+
+    def test_every_folder_with_code_is_a_room(self) -> None:
+        self.assertEqual({room_of(file) for file in sources()}, set(ROOMS))
+
+    def test_no_room_includes_what_is_not_for_it(self) -> None:
+        found = [
+            f"{complaint} (line {number})"
+            for file in sources()
+            for number, line in lines(file)
+            if (match := INCLUDE.match(line)) and (complaint := objection(file, match[1]))
+        ]
+        self.assertEqual(found, [])
+
+    # An invalid metadata value aborts a gRPC 1.51 process; reply.cc looks at each.
+    def test_metadata_is_sent_by_one_file(self) -> None:
+        found = {
+            file
+            for file in sources()
+            if file.startswith("service/") and any(METADATA.search(line) for _, line in lines(file))
+        }
+        self.assertLessEqual(found, {"service/rpc/reply.cc", "service/rpc/reply.h"})
+        self.assertIn("service/rpc/reply.cc", found)
+
+    def test_the_rules_object(self) -> None:
+        for file, include in (
+            ("service/cache/store.cc", "grpcpp/grpcpp.h"),
+            ("service/cache/store.cc", "service/upstream/rest_source.h"),
+            ("service/cache/store.cc", "service/gateway.h"),
+            ("service/mapping/envelope.cc", "service/endpoints/get_pcap.h"),
+            ("service/mapping/envelope.cc", "pcap/v1/pcap_service.grpc.pb.h"),
+            ("service/upstream/rest_source.cc", "curl/curl.h"),
+            ("service/upstream/rest_source.cc", "service/mapping/envelope.h"),
+            ("service/source/id.h", "service/cache/store.h"),
+            ("service/source/id.h", "unistd.h"),
+            ("service/rpc/server.cc", "service/cache/store.h"),
+            ("service/operations/metrics.cc", "service/rpc/server.h"),
+            ("service/gateway.cc", "grpcpp/grpcpp.h"),
+            ("client/pcap_client.cc", "service/source/id.h"),
+            ("client/pcap_client.cc", "boost/asio.hpp"),
+        ):
+            with self.subTest(file=file, include=include):
+                self.assertIsNotNone(objection(file, include))
+
+    def test_the_rules_let_through(self) -> None:
+        for file, include in (
+            ("service/cache/store.cc", "service/cache/store.h"),
+            ("service/cache/store.cc", "service/source/query.h"),
+            ("service/cache/store.cc", "unordered_map"),
+            ("service/cache/store.cc", "absl/time/time.h"),
+            ("service/gateway.cc", "service/options.h"),
+            ("service/gateway.cc", "service/cache/caching_source.h"),
+            ("service/rpc/server.cc", "grpc/grpc.h"),
+            ("service/rpc/server.cc", "grpc/health/v1/health.grpc.pb.h"),
+        ):
+            with self.subTest(file=file, include=include):
+                self.assertIsNone(objection(file, include))
+
+
+if __name__ == "__main__":
+    unittest.main()
