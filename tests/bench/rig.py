@@ -1,0 +1,105 @@
+"""The rig: servers on a core of their own, load on another, and figures of what happens between."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import machine
+from processes import Process
+from upstream import Upstream
+
+SERVER_CORE, LOAD_CORE = 0, 1
+# More than any server here answers: with so many new ids a run never asks for one twice.
+MOST_CALLS_PER_SECOND = 60_000
+
+# What one run of the load generator gave (see load.cc), and what `measured` adds to it.
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Load:
+    """How to ask: so many calls in flight, and which captures."""
+
+    connections: int = 1
+    streams: int = 1  # calls in flight on each
+    ids: int = 1000  # different captures, one after the other
+    new_ids: bool = False  # captures that nobody has asked for before
+    expect_id: bool = True  # each answer is to be about the capture asked for
+
+
+class Rig:
+    """Runs while its `with` block does. Only what is named here reaches a server's environment."""
+
+    def __init__(self, programs: Path, gateway: Path, folder: Path) -> None:
+        self._programs = programs
+        self._gateway = gateway
+        self._folder = folder
+        self._next_id = 1_000_000
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Rig:
+        self.upstream = self._stack.enter_context(Upstream(LOAD_CORE, self._folder))
+        self.upstream.requests()  # it answers
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.__exit__(*error)
+
+    def bare_server(self, mode: str) -> Process:
+        return self._process(f"bare-{mode}", [self._programs / "bare_server", f"--mode={mode}"])
+
+    def gateway(self, name: str, *flags: str, program: Path | None = None) -> Process:
+        command = [program or self._gateway, "--listen=127.0.0.1:0", "--admin-listen="]
+        upstream = f"--upstream-url={self.upstream.url}"
+        return self._process(name, [*command, "--lame-duck=0s", upstream, *flags])
+
+    def start(self, process: Process) -> Process:
+        """Until the rig ends."""
+        return self._stack.enter_context(process)
+
+    def ask(self, address: str, load: Load, **until: float) -> Figures:
+        """Puts load on a server until so many `calls` or `seconds` are over."""
+        flags: dict[str, object] = {
+            "address": address,
+            "connections": load.connections,
+            "streams": load.streams,
+            "ids": load.ids,
+            **until,
+        }
+        if load.new_ids:
+            ids = int(until.get("calls", MOST_CALLS_PER_SECOND * until.get("seconds", 0)))
+            flags |= {"ids": ids, "first-id": self._next_id}
+            self._next_id += ids
+        command = ["taskset", "-c", str(LOAD_CORE), str(self._programs / "load")]
+        command += [f"--{name}={value}" for name, value in flags.items()]
+        command += ["--expect-id"] if load.expect_id else []
+        done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if not done.stdout:
+            raise SystemExit(f"bench: {done.stderr}")
+        print(done.stderr, end="", file=sys.stderr)
+        return json.loads(done.stdout)
+
+    def measured(self, server: Process, address: str, load: Load, **until: float) -> Figures:
+        """The same, with what the server, the upstream and others on its core did meanwhile."""
+        requests = self.upstream.requests()
+        began, cpu, core = time.monotonic_ns(), server.cpu_ns(), machine.core_busy_ns(SERVER_CORE)
+        figures = self.ask(address, load, **until)
+        cpu, core = server.cpu_ns() - cpu, machine.core_busy_ns(SERVER_CORE) - core
+        took = time.monotonic_ns() - began
+        figures["cpu_us"] = cpu / figures["calls"] / 1000
+        figures["core_share"] = cpu / took
+        figures["others_share"] = max(0, core - cpu) / took
+        figures["upstream_requests"] = self.upstream.requests() - requests
+        return figures
+
+    def _process(self, name: str, command: list[object]) -> Process:
+        environment = {"PATH": os.environ["PATH"], "CLOUDFLARE_API_TOKEN": "bench"}
+        return Process(name, SERVER_CORE, command, self._folder, environment)

@@ -1,0 +1,77 @@
+"""What is measured side by side: a server, how to ask it, and what makes its figures honest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable
+
+from processes import Process
+from rig import Figures, Load, Rig
+
+
+@dataclass(frozen=True)
+class Subject:
+    name: str
+    process: Callable[[Rig], Process]
+    load: Load
+    # What has to be true of every call, or the figures are not of what the name says.
+    hits: int  # answers from a cache, 0 or 1 a call
+    upstream_requests: int  # 0 or 1 a call
+
+
+class Measured:
+    """A subject that runs, and what has been measured of it, round by round."""
+
+    def __init__(self, subject: Subject, rig: Rig) -> None:
+        self.subject = subject
+        self.full: list[Figures] = []  # under full load
+        self.single: list[Figures] = []  # one call after the other
+        self._rig = rig
+        self.server = rig.start(subject.process(rig))
+        self._address = self.server.address()
+        # Fills the cache, opens the connections upstream.
+        rig.ask(self._address, subject.load, calls=2 * subject.load.ids)
+
+    def measure_full(self, seconds: float) -> None:
+        load = self.subject.load
+        self.full.append(self._rig.measured(self.server, self._address, load, seconds=seconds))
+
+    def measure_single(self, calls: int) -> None:
+        load = replace(self.subject.load, connections=1, streams=1)
+        self.single.append(self._rig.measured(self.server, self._address, load, calls=calls))
+
+
+def all_of(load: Load, against: Path | None) -> list[Subject]:
+    """The bare server first: the others are compared with it."""
+
+    def bare(name: str, mode: str) -> Subject:
+        # The same bytes each time, so never about the capture asked for.
+        its_load = replace(load, expect_id=False)
+        return Subject(name, lambda rig: rig.bare_server(mode), its_load, 0, 0)
+
+    def gateway(
+        name: str, *flags: str, hits: int, new_ids: bool = False, program: Path | None = None
+    ) -> Subject:
+        return Subject(
+            name,
+            lambda rig: rig.gateway(name.replace(" ", "-"), *flags, program=program),
+            replace(load, new_ids=new_ids),
+            hits=hits,
+            upstream_requests=1 - hits,
+        )
+
+    subjects = [
+        bare("bare", "callback"),
+        bare("bare queue", "queue"),
+        gateway("cached", hits=1),
+        gateway("uncached", "--cache-bytes=0", hits=0),
+        gateway("new ids", hits=0, new_ids=True),
+    ]
+    if against is not None:
+        subjects += [
+            gateway("cached, other", hits=1, program=against),
+            gateway("uncached, other", "--cache-bytes=0", hits=0, program=against),
+            gateway("new ids, other", hits=0, new_ids=True, program=against),
+        ]
+    return subjects
