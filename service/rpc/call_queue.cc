@@ -2,6 +2,8 @@
 
 #include <grpc/support/time.h>
 
+#include "service/source/burst.h"
+
 namespace pcap_gateway {
 
 CallQueue::CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue)
@@ -46,7 +48,9 @@ void CallQueue::Deliver(ReplyReceiver& receiver, Reply reply) {
     first = delivered_.empty();
     delivered_.emplace_back(&receiver, std::move(reply));
   }
-  if (first) wakeup_.Set(queue_.get(), gpr_time_0(GPR_CLOCK_MONOTONIC), &woken_);
+  if (!first) return;
+  // The queue outlives the burst: the call that waits for this reply keeps it.
+  Burst::AtEnd([this] { wakeup_.Set(queue_.get(), gpr_time_0(GPR_CLOCK_MONOTONIC), &woken_); });
 }
 
 void CallQueue::ReceiveAll(bool) {

@@ -22,6 +22,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "service/source/burst.h"
 
 namespace pcap_gateway {
 namespace {
@@ -195,7 +196,8 @@ class CurlClient::Impl {
   static int OnCloseSocket(void* user, curl_socket_t socket);
 
   void Run();
-  void Wait();
+  int MillisecondsToTimer() const;
+  void HandleTimer();
   void HandleEvent(const epoll_event& event);
   void RunInbox();
   void CollectFinished();
@@ -279,31 +281,31 @@ void CurlClient::Impl::Post(Task task) {
 }
 
 void CurlClient::Impl::Run() {
+  std::array<epoll_event, 64> events;
   while (!stopping_) {
-    Wait();
+    const int count = epoll_wait(epoll_, events.data(), events.size(), MillisecondsToTimer());
+    const Burst burst;
+    for (int i = 0; i < count; ++i) HandleEvent(events[i]);
+    HandleTimer();
     CollectFinished();
   }
   FailAll();
 }
 
-void CurlClient::Impl::Wait() {
-  int milliseconds = -1;
-  if (timer_.has_value()) {
-    const auto left = *timer_ - std::chrono::steady_clock::now();
-    // Rounded up: waking a little early would spin until the time has come.
-    milliseconds =
-        left.count() <= 0
-            ? 0
-            : static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
-  }
-  std::array<epoll_event, 64> events;
-  const int count = epoll_wait(epoll_, events.data(), events.size(), milliseconds);
-  for (int i = 0; i < count; ++i) HandleEvent(events[i]);
-  if (timer_.has_value() && *timer_ <= std::chrono::steady_clock::now()) {
-    timer_.reset();
-    int running;
-    curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
-  }
+// For epoll_wait; -1: there is no timer.
+int CurlClient::Impl::MillisecondsToTimer() const {
+  if (!timer_.has_value()) return -1;
+  const auto left = *timer_ - std::chrono::steady_clock::now();
+  if (left.count() <= 0) return 0;
+  // Rounded up: waking a little early would spin until the time has come.
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
+}
+
+void CurlClient::Impl::HandleTimer() {
+  if (!timer_.has_value() || *timer_ > std::chrono::steady_clock::now()) return;
+  timer_.reset();
+  int running;
+  curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
 }
 
 void CurlClient::Impl::HandleEvent(const epoll_event& event) {

@@ -1,0 +1,44 @@
+// Burst: a stretch of work on one thread that may give many replies.
+//
+// Whoever hands replies on to another thread would wake that thread for each of them, and on a busy
+// core lose the processor to it each time. Inside a burst it asks to be called once, at the end.
+//
+//   for (;;) {
+//     events = WaitForEvents();
+//     Burst burst;                    // upstream: one turn of the loop
+//     Handle(events);                 // … many replies
+//   }
+//
+//   queue.push_back(reply);
+//   if (first) Burst::AtEnd([this] { Wake(); });    // rpc: once a burst, or at once where there is
+//   none
+#ifndef PCAP_GATEWAY_SERVICE_SOURCE_BURST_H_
+#define PCAP_GATEWAY_SERVICE_SOURCE_BURST_H_
+
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+
+namespace pcap_gateway {
+
+// Belongs to the thread that made it, which has one at a time.
+class Burst {
+ public:
+  using Task = absl::AnyInvocable<void() &&>;
+
+  Burst();
+  // Runs the tasks, in the order in which they came.
+  ~Burst();
+  Burst(const Burst&) = delete;
+  Burst& operator=(const Burst&) = delete;
+
+  // Runs `task` at the end of this thread's burst; at once where there is none.
+  static void AtEnd(Task task);
+
+ private:
+  std::vector<Task> tasks_;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_SOURCE_BURST_H_
