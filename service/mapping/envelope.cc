@@ -98,7 +98,8 @@ void AppendInfo(const JsonValue& json, Secrets secrets, ResponseInfos& infos, in
   switch (json.kind()) {
     case JsonValue::Kind::kString:
       if (json.text().empty()) return;
-      infos.Add()->set_message(*TextFrom(json, secrets));
+      Put(TextFrom(json, secrets),
+          [&](std::string text) { infos.Add()->set_message(std::move(text)); });
       return;
     case JsonValue::Kind::kNumber:
       Put(CodeFrom(json), [&](int64_t code) { infos.Add()->set_code(code); });
