@@ -1,20 +1,88 @@
 #include "service/cache/caching_source.h"
 
 #include <algorithm>
+#include <list>
 #include <utility>
+#include <vector>
+
+#include "absl/hash/hash.h"
 
 namespace pcap_gateway {
+namespace {
 
-// All fields but the first two: guarded by the source's mutex_.
-struct CachingSource::Flight {
-  Flight(Query query, Key key) : query(std::move(query)), key(key) {}
+Keeping KeepingOf(const Kept& kept) {
+  return {.as_of = kept.outcome->as_of,
+          .fresh_until = kept.fresh_until,
+          .ok = kept.outcome->ok()};
+}
 
-  Query query;  // of the one who caused it; moved from at the launch
+absl::Duration AgeOf(const Outcome& outcome, absl::Time now) {
+  return std::max(now - outcome.as_of, absl::ZeroDuration());
+}
+
+// The answer of a kept outcome that is fresh, or stale but good enough.
+Reply HitOf(Kept kept, absl::Time now) {
+  const absl::Duration age = AgeOf(*kept.outcome, now);
+  return {.outcome = std::move(kept.outcome),
+          .cache_status = {.how = CacheStatus::How::kHit, .ttl = kept.fresh_until - now},
+          .age = age};
+}
+
+CacheStatus::How WhyNot(Freshness freshness) {
+  return freshness == Freshness::kTooOldForCaller ? CacheStatus::How::kRequest
+                                                  : CacheStatus::How::kStale;
+}
+
+// A capture that was final cannot move again.
+bool FallsBehind(const Outcome& outcome, const Outcome& kept) {
+  return outcome.ok() && kept.ok() && outcome.stage == Stage::kMoving &&
+         kept.stage == Stage::kFinal;
+}
+
+// What `kept` says, as of when `later` said that the capture is still there.
+OutcomePtr Confirmed(const Outcome& kept, const Outcome& later) {
+  auto outcome = std::make_shared<Outcome>();
+  outcome->as_of = later.as_of;
+  outcome->message = kept.message;
+  outcome->stage = kept.stage;
+  outcome->run = kept.run;
+  outcome->http_status = later.http_status;
+  outcome->cf_ray = later.cf_ray;
+  return outcome;
+}
+
+// The credential has lost its access: what it may have seen before is not its to see any more.
+bool TakesAway(const Outcome& outcome) {
+  return outcome.http_status == 401 || outcome.http_status == 403;
+}
+
+}  // namespace
+
+// A caller who waits. All fields but the constant ones: guarded by the source's mutex_.
+struct CachingSource::Waiter {
+  Done done;
+  const Key key;
+  const absl::Time asked;
+  const absl::Duration max_age;
+  const CacheStatus::How why;  // what it found in the store
+  bool collapsed = false;
+  Flight* flight = nullptr;  // that it waits for; null: it has been answered, or left
+  std::list<WaiterPtr>::iterator place;  // in the flight's list
+};
+
+// All fields but the key: guarded by the source's mutex_.
+struct CachingSource::Flight : std::enable_shared_from_this<CachingSource::Flight> {
+  explicit Flight(Query query) : query(std::move(query)), key(this->query.key()) {}
+
+  // Of the one who caused it, with the smallest max_age of those who waited for it to be launched;
+  // moved from then.
+  Query query;
   const Key key;
   absl::Time launched_at = absl::InfiniteFuture();
-  bool over = false;  // landed, or left by all
+  bool background = false;  // nobody needs to wait for it
+  bool over = false;        // landed, or left by all
   Ticket ticket;
-  std::list<Waiter> waiters;
+  std::list<WaiterPtr> waiters;
   FlightPtr next;  // launched when this one is over
 };
 
@@ -25,78 +93,109 @@ CachingSource::CachingSource(std::unique_ptr<Source> inner, CacheOptions options
 CachingSource::~CachingSource() = default;
 
 std::optional<Reply> CachingSource::AtHand(const Query& query) {
-  std::optional<Reply> reply = Look(query, clock_.Now()).reply;
-  if (reply.has_value()) stats_.hits.Add();
-  return reply;
+  const absl::Time now = clock_.Now();
+  std::optional<Found> found = store_.Find(query.key(), now);
+  if (!found.has_value()) return std::nullopt;
+  const Freshness freshness =
+      FreshnessOf(KeepingOf(found->kept), query.max_age, options_.freshness, now);
+  if (freshness == Freshness::kStaleWhileRevalidate) {
+    stats_.revalidating.Add();
+  } else if (freshness != Freshness::kFresh) {
+    return std::nullopt;
+  }
+  stats_.hits.Add();
+  if (found->refresh_due && !query.only_if_cached) {
+    Refresh(query, found->kept.outcome->as_of, now);
+  }
+  return HitOf(std::move(found->kept), now);
 }
 
-CachingSource::Found CachingSource::Look(const Query& query, absl::Time now) {
-  std::optional<Kept> kept = store_.Find(query.key());
-  if (!kept.has_value()) return {.why_not = CacheStatus::How::kUriMiss};
-  const absl::Time as_of = kept->outcome->as_of;
-  switch (FreshnessOf(as_of, kept->fresh_until, query.max_age, now)) {
-    case Freshness::kStale:
-      return {.why_not = CacheStatus::How::kStale};
-    case Freshness::kTooOldForCaller:
-      return {.why_not = CacheStatus::How::kRequest};
-    case Freshness::kFresh:
-      break;
+// Has asked anew what is kept as of `as_of`, unless that is being asked already.
+void CachingSource::Refresh(const Query& query, absl::Time as_of, absl::Time now) {
+  FlightPtr flight;
+  {
+    const std::lock_guard lock(mutex_);
+    FlightPtr& current = flights_[query.key()];
+    if (current != nullptr) return;
+    flight = current = std::make_shared<Flight>(query);
+    flight->background = true;
+    flight->launched_at = now;
+    flight->query.background = true;
+    // Anything younger than what is kept here is a refresh; another replica may have it.
+    flight->query.max_age = std::max(now - as_of - absl::Milliseconds(1), absl::ZeroDuration());
   }
-  return {.reply =
-              Reply{.outcome = std::move(kept->outcome),
-                    .cache_status = {.how = CacheStatus::How::kHit, .ttl = kept->fresh_until - now},
-                    .age = std::max(now - as_of, absl::ZeroDuration())}};
+  stats_.refreshes.Add();
+  Launch(flight);
 }
 
 Ticket CachingSource::Ask(Query query, Done done) {
   const absl::Time now = clock_.Now();
-  const Key key = query.key();
-  FlightPtr flight;
-  bool launch = false;
-  std::list<Waiter>::iterator waiter;
+  WaiterPtr waiter;
+  FlightPtr launch;
   {
     std::unique_lock lock(mutex_);
+    CacheStatus::How why = CacheStatus::How::kUriMiss;
     // A flight may have landed since the caller looked.
-    Found found = Look(query, now);
-    if (found.reply.has_value()) {
-      lock.unlock();
-      stats_.hits.Add();
-      std::move(done)(*std::move(found.reply));
-      return {};
-    }
-    FlightPtr& current = flights_[key];
-    const absl::Time oldest_accepted = now - query.max_age;
-    if (current == nullptr) {
-      flight = current = std::make_shared<Flight>(std::move(query), key);
-      flight->launched_at = now;
-      launch = true;
-    } else if (query.max_age > absl::ZeroDuration() && current->launched_at >= oldest_accepted) {
-      flight = current;
-    } else {
-      if (current->next == nullptr) {
-        current->next = std::make_shared<Flight>(std::move(query), key);
+    if (std::optional<Kept> kept = store_.Peek(query.key())) {
+      const Freshness freshness =
+          FreshnessOf(KeepingOf(*kept), query.max_age, options_.freshness, now);
+      if (freshness == Freshness::kFresh) {
+        lock.unlock();
+        stats_.hits.Add();
+        std::move(done)(HitOf(*std::move(kept), now));
+        return {};
       }
-      flight = current->next;
+      why = WhyNot(freshness);
     }
-    const bool collapsed = !flight->waiters.empty();
     stats_.misses.Add();
-    if (collapsed) stats_.collapsed.Add();
-    waiter = flight->waiters.insert(
-        flight->waiters.end(),
-        Waiter{.done = std::move(done), .why = found.why_not, .collapsed = collapsed});
+    if (query.only_if_cached) {
+      lock.unlock();
+      return inner_->Ask(std::move(query), std::move(done));
+    }
+    waiter = std::make_shared<Waiter>(Waiter{.done = std::move(done),
+                                             .key = query.key(),
+                                             .asked = now,
+                                             .max_age = query.max_age,
+                                             .why = why});
+    FlightPtr& current = flights_[waiter->key];
+    if (current == nullptr) {
+      launch = current = std::make_shared<Flight>(std::move(query));
+      launch->launched_at = now;
+      Join(*launch, waiter);
+    } else if (waiter->max_age > absl::ZeroDuration() &&
+               current->launched_at >= now - waiter->max_age) {
+      Join(*current, waiter);
+    } else {
+      if (current->next == nullptr) current->next = std::make_shared<Flight>(std::move(query));
+      JoinNext(*current, waiter);
+    }
+    if (waiter->collapsed) stats_.collapsed.Add();
   }
-  if (launch) Launch(flight);
-  return Ticket([this, flight, waiter] { Leave(flight, waiter); });
+  if (launch != nullptr) Launch(launch);
+  return Ticket([this, waiter] { Leave(waiter); });
+}
+
+// With mutex_ held.
+void CachingSource::Join(Flight& flight, const WaiterPtr& waiter) {
+  waiter->collapsed = flight.background || !flight.waiters.empty();
+  waiter->flight = &flight;
+  waiter->place = flight.waiters.insert(flight.waiters.end(), waiter);
+}
+
+// With mutex_ held, and `flight.next` there.
+void CachingSource::JoinNext(Flight& flight, const WaiterPtr& waiter) {
+  Flight& next = *flight.next;
+  next.query.max_age = std::min(next.query.max_age, waiter->max_age);
+  Join(next, waiter);
 }
 
 // Asks `inner_`. The answer, or everybody's leaving, may come before that returns.
 void CachingSource::Launch(const FlightPtr& flight) {
-  stats_.flights.Add();
-  Query query = std::move(flight->query);
-  query.max_age = absl::ZeroDuration();
+  Query query = flight->query;
   query.deadline = absl::InfiniteFuture();
-  Ticket ticket =
-      inner_->Ask(std::move(query), [this, flight](const Reply& reply) { Land(flight, reply); });
+  Ticket ticket = inner_->Ask(std::move(query), [this, flight](Reply reply) {
+    Land(flight, std::move(reply));
+  });
   {
     const std::lock_guard lock(mutex_);
     if (!flight->over) {
@@ -107,64 +206,135 @@ void CachingSource::Launch(const FlightPtr& flight) {
   ticket.Cancel();
 }
 
-void CachingSource::Land(const FlightPtr& flight, const Reply& reply) {
-  const absl::Duration lifetime = LifetimeOf(*reply.outcome, options_.freshness);
-  CacheStatus status;
-  std::list<Waiter> waiters;
+void CachingSource::Land(const FlightPtr& flight, Reply reply) {
+  const absl::Time now = clock_.Now();
+  std::vector<std::pair<Done, Reply>> answers;
   FlightPtr next;
   {
     const std::lock_guard lock(mutex_);
     // Everybody left. Who came after that has a flight of their own, and its newer outcome may be
     // stored already.
     if (flight->over) return;
+    const bool from_a_cache = reply.cache_status.how == CacheStatus::How::kHit;
     // Stored before the flight is gone, so that whoever finds no flight finds the outcome.
-    if (lifetime > absl::ZeroDuration()) {
-      const absl::Time fresh_until = reply.outcome->as_of + lifetime;
-      status.stored = store_.Put(flight->key, {reply.outcome, fresh_until});
-      if (status.stored) status.ttl = fresh_until - clock_.Now();
+    const CacheStatus status = Keep(flight->key, reply.outcome, now);
+    reply.cache_status.stored = status.stored;
+    reply.cache_status.ttl = status.ttl;
+    answers.reserve(flight->waiters.size());
+    for (const WaiterPtr& waiter : std::exchange(flight->waiters, {})) {
+      // What another replica had asked for may be too old for one who came later with a smaller
+      // max_age than the flight was launched with.
+      if (from_a_cache && reply.outcome->as_of < waiter->asked - waiter->max_age) {
+        if (flight->next == nullptr) {
+          flight->next = std::make_shared<Flight>(flight->query);
+          flight->next->query.background = false;
+        }
+        JoinNext(*flight, waiter);
+        continue;
+      }
+      waiter->flight = nullptr;
+      answers.emplace_back(std::move(waiter->done), ReplyTo(*waiter, reply, now));
     }
-    waiters.swap(flight->waiters);
     next = Replace(flight);
   }
   if (next != nullptr) Launch(next);
-  for (Waiter& waiter : waiters) {
-    Reply own = reply;
-    own.cache_status = status;
-    own.cache_status.how = waiter.why;
-    own.cache_status.collapsed = waiter.collapsed;
-    std::move(waiter.done)(std::move(own));
-  }
+  for (auto& [done, answer] : answers) std::move(done)(std::move(answer));
 }
 
-void CachingSource::Leave(const FlightPtr& flight, std::list<Waiter>::iterator waiter) {
+// Stores the outcome if it is to be kept; `outcome` is then what counts from now on. With mutex_
+// held.
+CacheStatus CachingSource::Keep(const Key& key, OutcomePtr& outcome, absl::Time now) {
+  CacheStatus status;
+  if (TakesAway(*outcome)) store_.Erase(key);
+  const absl::Duration longest = LifetimeOf(*outcome, options_.freshness);
+  if (longest <= absl::ZeroDuration()) return status;
+  const std::optional<Kept> kept = store_.Peek(key);
+  if (kept.has_value() && FallsBehind(*outcome, *kept->outcome)) {
+    outcome = Confirmed(*kept->outcome, *outcome);
+    stats_.confirmed.Add();
+    return Keep(key, outcome, now);
+  }
+  // Final captures are not deleted: who says that one is gone lags behind. It is told to those who
+  // asked, but does not make us forget.
+  if (!outcome->ok() && kept.has_value() && kept->outcome->ok() &&
+      kept->outcome->stage == Stage::kFinal && now < kept->fresh_until) {
+    return status;
+  }
+  const uint64_t seed = absl::HashOf(key, absl::ToUnixNanos(outcome->as_of));
+  const absl::Time fresh_until = outcome->as_of + WithJitter(longest, options_.freshness, seed);
+  status.stored = store_.Put(key, {.outcome = outcome,
+                                   .fresh_until = fresh_until,
+                                   .refresh_at = RefreshAt(*outcome, fresh_until)});
+  if (status.stored) status.ttl = fresh_until - now;
+  return status;
+}
+
+Reply CachingSource::ReplyTo(const Waiter& waiter, const Reply& landed, absl::Time now) {
+  if (CallsForStale(*landed.outcome)) {
+    if (std::optional<Reply> stale = StaleReplyTo(waiter, landed.outcome->http_status, now)) {
+      return *std::move(stale);
+    }
+  }
+  Reply reply = landed;
+  reply.age = AgeOf(*landed.outcome, now);
+  if (reply.cache_status.how != CacheStatus::How::kHit) {
+    reply.cache_status.how = waiter.why;
+    reply.cache_status.collapsed = waiter.collapsed;
+  }
+  return reply;
+}
+
+// What is kept, given to a caller whom nothing better can be given.
+std::optional<Reply> CachingSource::StaleReplyTo(const Waiter& waiter, int forward_status,
+                                                 absl::Time now) {
+  std::optional<Kept> kept = store_.Peek(waiter.key);
+  if (!kept.has_value() || !ServesOnError(KeepingOf(*kept), waiter.max_age, options_.freshness,
+                                          waiter.asked, now)) {
+    return std::nullopt;
+  }
+  stats_.stale_if_error.Add();
+  Reply reply = HitOf(*std::move(kept), now);
+  reply.cache_status.how = waiter.why;
+  reply.cache_status.collapsed = waiter.collapsed;
+  reply.cache_status.stale_if_error = true;
+  reply.cache_status.forward_status = forward_status;
+  return reply;
+}
+
+void CachingSource::Leave(const WaiterPtr& waiter) {
   Done done;
   Ticket ticket;
   FlightPtr next;
   {
     const std::lock_guard lock(mutex_);
-    if (flight->over) return;  // `done` has run, or is about to
+    if (waiter->flight == nullptr) return;  // `done` has run, or is about to
+    const FlightPtr flight = waiter->flight->shared_from_this();
+    waiter->flight = nullptr;
     done = std::move(waiter->done);
-    flight->waiters.erase(waiter);
-    if (flight->waiters.empty()) {
-      const auto current = flights_.find(flight->key);
-      if (current->second == flight) {
+    flight->waiters.erase(waiter->place);
+    if (flight->waiters.empty() && !flight->background) {
+      const FlightPtr& current = flights_.find(flight->key)->second;
+      if (current == flight) {
         ticket = std::move(flight->ticket);
         next = Replace(flight);
       } else {
         // It never started: it is the one that would have come next.
-        current->second->next = nullptr;
+        current->next = nullptr;
         flight->over = true;
       }
     }
   }
-  std::move(done)(FailedReply(
-      Error(absl::StatusCode::kCancelled, Reason::kCancelled, "the call was cancelled")));
+  std::optional<Reply> stale = StaleReplyTo(*waiter, 0, clock_.Now());
+  std::move(done)(stale.has_value()
+                      ? *std::move(stale)
+                      : FailedReply(Error(absl::StatusCode::kCancelled, Reason::kCancelled,
+                                          "the call was cancelled")));
   ticket.Cancel();
   if (next != nullptr) Launch(next);
 }
 
 // Ends `flight`, the one under way. Returns the one to launch in its place, if somebody waits for
-// it.
+// it. With mutex_ held.
 CachingSource::FlightPtr CachingSource::Replace(const FlightPtr& flight) {
   flight->over = true;
   FlightPtr next = std::move(flight->next);

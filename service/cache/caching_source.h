@@ -3,17 +3,20 @@
 //
 //   CachingSource source(std::move(rest_source), {.most_bytes = 64 << 20}, clock);
 //
-// A question upstream is a flight. It belongs to nobody: callers wait for it and leave as they
-// like, and only the last one to leave ends it. Under one key at most one flight is under way, so
-// outcomes are stored in the order in which they were asked for. A caller who accepts nothing as
-// old as the flight under way waits for the next one, which starts when that lands and serves all
-// who came in between: many callers that insist on asking anew cost at most one request after the
-// other, never one each.
+// A question that is handed on is a flight. It belongs to nobody: callers wait for it and leave as
+// they like, and only the last one to leave ends it; a refresh in the background flies on its own.
+// Under one key at most one flight is under way, so outcomes are stored in the order in which they
+// were asked for. A caller who accepts nothing as old as the flight under way waits for the next
+// one, which starts when that lands and serves all who came in between: many callers that insist on
+// asking anew cost at most one request after the other, never one each.
+//
+// What is kept how long, and what for, says freshness.h. A capture that was seen to be final stays
+// so: should Cloudflare say later that it still moves (one of its replicas lags), that answer
+// counts as a confirmation of the final one.
 #ifndef PCAP_GATEWAY_SERVICE_CACHE_CACHING_SOURCE_H_
 #define PCAP_GATEWAY_SERVICE_CACHE_CACHING_SOURCE_H_
 
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -32,11 +35,15 @@ struct CacheOptions {
   FreshnessPolicy freshness;
 };
 
+// Every call is one hit or one miss.
 struct CacheStats {
-  Counter hits;       // answered from the store
-  Counter misses;     // nothing stored that would do
-  Counter collapsed;  // of those, waited for another's request
-  Counter flights;    // requests handed on
+  Counter hits;            // answered from the store
+  Counter misses;          // nothing stored that would do
+  Counter collapsed;       // of the misses: waited for another's request
+  Counter revalidating;    // of the hits: given stale, while it was refreshed
+  Counter stale_if_error;  // of the misses: given stale, as nothing better was to be had
+  Counter refreshes;       // requests that nobody waited for
+  Counter confirmed;       // answers that fell behind a final one, and confirmed it
 };
 
 // Thread-safe. No lock is held while calling out.
@@ -49,6 +56,8 @@ class CachingSource final : public Source {
   ~CachingSource() override;
 
   std::optional<Reply> AtHand(const Query& query) override;
+
+  // Who leaves (Ticket::Cancel) gets a stale answer, where one would have done after a failure.
   Ticket Ask(Query query, Done done) override;
 
   const CacheStats& stats() const { return stats_; }
@@ -56,25 +65,24 @@ class CachingSource final : public Source {
 
  private:
   struct Flight;
+  struct Waiter;
   using FlightPtr = std::shared_ptr<Flight>;
+  using WaiterPtr = std::shared_ptr<Waiter>;
 
-  // A caller who waits for a flight.
-  struct Waiter {
-    Done done;
-    CacheStatus::How why;  // what it found in the store
-    bool collapsed;
-  };
+  // What is to be done once mutex_ is free.
+  struct Aftermath;
 
-  struct Found {
-    std::optional<Reply> reply;                             // it will do
-    CacheStatus::How why_not = CacheStatus::How::kUriMiss;  // meaningful without a reply
-  };
-
-  Found Look(const Query& query, absl::Time now);
+  void Refresh(const Query& query, absl::Time as_of, absl::Time now);
+  void Join(Flight& flight, const WaiterPtr& waiter);
+  void JoinNext(Flight& flight, const WaiterPtr& waiter);
   void Launch(const FlightPtr& flight);
-  void Land(const FlightPtr& flight, const Reply& reply);
-  void Leave(const FlightPtr& flight, std::list<Waiter>::iterator waiter);
-  FlightPtr Replace(const FlightPtr& flight);  // with mutex_ held
+  void Land(const FlightPtr& flight, Reply reply);
+  void Leave(const WaiterPtr& waiter);
+  FlightPtr Replace(const FlightPtr& flight);
+
+  CacheStatus Keep(const Key& key, OutcomePtr& outcome, absl::Time now);
+  Reply ReplyTo(const Waiter& waiter, const Reply& landed, absl::Time now);
+  std::optional<Reply> StaleReplyTo(const Waiter& waiter, int forward_status, absl::Time now);
 
   const std::unique_ptr<Source> inner_;
   const CacheOptions options_;
@@ -84,7 +92,7 @@ class CachingSource final : public Source {
 
   // Not absl::Mutex, whose code ThreadSanitizer cannot see into as Debian builds it.
   std::mutex mutex_;
-  // Guarded by mutex_: the flight under way of each key, and all flights' fields.
+  // Guarded by mutex_: the flight under way of each key, and all flights' and waiters' fields.
   absl::flat_hash_map<Key, FlightPtr> flights_;
 };
 

@@ -1,10 +1,13 @@
 #include "service/cache/store.h"
 
 #include <algorithm>
+#include <limits>
 #include <mutex>
+#include <string>
 #include <utility>
+#include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
 
 namespace pcap_gateway {
@@ -12,7 +15,7 @@ namespace {
 
 // Small stores have few shards: an entry can be no larger than its shard.
 constexpr int64_t kBytesPerShard = 4 << 20;
-constexpr int64_t kMostShards = 16;
+constexpr int64_t kMostShards = 64;
 
 size_t ShardCountFor(int64_t most_bytes) {
   size_t count = 1;
@@ -23,59 +26,162 @@ size_t ShardCountFor(int64_t most_bytes) {
   return count;
 }
 
+// A time in half the space of an absl::Time. The extremes stand for the infinite ones.
+using Nanos = int64_t;
+constexpr Nanos kNever = std::numeric_limits<Nanos>::max();
+
+Nanos ToNanos(absl::Time time) { return absl::ToUnixNanos(time); }  // saturates
+
+absl::Time FromNanos(Nanos nanos) {
+  if (nanos == kNever) return absl::InfiniteFuture();
+  if (nanos == std::numeric_limits<Nanos>::min()) return absl::InfinitePast();
+  return absl::FromUnixNanos(nanos);
+}
+
+// In the order in which a hit reads it, which so touches two cache lines, at times three.
 struct Entry {
+  Kept ToKept() const { return {outcome, FromNanos(fresh_until), FromNanos(refresh_at)}; }
+
   Key key;
   bool marked = false;  // asked for since the hand last passed
-  Kept kept;
-  size_t cost = 0;
+  uint32_t cost = 0;
+  OutcomePtr outcome;
+  Nanos fresh_until = 0;
+  Nanos refresh_at = kNever;
   Entry* newer = nullptr;
   Entry* older = nullptr;
 };
 
+absl::Duration ClaimFor(absl::Duration left) { return std::max(absl::Seconds(1), left / 8); }
+
+// What malloc takes for `bytes`: a word for itself, in steps of 16, no less than 32.
+constexpr size_t BlockOf(size_t bytes) {
+  return std::max<size_t>(32, (bytes + sizeof(size_t) + 15) / 16 * 16);
+}
+// One byte more is the next step, times 1,000,000.
+static_assert(BlockOf(sizeof(Entry)) <= 112);
+
+size_t HeapOf(const std::string& text) {
+  static const size_t inside = std::string().capacity();
+  return text.capacity() <= inside ? 0 : BlockOf(text.capacity() + 1);
+}
+
+template <typename T>
+size_t HeapOf(const std::vector<T>& items) {
+  return items.capacity() == 0 ? 0 : BlockOf(items.capacity() * sizeof(T));
+}
+
+size_t HeapOf(const Error& error) {
+  size_t bytes = BlockOf(sizeof(Error)) + HeapOf(error.message) + HeapOf(error.documentation_url) +
+                 HeapOf(error.metadata) + HeapOf(error.field_violations);
+  for (const auto& [key, value] : error.metadata) bytes += HeapOf(key) + HeapOf(value);
+  for (const FieldViolation& violation : error.field_violations) {
+    bytes += HeapOf(violation.field) + HeapOf(violation.description);
+  }
+  return bytes;
+}
+
+// A key with its hash, which is computed once, before the lock.
+struct Wanted {
+  explicit Wanted(const Key& key) : key(key), hash(absl::HashOf(key)) {}
+
+  const Key& key;
+  const size_t hash;
+};
+
+// The index holds pointers, hashed through to the keys: a key is in memory once.
+struct HashOfKey {
+  using is_transparent = void;
+  size_t operator()(const Entry* entry) const { return absl::HashOf(entry->key); }
+  size_t operator()(const Wanted& wanted) const { return wanted.hash; }
+};
+
+struct SameKey {
+  using is_transparent = void;
+  bool operator()(const Entry* a, const Entry* b) const { return a->key == b->key; }
+  bool operator()(const Entry* a, const Wanted& b) const { return a->key == b.key; }
+};
+
+// Entries that were taken out under the lock, to be destroyed after it.
+class Removed {
+ public:
+  Removed() = default;
+  Removed(const Removed&) = delete;
+  Removed& operator=(const Removed&) = delete;
+  ~Removed() {
+    while (first_ != nullptr) delete std::exchange(first_, first_->newer);
+  }
+
+  void Add(Entry* entry) { entry->newer = std::exchange(first_, entry); }
+
+ private:
+  Entry* first_ = nullptr;
+};
+
 }  // namespace
 
-class Store::Shard {
+// Aligned so that no two shards' locks share a cache line.
+class alignas(64) Store::Shard {
  public:
   Shard() = default;
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
+  ~Shard() {
+    while (oldest_ != nullptr) delete std::exchange(oldest_, oldest_->newer);
+  }
 
   void SetMostBytes(size_t most_bytes) { most_bytes_ = most_bytes; }
 
-  std::optional<Kept> Find(const Key& key) {
+  std::optional<Found> Find(const Wanted& wanted, absl::Time now) {
+    const Nanos now_nanos = ToNanos(now);
     const std::lock_guard lock(mutex_);
-    const auto found = entries_.find(key);
-    if (found == entries_.end()) return std::nullopt;
-    found->second->marked = true;
-    return found->second->kept;
+    Entry* entry = Look(wanted);
+    if (entry == nullptr) return std::nullopt;
+    // Not written when it is set: hits by many threads leave the line in all their caches.
+    if (!entry->marked) entry->marked = true;
+    const bool due = entry->refresh_at != kNever && entry->refresh_at <= now_nanos;
+    if (due) entry->refresh_at = ToNanos(now + ClaimFor(FromNanos(entry->fresh_until) - now));
+    return Found{entry->ToKept(), due};
   }
 
-  bool Put(const Key& key, Kept kept) {
-    const size_t cost = CostOf(*kept.outcome);
-    Kept dropped;  // destroyed after the lock is gone
+  std::optional<Kept> Peek(const Wanted& wanted) const {
     const std::lock_guard lock(mutex_);
-    const auto found = entries_.find(key);
-    if (cost > most_bytes_) {
-      if (found != entries_.end()) Remove(*found->second);
+    const Entry* entry = Look(wanted);
+    if (entry == nullptr) return std::nullopt;
+    return entry->ToKept();
+  }
+
+  bool Put(const Wanted& wanted, Kept kept) {
+    const size_t cost = CostOf(*kept.outcome);
+    Removed removed;
+    OutcomePtr replaced;
+    const std::lock_guard lock(mutex_);
+    Entry* entry = Look(wanted);
+    if (cost > std::min<size_t>(most_bytes_, std::numeric_limits<uint32_t>::max())) {
+      if (entry != nullptr) Remove(*entry, removed);
       return false;
     }
-    if (found != entries_.end()) {
-      Entry& entry = *found->second;
-      bytes_ += cost - entry.cost;
-      entry.cost = cost;
-      dropped = std::exchange(entry.kept, std::move(kept));
-      MakeRoom(&entry);
-      return true;
+    if (entry == nullptr) {
+      bytes_ += cost;
+      MakeRoom(nullptr, removed);
+      entry = new Entry{.key = wanted.key};
+      entries_.insert(entry);
+      LinkNewest(*entry);
+    } else {
+      bytes_ += cost - entry->cost;
+      MakeRoom(entry, removed);
     }
-    bytes_ += cost;
-    MakeRoom(nullptr);
-    auto entry = std::make_unique<Entry>();
-    entry->key = key;
-    entry->kept = std::move(kept);
-    entry->cost = cost;
-    LinkNewest(*entry);
-    entries_.emplace(key, std::move(entry));
+    entry->cost = static_cast<uint32_t>(cost);
+    replaced = std::exchange(entry->outcome, std::move(kept.outcome));
+    entry->fresh_until = ToNanos(kept.fresh_until);
+    entry->refresh_at = ToNanos(kept.refresh_at);
     return true;
+  }
+
+  void Erase(const Wanted& wanted) {
+    Removed removed;
+    const std::lock_guard lock(mutex_);
+    if (Entry* entry = Look(wanted); entry != nullptr) Remove(*entry, removed);
   }
 
   void AddTo(StoreStats& stats) const {
@@ -86,8 +192,14 @@ class Store::Shard {
   }
 
  private:
+  Entry* Look(const Wanted& wanted) const {
+    entries_.prefetch(wanted);  // both parts of the index at once, where `find` goes one by one
+    const auto found = entries_.find(wanted);
+    return found == entries_.end() ? nullptr : *found;
+  }
+
   // The hand's walk. `spared` stays: it is what room is made for.
-  void MakeRoom(const Entry* spared) {
+  void MakeRoom(const Entry* spared, Removed& removed) {
     while (bytes_ > most_bytes_ && oldest_ != nullptr) {
       Entry* candidate = hand_ != nullptr ? hand_ : oldest_;
       hand_ = candidate->newer;
@@ -96,7 +208,7 @@ class Store::Shard {
         continue;
       }
       if (std::exchange(candidate->marked, false)) continue;
-      Remove(*candidate);
+      Remove(*candidate, removed);
       ++evictions_;
     }
   }
@@ -108,19 +220,19 @@ class Store::Shard {
     if (oldest_ == nullptr) oldest_ = &entry;
   }
 
-  void Remove(Entry& entry) {
+  void Remove(Entry& entry, Removed& removed) {
     if (hand_ == &entry) hand_ = entry.newer;
     (entry.older != nullptr ? entry.older->newer : oldest_) = entry.newer;
     (entry.newer != nullptr ? entry.newer->older : newest_) = entry.older;
     bytes_ -= entry.cost;
-    const Key key = entry.key;  // erase destroys the entry that it is in
-    entries_.erase(key);
+    entries_.erase(&entry);
+    removed.Add(&entry);
   }
 
   size_t most_bytes_ = 0;  // set before the first use, then constant
 
   mutable std::mutex mutex_;  // guards all below
-  absl::flat_hash_map<Key, std::unique_ptr<Entry>> entries_;
+  absl::flat_hash_set<Entry*, HashOfKey, SameKey> entries_;
   Entry* oldest_ = nullptr;
   Entry* newest_ = nullptr;
   Entry* hand_ = nullptr;  // next to look at; null: the oldest
@@ -135,9 +247,25 @@ Store::Store(int64_t most_bytes)
 
 Store::~Store() = default;
 
-std::optional<Kept> Store::Find(const Key& key) { return ShardOf(key).Find(key); }
+std::optional<Found> Store::Find(const Key& key, absl::Time now) {
+  const Wanted wanted(key);
+  return ShardOf(wanted.hash).Find(wanted, now);
+}
 
-bool Store::Put(const Key& key, Kept kept) { return ShardOf(key).Put(key, std::move(kept)); }
+std::optional<Kept> Store::Peek(const Key& key) const {
+  const Wanted wanted(key);
+  return ShardOf(wanted.hash).Peek(wanted);
+}
+
+bool Store::Put(const Key& key, Kept kept) {
+  const Wanted wanted(key);
+  return ShardOf(wanted.hash).Put(wanted, std::move(kept));
+}
+
+void Store::Erase(const Key& key) {
+  const Wanted wanted(key);
+  ShardOf(wanted.hash).Erase(wanted);
+}
 
 StoreStats Store::Stats() const {
   StoreStats stats;
@@ -146,26 +274,20 @@ StoreStats Store::Stats() const {
 }
 
 size_t Store::CostOf(const Outcome& outcome) {
-  // malloc's own share of a block, the control block of a shared_ptr, and a slot of the index at
-  // its usual load.
-  constexpr size_t kBlock = 16;
-  constexpr size_t kIndexSlot = (sizeof(Key) + sizeof(void*) + 1) * 8 / 6;
-  size_t cost = sizeof(Entry) + kBlock + kIndexSlot + sizeof(Outcome) + 2 * kBlock +
-                outcome.message.capacity() + outcome.cf_ray.capacity() + 2 * kBlock;
-  if (outcome.error != nullptr) {
-    cost += sizeof(Error) + kBlock + outcome.error->message.capacity() +
-            outcome.error->documentation_url.capacity();
-    for (const auto& [key, value] : outcome.error->metadata) {
-      cost += sizeof(key) + key.capacity() + sizeof(value) + value.capacity();
-    }
-  }
+  // A slot of the index: a pointer and a byte, at the middle of its load, which goes from 7/16 to
+  // 7/8.
+  constexpr size_t kIndexSlot = (sizeof(Entry*) + 1) * 3 / 2;
+  // The counts of a shared_ptr, which make_shared puts into the same block.
+  constexpr size_t kCounts = 16;
+  size_t cost = BlockOf(sizeof(Entry)) + kIndexSlot + BlockOf(kCounts + sizeof(Outcome)) +
+                HeapOf(outcome.message) + HeapOf(outcome.cf_ray);
+  if (outcome.error != nullptr) cost += HeapOf(*outcome.error);
   return cost;
 }
 
 // The index uses the hash's low bits, so the shard is chosen by its high ones.
-Store::Shard& Store::ShardOf(const Key& key) {
-  const uint64_t hash = absl::HashOf(key);
-  return shards_[(hash >> 48) & (shard_count_ - 1)];
+Store::Shard& Store::ShardOf(size_t hash) const {
+  return shards_[(uint64_t{hash} >> 48) & (shard_count_ - 1)];
 }
 
 }  // namespace pcap_gateway

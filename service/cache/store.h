@@ -19,10 +19,21 @@
 
 namespace pcap_gateway {
 
-// An outcome, and until when it is fresh. What is stale stays until it is evicted or replaced.
+// An outcome, and until when it is fresh. What is stale stays until it is evicted, replaced or
+// erased.
+//
+// The store keeps times in whole nanoseconds, rounded down, and takes what is before 1678 or after
+// 2262 for InfinitePast and InfiniteFuture.
 struct Kept {
-  OutcomePtr outcome;
+  OutcomePtr outcome;  // not null
   absl::Time fresh_until;
+  // From then on a hit is to start a refresh. InfiniteFuture: never.
+  absl::Time refresh_at = absl::InfiniteFuture();
+};
+
+struct Found {
+  Kept kept;         // `refresh_at` as it stands after this call
+  bool refresh_due;  // this caller, and no other, is to start a refresh
 };
 
 struct StoreStats {
@@ -31,28 +42,39 @@ struct StoreStats {
   uint64_t evictions = 0;  // entries dropped to make room
 };
 
-// Thread-safe.
+// Thread-safe. A call takes one short lock of one shard (Stats: of each in turn); no outcome is
+// destroyed under it.
 class Store {
  public:
   // `most_bytes`: of outcomes and their bookkeeping; positive.
   explicit Store(int64_t most_bytes);
   ~Store();
 
-  std::optional<Kept> Find(const Key& key);
+  // Marks the entry as used. From its `refresh_at` on, one caller is told that a refresh is due, and
+  // the next one not before an eighth of what is left of the entry's freshness, or a second if that
+  // is more: a refresh that fails is not tried again by each hit.
+  std::optional<Found> Find(const Key& key, absl::Time now);
+
+  // Looks without a trace: neither marks nor claims.
+  std::optional<Kept> Peek(const Key& key) const;
 
   // Replaces what stood under `key`. False: it alone is larger than a shard may be; then nothing
   // stands there.
   bool Put(const Key& key, Kept kept);
 
+  // What stands under `key`, if anything, goes; that is no eviction.
+  void Erase(const Key& key);
+
   // Adds up all shards; for metrics.
   StoreStats Stats() const;
 
-  // What one outcome is counted as: its memory with the allocator's and the index's share.
+  // What one outcome is counted as, in bytes: its memory with the entry around it, the allocator's
+  // and the index's share. Meant for glibc's malloc; within 15 % of what the process grows by.
   static size_t CostOf(const Outcome& outcome);
 
  private:
   class Shard;
-  Shard& ShardOf(const Key& key);
+  Shard& ShardOf(size_t hash) const;
 
   const size_t shard_count_;  // a power of two
   const std::unique_ptr<Shard[]> shards_;

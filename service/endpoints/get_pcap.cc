@@ -68,6 +68,7 @@ Outcome Parse(const HttpAnswer& answer, const ParseOptions& options) {
                         "Cloudflare's answer is larger than the gateway can pass on"));
   }
   outcome.stage = StageOf(response.pcap());
+  outcome.run = RunOf(response.pcap());
   response.SerializeToString(&outcome.message);
   return outcome;
 }

@@ -167,6 +167,19 @@ bool IsFinal(PcapStatus status) {
          status == pcap::v1::PCAP_STATUS_FAILED;
 }
 
+template <typename Form>
+Run RunOfForm(const Form& form) {
+  Run run;
+  if (!form.has_submitted()) return run;
+  const absl::Duration since_epoch =
+      absl::Seconds(form.submitted().seconds()) + absl::Nanoseconds(form.submitted().nanos());
+  run.began = absl::UnixEpoch() + since_epoch;
+  const absl::Duration limit =
+      absl::Seconds(form.time_limit().seconds()) + absl::Nanoseconds(form.time_limit().nanos());
+  if (form.has_time_limit() && limit >= absl::ZeroDuration()) run.ends = run.began + limit;
+  return run;
+}
+
 }  // namespace
 
 void PcapFromJson(const JsonValue& object, Secrets secrets, Pcap& pcap) {
@@ -191,6 +204,18 @@ void PcapFromJson(const JsonValue& object, Secrets secrets, Pcap& pcap) {
 Stage StageOf(const Pcap& pcap) {
   return IsFinal(pcap.simple().status()) || IsFinal(pcap.full().status()) ? Stage::kFinal
                                                                           : Stage::kMoving;
+}
+
+Run RunOf(const Pcap& pcap) {
+  switch (pcap.form_case()) {
+    case Pcap::kSimple:
+      return RunOfForm(pcap.simple());
+    case Pcap::kFull:
+      return RunOfForm(pcap.full());
+    case Pcap::FORM_NOT_SET:
+      break;
+  }
+  return {};
 }
 
 }  // namespace pcap_gateway

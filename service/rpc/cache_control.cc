@@ -29,18 +29,25 @@ absl::Duration DeltaSeconds(absl::string_view text) {
 
 }  // namespace
 
-absl::Duration MaxAgeOf(absl::string_view cache_control) {
-  absl::Duration max_age = absl::InfiniteDuration();
-  for (absl::string_view directive : absl::StrSplit(cache_control, ',')) {
+void CacheControl::Add(const CacheControl& other) {
+  max_age = std::min(max_age, other.max_age);
+  only_if_cached |= other.only_if_cached;
+}
+
+CacheControl CacheControlOf(absl::string_view header) {
+  CacheControl all;
+  for (absl::string_view directive : absl::StrSplit(header, ',')) {
     directive = absl::StripAsciiWhitespace(directive);
     constexpr absl::string_view kMaxAge = "max-age=";
     if (absl::EqualsIgnoreCase(directive, "no-cache")) {
-      max_age = absl::ZeroDuration();
+      all.max_age = absl::ZeroDuration();
+    } else if (absl::EqualsIgnoreCase(directive, "only-if-cached")) {
+      all.only_if_cached = true;
     } else if (absl::StartsWithIgnoreCase(directive, kMaxAge)) {
-      max_age = std::min(max_age, DeltaSeconds(directive.substr(kMaxAge.size())));
+      all.max_age = std::min(all.max_age, DeltaSeconds(directive.substr(kMaxAge.size())));
     }
   }
-  return max_age;
+  return all;
 }
 
 }  // namespace pcap_gateway

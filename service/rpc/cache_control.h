@@ -7,10 +7,19 @@
 
 namespace pcap_gateway {
 
-// The oldest answer that the caller accepts: 0 with `no-cache`, N seconds with `max-age=N`, the
-// smallest of several, infinite with neither. Directives that are unknown or malformed are passed
-// over, as the RFC asks.
-absl::Duration MaxAgeOf(absl::string_view cache_control);
+struct CacheControl {
+  // The oldest answer that the caller accepts: 0 with `no-cache`, N seconds with `max-age=N`, the
+  // smallest of several, infinite with neither.
+  absl::Duration max_age = absl::InfiniteDuration();
+  // `only-if-cached`: nothing is to be asked for it.
+  bool only_if_cached = false;
+
+  // What both ask for together, where a call carries the header more than once.
+  void Add(const CacheControl& other);
+};
+
+// Directives that are unknown or malformed are passed over, as the RFC asks.
+CacheControl CacheControlOf(absl::string_view header);
 
 }  // namespace pcap_gateway
 

@@ -70,7 +70,8 @@ void Call::Begin() {
 std::optional<Error> Call::ReadHeaders(Query& query) const {
   CallHeaders headers;
   for (const auto& [key, value] : context_.client_metadata()) headers.Read(View(key), View(value));
-  query.max_age = std::min(query.max_age, headers.max_age());
+  query.max_age = std::min(query.max_age, headers.cache_control().max_age);
+  query.only_if_cached = headers.cache_control().only_if_cached;
   query.trace = headers.trace();
   query.deadline = absl::FromChrono(context_.deadline());
   if (environment_.defaults.service_credential != nullptr) {

@@ -8,7 +8,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "service/rpc/cache_control.h"
 
 namespace pcap_gateway {
 namespace {
@@ -66,7 +65,7 @@ Error NoCredential(Reason reason, absl::string_view message) {
 
 void CallHeaders::Read(absl::string_view key, absl::string_view value) {
   if (key == "cache-control") {
-    max_age_ = std::min(max_age_, MaxAgeOf(value));
+    cache_control_.Add(CacheControlOf(value));
   } else if (key == "traceparent") {
     traceparent_ = value;
   } else if (key == "tracestate") {

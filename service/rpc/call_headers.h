@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
+#include "service/rpc/cache_control.h"
 #include "service/source/credential.h"
 #include "service/source/error.h"
 #include "service/source/query.h"
@@ -21,8 +21,7 @@ class CallHeaders {
  public:
   void Read(absl::string_view key, absl::string_view value);
 
-  // From `cache-control`; infinite: the caller does not mind.
-  absl::Duration max_age() const { return max_age_; }
+  const CacheControl& cache_control() const { return cache_control_; }
 
   // `traceparent` (W3C Trace Context), `tracestate` where that is valid, `x-request-id`; each empty
   // where it is absent or malformed.
@@ -33,7 +32,7 @@ class CallHeaders {
   std::variant<std::shared_ptr<const Credential>, Error> credential() const;
 
  private:
-  absl::Duration max_age_ = absl::InfiniteDuration();
+  CacheControl cache_control_;
   absl::string_view traceparent_;
   absl::string_view tracestate_;
   absl::string_view request_id_;

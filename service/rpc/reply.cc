@@ -55,6 +55,8 @@ absl::string_view Words(CacheStatus::How how) {
       return "pcap-gateway; fwd=request";
     case CacheStatus::How::kBypass:
       return "pcap-gateway; fwd=bypass";
+    case CacheStatus::How::kOnlyIfCached:
+      return "pcap-gateway; detail=only-if-cached";
     case CacheStatus::How::kNotForwarded:
       return "";
   }
@@ -70,10 +72,21 @@ grpc::StatusCode CodeOf(absl::StatusCode code) {
 std::string CacheStatusText(const CacheStatus& status) {
   const absl::string_view words = Words(status.how);
   if (words.empty()) return "";
-  const absl::string_view stored = status.stored ? "; stored" : "";
-  const absl::string_view collapsed = status.collapsed ? "; collapsed" : "";
-  if (!status.ttl.has_value()) return absl::StrCat(words, stored, collapsed);
-  return absl::StrCat(words, stored, collapsed, "; ttl=", absl::ToInt64Seconds(*status.ttl));
+  std::string text(words.data(), words.size());
+  if (status.forward_status != 0) absl::StrAppend(&text, "; fwd-status=", status.forward_status);
+  if (status.stored) absl::StrAppend(&text, "; stored");
+  if (status.collapsed) absl::StrAppend(&text, "; collapsed");
+  if (status.ttl.has_value()) {
+    // Downwards, so that what is stale by half a second is not said to be fresh for 0.
+    absl::StrAppend(&text,
+                    "; ttl=", absl::ToInt64Seconds(absl::Floor(*status.ttl, absl::Seconds(1))));
+  }
+  if (status.stale_if_error) {
+    absl::StrAppend(&text, "; detail=stale-if-error");
+  } else if (status.shared) {
+    absl::StrAppend(&text, "; detail=shared");
+  }
+  return text;
 }
 
 void AddResponseMetadata(const Reply& reply, absl::string_view request_id,
@@ -83,7 +96,9 @@ void AddResponseMetadata(const Reply& reply, absl::string_view request_id,
   metadata.Add("cache-status", CacheStatusText(reply.cache_status));
   if (outcome.http_status != 0) {
     metadata.Add("age", absl::StrCat(absl::ToInt64Seconds(reply.age)));
-    if (reply.cache_status.how != CacheStatus::How::kHit) metadata.Add("cf-ray", outcome.cf_ray);
+    const CacheStatus& status = reply.cache_status;
+    const bool kept = status.how == CacheStatus::How::kHit || status.stale_if_error;
+    if (!kept) metadata.Add("cf-ray", outcome.cf_ray);
   }
   metadata.Add("x-request-id", std::string(request_id));
 }

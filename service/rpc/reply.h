@@ -18,8 +18,9 @@ class Status;
 
 namespace pcap_gateway {
 
-// RFC 9211: `pcap-gateway; hit; ttl=27`, `pcap-gateway; fwd=uri-miss; stored; ttl=2`. Empty where
-// the call failed before a cache or Cloudflare was asked.
+// RFC 9211: `pcap-gateway; hit; ttl=27`, `pcap-gateway; fwd=uri-miss; stored; ttl=2`. What it has
+// no word for is a `detail`: `shared` (a hit in the tier that replicas share), `stale-if-error`,
+// `only-if-cached`. Empty where the call failed before a cache or Cloudflare was asked.
 std::string CacheStatusText(const CacheStatus& status);
 
 // Puts `cache-status`, `age`, `cf-ray` and `x-request-id` into the call's metadata, as far as they

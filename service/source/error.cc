@@ -20,6 +20,8 @@ absl::string_view NameOf(Reason reason) {
       return "UPSTREAM_CREDENTIALS_REJECTED";
     case Reason::kPcapNotFound:
       return "PCAP_NOT_FOUND";
+    case Reason::kNotCached:
+      return "NOT_CACHED";
     case Reason::kUpstreamConflict:
       return "UPSTREAM_CONFLICT";
     case Reason::kRateLimited:

@@ -25,6 +25,7 @@ enum class Reason {
   kUpstreamPermissionDenied,
   kUpstreamCredentialsRejected,
   kPcapNotFound,
+  kNotCached,
   kUpstreamConflict,
   kRateLimited,
   kUpstreamUnavailable,

@@ -17,6 +17,13 @@ enum class Stage {
   kFinal,   // it will say this for ever
 };
 
+// When the thing asked about began, and when it is to end at the latest: what it says of itself, not
+// what we saw. Infinite past: it does not say.
+struct Run {
+  absl::Time began = absl::InfinitePast();
+  absl::Time ends = absl::InfinitePast();
+};
+
 // Immutable once shared: the cache and any number of calls in flight hold the same one.
 struct Outcome {
   // When the request that brought it was sent: what it says was true then or later.
@@ -24,6 +31,7 @@ struct Outcome {
   // The finished response message, serialised. Empty with an error.
   std::string message;
   Stage stage = Stage::kMoving;
+  Run run;
   // Set: there is no answer.
   std::unique_ptr<const Error> error;
   // HTTP status of the exchange that brought it; 0: there was none.
@@ -39,16 +47,22 @@ using OutcomePtr = std::shared_ptr<const Outcome>;
 // How a reply came about, in the words of RFC 9211.
 struct CacheStatus {
   enum class How {
-    kHit,          // from the store, fresh
-    kUriMiss,      // forwarded: nothing stored
-    kStale,        // forwarded: what is stored is too old for the server's policy
-    kRequest,      // forwarded: what is stored is too old for this caller
-    kBypass,       // forwarded: there is no cache
-    kNotForwarded  // nothing was asked upstream: the call failed before (no cache-status is sent)
+    kHit,            // from a cache
+    kUriMiss,        // forwarded: nothing stored
+    kStale,          // forwarded: what is stored is too old for the server's policy
+    kRequest,        // forwarded: what is stored is too old for this caller
+    kBypass,         // forwarded: there is no cache
+    kOnlyIfCached,   // not forwarded although nothing stored would do: the caller wished it so
+    kNotForwarded,   // the call failed before that (no cache-status is sent)
   };
   How how = How::kNotForwarded;
   bool stored = false;     // the answer was put into the store
   bool collapsed = false;  // another call's request brought it
+  bool shared = false;     // with kHit: from the tier that replicas share
+  // Forwarding failed, and what is stored was given in its stead (stale-if-error).
+  bool stale_if_error = false;
+  // With that: the HTTP status that the request upstream got; 0: none.
+  int forward_status = 0;
   // How long it stays fresh; negative: it is stale by that much. Absent: not stored.
   std::optional<absl::Duration> ttl;
 };

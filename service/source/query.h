@@ -45,6 +45,11 @@ struct Query {
   // The oldest answer that will do. Infinite: the server's policy decides. Zero: only one asked for
   // from now on.
   absl::Duration max_age = absl::InfiniteDuration();
+  // The answer of a cache or none: nothing is to be asked upstream (RFC 9111, 5.2.1.7).
+  bool only_if_cached = false;
+  // Nobody waits for the answer: it refreshes what is kept, and gives way to those that are waited
+  // for.
+  bool background = false;
   // No answer is of use after this.
   absl::Time deadline = absl::InfiniteFuture();
   Trace trace;

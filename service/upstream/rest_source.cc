@@ -67,6 +67,14 @@ RestSource::RestSource(Loop& loop, HttpClient& client, RestOptions options, cons
 std::optional<Reply> RestSource::AtHand(const Query&) { return std::nullopt; }
 
 Ticket RestSource::Ask(Query query, Done done) {
+  if (query.only_if_cached) {
+    Reply reply = FailedReply(Error(
+        absl::StatusCode::kFailedPrecondition, Reason::kNotCached,
+        "no cache has an answer that the call accepts, and it asked for none from Cloudflare"));
+    reply.cache_status.how = CacheStatus::How::kOnlyIfCached;
+    std::move(done)(std::move(reply));
+    return {};
+  }
   auto call = std::make_shared<Call>();
   call->query = std::move(query);
   call->done = std::move(done);

@@ -51,18 +51,20 @@ class FakeSource final : public Source {
         const std::lock_guard lock(mutex_);
         questions_[number].cancelled = true;
       }
-      Finish(number,
-             MakeFailure(clock_.Now(),
-                         Error(absl::StatusCode::kCancelled, Reason::kCancelled, "cancelled"), 0));
+      const Error error(absl::StatusCode::kCancelled, Reason::kCancelled, "cancelled");
+      Finish(number, {.outcome = MakeFailure(clock_.Now(), error, 0)});
     });
   }
 
   void Answer(size_t number, std::string message, Stage stage = Stage::kFinal) {
-    Finish(number, MakeOutcome(asked_at(number), std::move(message), stage));
+    Finish(number, {.outcome = MakeOutcome(asked_at(number), std::move(message), stage)});
   }
 
+  void AnswerWith(size_t number, Reply reply) { Finish(number, std::move(reply)); }
+
   void Fail(size_t number, absl::StatusCode code, Reason reason, int http_status) {
-    Finish(number, MakeFailure(asked_at(number), Error(code, reason, "failed"), http_status));
+    Finish(number,
+           {.outcome = MakeFailure(asked_at(number), Error(code, reason, "failed"), http_status)});
   }
 
   size_t asked() const {
@@ -91,13 +93,13 @@ class FakeSource final : public Source {
     return questions_[number].asked_at;
   }
 
-  void Finish(size_t number, OutcomePtr outcome) {
+  void Finish(size_t number, Reply reply) {
     Done done;
     {
       const std::lock_guard lock(mutex_);
       done = std::exchange(questions_[number].done, nullptr);
     }
-    if (done) std::move(done)(Reply{.outcome = std::move(outcome)});
+    if (done) std::move(done)(std::move(reply));
   }
 
   const Clock& clock_;

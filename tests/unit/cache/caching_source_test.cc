@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,7 +20,11 @@ namespace {
 
 using How = CacheStatus::How;
 
-constexpr FreshnessPolicy kPolicy{};
+// Without chance, so that tests can name the moment.
+constexpr FreshnessPolicy kPolicy{.final_lifetime = absl::Hours(10),
+                                  .stale_while_revalidate = absl::Seconds(3),
+                                  .stale_if_error = absl::Minutes(10),
+                                  .jitter = 0};
 
 // What one caller got; `replies` stays empty while it waits.
 struct Caller {
@@ -81,7 +87,7 @@ TEST_F(CachingSourceTest, AsksOnceAndThenAnswersFromTheStore) {
 TEST_F(CachingSourceTest, AMovingCaptureIsAskedAboutAgainOnceItsLifetimeIsOver) {
   const auto first = Call(QueryFor(1));
   upstream_->Answer(0, "running", Stage::kMoving);
-  clock_.Advance(kPolicy.moving_lifetime);
+  clock_.Advance(kPolicy.moving_lifetime + kPolicy.stale_while_revalidate);
   const auto second = Call(QueryFor(1));
   EXPECT_TRUE(second->waits());
   upstream_->Answer(1, "success");
@@ -238,6 +244,266 @@ TEST_F(CachingSourceTest, TheRequestUpstreamHasNobodysDeadline) {
   const auto caller = Call(query);
   EXPECT_EQ(upstream_->query(0).deadline, absl::InfiniteFuture());
   upstream_->Answer(0, "capture");
+}
+
+constexpr absl::Duration kHalfSecond = absl::Milliseconds(500);
+
+TEST_F(CachingSourceTest, AStaleAnswerIsGivenWhileItIsRefreshedOnce) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "running", Stage::kMoving);
+  clock_.Advance(kPolicy.moving_lifetime + kHalfSecond);
+  for (int i = 0; i < 100; ++i) {
+    const auto caller = Call(QueryFor(1));
+    EXPECT_EQ(caller->message(), "running");
+    EXPECT_EQ(caller->reply().cache_status.how, How::kHit);
+    EXPECT_EQ(caller->reply().cache_status.ttl, -kHalfSecond);
+  }
+  ASSERT_EQ(upstream_->asked(), 2u);
+  EXPECT_TRUE(upstream_->query(1).background);
+  EXPECT_EQ(cache_->stats().revalidating.Value(), 100u);
+  EXPECT_EQ(cache_->stats().refreshes.Value(), 1u);
+  upstream_->Answer(1, "success");
+  EXPECT_EQ(Call(QueryFor(1))->message(), "success");
+}
+
+TEST_F(CachingSourceTest, NobodyIsGivenAStaleAnswerThatIsOlderThanItsMaxAge) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "running", Stage::kMoving);
+  clock_.Advance(kPolicy.moving_lifetime + kHalfSecond);
+  EXPECT_FALSE(Call(QueryFor(1, kPolicy.moving_lifetime + kHalfSecond))->waits());
+  EXPECT_TRUE(Call(QueryFor(1, kPolicy.moving_lifetime))->waits());
+}
+
+TEST_F(CachingSourceTest, ARefreshThatFailsIsTriedAgainOnceASecondAndNotByEveryHit) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "running", Stage::kMoving);
+  clock_.Advance(kPolicy.moving_lifetime);
+  for (int second = 0; second < 3; ++second) {
+    for (int i = 0; i < 10; ++i) {
+      EXPECT_EQ(Call(QueryFor(1))->message(), "running");
+      for (size_t asked = upstream_->asked(); asked > 1;) {
+        upstream_->Fail(--asked, absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 503);
+      }
+      clock_.Advance(absl::Milliseconds(100));
+    }
+  }
+  EXPECT_EQ(upstream_->asked(), 1u + 3u);
+}
+
+TEST_F(CachingSourceTest, NobodyEndsARefreshByLeavingIt) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "running", Stage::kMoving);
+  clock_.Advance(kPolicy.moving_lifetime);
+  const auto stale = Call(QueryFor(1));
+  const auto strict = Call(QueryFor(1, absl::Seconds(1)));
+  EXPECT_TRUE(strict->waits());
+  EXPECT_EQ(upstream_->asked(), 2u);
+  strict->ticket.Cancel();
+  EXPECT_FALSE(upstream_->cancelled(1));
+  upstream_->Answer(1, "success");
+  EXPECT_EQ(Call(QueryFor(1))->message(), "success");
+}
+
+TEST_F(CachingSourceTest, AFinalCaptureThatIsStillAskedForIsRefreshedBeforeItDies) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "capture");
+  clock_.Advance(kPolicy.final_lifetime * 0.8);
+  EXPECT_EQ(Call(QueryFor(1))->message(), "capture");
+  EXPECT_EQ(upstream_->asked(), 1u);
+  clock_.Advance(kPolicy.final_lifetime * 0.15);
+  EXPECT_EQ(Call(QueryFor(1))->message(), "capture");
+  ASSERT_EQ(upstream_->asked(), 2u);
+  upstream_->Answer(1, "capture");
+  clock_.Advance(kPolicy.final_lifetime * 0.5);
+  EXPECT_EQ(Call(QueryFor(1))->reply().cache_status.how, How::kHit);
+  EXPECT_EQ(upstream_->asked(), 2u);
+}
+
+TEST_F(CachingSourceTest, AFailureUpstreamIsCoveredUpWithAStaleAnswer) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "running", Stage::kMoving);
+  clock_.Advance(absl::Minutes(5));
+  const auto second = Call(QueryFor(1));
+  const auto strict = Call(QueryFor(1, absl::Minutes(4)));
+  upstream_->Fail(1, absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 503);
+  EXPECT_EQ(second->message(), "running");
+  EXPECT_EQ(second->reply().age, absl::Minutes(5));
+  const CacheStatus& status = second->reply().cache_status;
+  EXPECT_EQ(status.how, How::kStale);
+  EXPECT_TRUE(status.stale_if_error);
+  EXPECT_EQ(status.forward_status, 503);
+  EXPECT_EQ(status.ttl, kPolicy.moving_lifetime - absl::Minutes(5));
+  EXPECT_EQ(strict->code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(cache_->stats().stale_if_error.Value(), 1u);
+}
+
+TEST_F(CachingSourceTest, AnAnswerThatIsAnErrorIsNotCoveredUp) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "running", Stage::kMoving);
+  clock_.Advance(absl::Minutes(5));
+  const auto second = Call(QueryFor(1));
+  upstream_->Fail(1, absl::StatusCode::kResourceExhausted, Reason::kRateLimited, 429);
+  EXPECT_EQ(second->code(), absl::StatusCode::kResourceExhausted);
+  const auto third = Call(QueryFor(1));
+  upstream_->Fail(2, absl::StatusCode::kNotFound, Reason::kPcapNotFound, 404);
+  EXPECT_EQ(third->code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(CachingSourceTest, AStaleAnswerIsNotGivenForEver) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "running", Stage::kMoving);
+  clock_.Advance(kPolicy.moving_lifetime + kPolicy.stale_if_error);
+  const auto second = Call(QueryFor(1));
+  upstream_->Fail(1, absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 503);
+  EXPECT_EQ(second->code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(CachingSourceTest, WhoLeavesGetsAStaleAnswerIfThereIsOne) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "running", Stage::kMoving);
+  clock_.Advance(absl::Minutes(5));
+  const auto second = Call(QueryFor(1));
+  EXPECT_TRUE(second->waits());
+  second->ticket.Cancel();
+  EXPECT_EQ(second->message(), "running");
+  EXPECT_TRUE(second->reply().cache_status.stale_if_error);
+  EXPECT_TRUE(upstream_->cancelled(1));
+}
+
+TEST_F(CachingSourceTest, ACredentialThatLostItsAccessSeesNothingMore) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "capture");
+  const auto second = Call(QueryFor(1, absl::ZeroDuration()));
+  upstream_->Fail(1, absl::StatusCode::kPermissionDenied, Reason::kUpstreamPermissionDenied, 403);
+  EXPECT_EQ(second->code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_TRUE(Call(QueryFor(1))->waits());
+}
+
+TEST_F(CachingSourceTest, AFinalCaptureNeverMovesAgain) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "success");
+  clock_.Advance(absl::Minutes(1));
+  const auto insistent = Call(QueryFor(1, absl::ZeroDuration()));
+  upstream_->Answer(1, "running", Stage::kMoving);
+  EXPECT_EQ(insistent->message(), "success");
+  // Cloudflare has confirmed it just now.
+  EXPECT_EQ(insistent->reply().age, absl::ZeroDuration());
+  EXPECT_EQ(insistent->reply().outcome->stage, Stage::kFinal);
+  EXPECT_EQ(Call(QueryFor(1))->message(), "success");
+  EXPECT_EQ(cache_->stats().confirmed.Value(), 1u);
+
+  // Not by a refresh either, nor after its lifetime.
+  clock_.Advance(kPolicy.final_lifetime * 0.95);
+  EXPECT_EQ(Call(QueryFor(1))->message(), "success");
+  ASSERT_EQ(upstream_->asked(), 3u);
+  upstream_->Answer(2, "running", Stage::kMoving);
+  EXPECT_EQ(Call(QueryFor(1))->message(), "success");
+  clock_.Advance(kPolicy.final_lifetime * 2);
+  const auto late = Call(QueryFor(1));
+  upstream_->Answer(3, "running", Stage::kMoving);
+  EXPECT_EQ(late->message(), "success");
+}
+
+TEST_F(CachingSourceTest, NotFoundDoesNotMakeItForgetAFinalCapture) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "success");
+  const auto insistent = Call(QueryFor(1, absl::ZeroDuration()));
+  upstream_->Fail(1, absl::StatusCode::kNotFound, Reason::kPcapNotFound, 404);
+  EXPECT_EQ(insistent->code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Call(QueryFor(1))->message(), "success");
+  const auto another = Call(QueryFor(1, absl::ZeroDuration()));
+  upstream_->Answer(2, "running", Stage::kMoving);
+  EXPECT_EQ(another->message(), "success");
+}
+
+TEST_F(CachingSourceTest, OnlyIfCachedAnswersFromTheStoreAndStartsNothing) {
+  Query query = QueryFor(1);
+  query.only_if_cached = true;
+  const auto nothing = Call(query);
+  ASSERT_EQ(upstream_->asked(), 1u);
+  EXPECT_TRUE(upstream_->query(0).only_if_cached);  // whom it is handed on to knows what to do
+  upstream_->Fail(0, absl::StatusCode::kFailedPrecondition, Reason::kNotCached, 0);
+  EXPECT_EQ(nothing->code(), absl::StatusCode::kFailedPrecondition);
+
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(1, "running", Stage::kMoving);
+  EXPECT_EQ(Call(query)->message(), "running");
+  clock_.Advance(kPolicy.moving_lifetime);
+  EXPECT_EQ(Call(query)->message(), "running");
+  EXPECT_EQ(upstream_->asked(), 2u);  // stale, and not refreshed for this caller
+}
+
+// What another replica had asked for can be older than the request for it.
+TEST_F(CachingSourceTest, ASharedAnswerGoesOnlyToThoseItIsYoungEnoughFor) {
+  const absl::Time old = clock_.Now();
+  clock_.Advance(absl::Seconds(30));
+  const auto tolerant = Call(QueryFor(1));
+  const auto strict = Call(QueryFor(1, absl::Seconds(10)));
+  ASSERT_EQ(upstream_->asked(), 1u);
+  upstream_->AnswerWith(0, {.outcome = MakeOutcome(old, "shared", Stage::kFinal),
+                            .cache_status = {.how = How::kHit, .shared = true}});
+  EXPECT_EQ(tolerant->message(), "shared");
+  EXPECT_EQ(tolerant->reply().cache_status.how, How::kHit);
+  EXPECT_TRUE(tolerant->reply().cache_status.shared);
+  EXPECT_EQ(tolerant->reply().age, absl::Seconds(30));
+  EXPECT_TRUE(strict->waits());
+  ASSERT_EQ(upstream_->asked(), 2u);
+  EXPECT_EQ(upstream_->query(1).max_age, absl::Seconds(10));
+  upstream_->Answer(1, "asked");
+  EXPECT_EQ(strict->message(), "asked");
+}
+
+TEST_F(CachingSourceTest, TheNextRequestIsAsStrictAsTheStrictestWhoWaitsForIt) {
+  const auto first = Call(QueryFor(1));
+  clock_.Advance(absl::Seconds(20));
+  const auto two = Call(QueryFor(1, absl::Seconds(10)));
+  const auto three = Call(QueryFor(1, absl::Seconds(5)));
+  const auto four = Call(QueryFor(1, absl::Seconds(7)));
+  upstream_->Answer(0, "first");
+  ASSERT_EQ(upstream_->asked(), 2u);
+  EXPECT_EQ(upstream_->query(1).max_age, absl::Seconds(5));
+  upstream_->Answer(1, "second");
+  EXPECT_EQ(four->message(), "second");
+}
+
+TEST_F(CachingSourceTest, AnEntryLargerThanTheCacheIsAnsweredAndNotStored) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, std::string(2 << 20, 'x'));
+  EXPECT_EQ(first->message().size(), 2u << 20);
+  EXPECT_FALSE(first->reply().cache_status.stored);
+  EXPECT_EQ(first->reply().cache_status.ttl, std::nullopt);
+  EXPECT_TRUE(Call(QueryFor(1))->waits());
+}
+
+TEST_F(CachingSourceTest, AClockThatJumpsBackMakesNothingOlderThanZero) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "capture");
+  clock_.Advance(-absl::Hours(5));
+  const auto second = Call(QueryFor(1, absl::Seconds(1)));
+  EXPECT_EQ(second->message(), "capture");
+  EXPECT_EQ(second->reply().age, absl::ZeroDuration());
+  clock_.Advance(absl::Hours(24 * 365));
+  const auto third = Call(QueryFor(1));
+  EXPECT_TRUE(third->waits());
+  upstream_->Answer(1, "capture");
+}
+
+TEST_F(CachingSourceTest, EntriesThatCameTogetherDoNotExpireTogether) {
+  FreshnessPolicy policy = kPolicy;
+  policy.jitter = 0.1;
+  auto upstream = std::make_unique<FakeSource>(clock_);
+  upstream_ = upstream.get();
+  cache_ = std::make_unique<CachingSource>(
+      std::move(upstream), CacheOptions{.most_bytes = 1 << 20, .freshness = policy}, clock_);
+  std::set<absl::Duration> lifetimes;
+  for (int i = 0; i < 100; ++i) {
+    const auto caller = Call(QueryFor(i));
+    upstream_->Answer(i, "capture");
+    lifetimes.insert(*caller->reply().cache_status.ttl);
+  }
+  EXPECT_GT(lifetimes.size(), 50u);
+  EXPECT_LE(*lifetimes.rbegin(), policy.final_lifetime);
+  EXPECT_GE(*lifetimes.begin(), policy.final_lifetime * 0.9);
 }
 
 // Callers come, wait and leave on several threads while answers come on others; run under

@@ -21,7 +21,7 @@ Kept KeptWith(std::string message) {
 }
 
 std::string MessageAt(Store& store, int number) {
-  const std::optional<Kept> kept = store.Find(KeyOf(number));
+  const std::optional<Kept> kept = store.Peek(KeyOf(number));
   return kept.has_value() ? kept->outcome->message : "";
 }
 
@@ -29,8 +29,8 @@ TEST(Store, GivesBackWhatWasPut) {
   Store store(1 << 20);
   EXPECT_TRUE(store.Put(KeyOf(1), KeptWith("one")));
   EXPECT_EQ(MessageAt(store, 1), "one");
-  EXPECT_EQ(store.Find(KeyOf(1))->fresh_until, kNoon + absl::Hours(1));
-  EXPECT_FALSE(store.Find(KeyOf(2)).has_value());
+  EXPECT_EQ(store.Peek(KeyOf(1))->fresh_until, kNoon + absl::Hours(1));
+  EXPECT_FALSE(store.Find(KeyOf(2), absl::UnixEpoch()).has_value());
 }
 
 TEST(Store, PutReplaces) {
@@ -51,9 +51,9 @@ TEST(Store, KeysThatDifferInAnyPartAreDifferent) {
   other_partition.partition[15] ^= 1;
   Key other_endpoint = key;
   other_endpoint.endpoint = 201;
-  EXPECT_FALSE(store.Find(other_account).has_value());
-  EXPECT_FALSE(store.Find(other_partition).has_value());
-  EXPECT_FALSE(store.Find(other_endpoint).has_value());
+  EXPECT_FALSE(store.Find(other_account, absl::UnixEpoch()).has_value());
+  EXPECT_FALSE(store.Find(other_partition, absl::UnixEpoch()).has_value());
+  EXPECT_FALSE(store.Find(other_endpoint, absl::UnixEpoch()).has_value());
 }
 
 TEST(Store, NeverHoldsMoreThanItsBound) {
@@ -72,7 +72,7 @@ TEST(Store, AnEntryLargerThanTheStoreIsNotKeptAndNeitherIsWhatItWouldReplace) {
   Store store(4 << 10);
   store.Put(KeyOf(1), KeptWith("small"));
   EXPECT_FALSE(store.Put(KeyOf(1), KeptWith(std::string(64 << 10, 'x'))));
-  EXPECT_FALSE(store.Find(KeyOf(1)).has_value());
+  EXPECT_FALSE(store.Find(KeyOf(1), absl::UnixEpoch()).has_value());
   EXPECT_EQ(store.Stats().entries, 0u);
   EXPECT_EQ(store.Stats().bytes, 0u);
 }
@@ -90,10 +90,10 @@ TEST(Store, AScanDoesNotPushOutWhatIsAskedAgain) {
   Store store(256 << 10);
   for (int i = 0; i < 20; ++i) store.Put(KeyOf(i), KeptWith(std::string(500, 'x')));
   for (int scanned = 1000; scanned < 5000; ++scanned) {
-    for (int i = 0; i < 20; ++i) store.Find(KeyOf(i));
+    for (int i = 0; i < 20; ++i) store.Find(KeyOf(i), absl::UnixEpoch());
     store.Put(KeyOf(scanned), KeptWith(std::string(500, 'x')));
   }
-  for (int i = 0; i < 20; ++i) EXPECT_TRUE(store.Find(KeyOf(i)).has_value()) << i;
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(store.Find(KeyOf(i), absl::UnixEpoch()).has_value()) << i;
 }
 
 // Whatever is found must be what was put last under that key; only eviction may take it away.

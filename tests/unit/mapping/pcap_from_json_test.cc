@@ -97,6 +97,22 @@ TEST(StageOf, IsFinalOnceNothingCanChange) {
   EXPECT_EQ(StageOf(Mapped("{}")), Stage::kMoving);
 }
 
+TEST(RunOf, GoesFromSubmittedToTheTimeLimit) {
+  const absl::Time began = absl::FromUnixSeconds(1'735'689'600) + absl::Milliseconds(500);
+  for (const std::string type : {"simple", "full"}) {
+    const std::string start =
+        R"({"type": ")" + type + R"(", "submitted": "2025-01-01T00:00:00.5Z")";
+    const auto run = RunOf(Mapped(start + R"(, "time_limit": 300})"));
+    EXPECT_EQ(run.began, began);
+    EXPECT_EQ(run.ends, began + absl::Minutes(5));
+    EXPECT_EQ(RunOf(Mapped(start + "}")).ends, absl::InfinitePast());
+    EXPECT_EQ(RunOf(Mapped(start + R"(, "time_limit": -1})")).ends, absl::InfinitePast());
+    EXPECT_EQ(RunOf(Mapped(R"({"type": ")" + type + R"(", "time_limit": 300})")).began,
+              absl::InfinitePast());
+  }
+  EXPECT_EQ(RunOf(Mapped("{}")).began, absl::InfinitePast());
+}
+
 // What each field makes of each odd value. `json` is what the field holds, `typed` what becomes of
 // it inside the form (empty: nothing), `extra` what is kept of it (empty: nothing).
 struct OddValue {

@@ -5,7 +5,7 @@
 namespace pcap_gateway {
 namespace {
 
-TEST(MaxAgeOf, ReadsTheDirectivesOfARequest) {
+TEST(CacheControlOf, ReadsTheMaxAgeOfARequest) {
   const absl::Duration any = absl::InfiniteDuration();
   const struct {
     const char* text;
@@ -34,7 +34,14 @@ TEST(MaxAgeOf, ReadsTheDirectivesOfARequest) {
       {"max-age =5", any},
       {",,,", any},
   };
-  for (const auto& c : cases) EXPECT_EQ(MaxAgeOf(c.text), c.expected) << c.text;
+  for (const auto& c : cases) EXPECT_EQ(CacheControlOf(c.text).max_age, c.expected) << c.text;
+}
+
+TEST(CacheControlOf, ReadsOnlyIfCached) {
+  EXPECT_TRUE(CacheControlOf("only-if-cached").only_if_cached);
+  EXPECT_TRUE(CacheControlOf("max-age=3, Only-If-Cached").only_if_cached);
+  EXPECT_FALSE(CacheControlOf("max-age=3").only_if_cached);
+  EXPECT_FALSE(CacheControlOf("only-if-cached=1").only_if_cached);
 }
 
 }  // namespace

@@ -24,9 +24,12 @@ CallHeaders Headers(
 }
 
 TEST(CallHeaders, TheStricterOfSeveralCacheControlsWins) {
-  EXPECT_EQ(Headers({}).max_age(), absl::InfiniteDuration());
-  EXPECT_EQ(Headers({{"cache-control", "max-age=9"}, {"cache-control", "max-age=3"}}).max_age(),
-            absl::Seconds(3));
+  EXPECT_EQ(Headers({}).cache_control().max_age, absl::InfiniteDuration());
+  const CacheControl several =
+      Headers({{"cache-control", "max-age=9, only-if-cached"}, {"cache-control", "max-age=3"}})
+          .cache_control();
+  EXPECT_EQ(several.max_age, absl::Seconds(3));
+  EXPECT_TRUE(several.only_if_cached);
 }
 
 TEST(CallHeaders, AValidTraceIsPassedOn) {

@@ -22,6 +22,16 @@ TEST(CacheStatusText, IsInTheWordsOfRfc9211) {
             "pcap-gateway; fwd=stale; collapsed");
   EXPECT_EQ(CacheStatusText({.how = How::kRequest}), "pcap-gateway; fwd=request");
   EXPECT_EQ(CacheStatusText({.how = How::kBypass}), "pcap-gateway; fwd=bypass");
+  EXPECT_EQ(CacheStatusText({.how = How::kHit, .ttl = absl::Milliseconds(-2'100)}),
+            "pcap-gateway; hit; ttl=-3");
+  EXPECT_EQ(CacheStatusText({.how = How::kHit, .shared = true, .ttl = absl::Seconds(9)}),
+            "pcap-gateway; hit; ttl=9; detail=shared");
+  EXPECT_EQ(CacheStatusText({.how = How::kStale,
+                             .stale_if_error = true,
+                             .forward_status = 503,
+                             .ttl = absl::Seconds(-30)}),
+            "pcap-gateway; fwd=stale; fwd-status=503; ttl=-30; detail=stale-if-error");
+  EXPECT_EQ(CacheStatusText({.how = How::kOnlyIfCached}), "pcap-gateway; detail=only-if-cached");
   EXPECT_EQ(CacheStatusText({.how = How::kNotForwarded}), "");
 }
 
