@@ -3,6 +3,7 @@
 //   pcapctl get 3d2b8c5f1a7e4960b1c2d3e4f5a60718
 //   pcapctl get --json --max-age 0 3d2b8c5f1a7e4960b1c2d3e4f5a60718 | jq -r .pcap.full.status
 //   pcapctl status
+//   pcapctl cache
 //
 // The answer goes to stdout and everything else to stderr. Exit code: 0, or the number of the
 // call's gRPC code (NOT_FOUND 5, UNAVAILABLE 14, …); a wrong command line is 2.
@@ -18,7 +19,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/http_get.h"
+#include "client/metric_samples.h"
 #include "client/pcap_client.h"
+#include "client/print_cache.h"
 #include "client/print_error.h"
 #include "client/print_json.h"
 #include "client/print_table.h"
@@ -39,7 +43,8 @@ constexpr absl::Duration kLongestTimeout = absl::Hours(24 * 365);
 // What the command line says.
 struct Arguments {
   std::string address = ClientOptions().target;
-  std::string timeout;  // of both commands; "" here and below: not given
+  std::string admin_address = "127.0.0.1:9464";
+  std::string timeout;  // of all commands; "" here and below: not given
   std::string account_id;
   std::string pcap_id;
   std::string max_age;
@@ -52,6 +57,10 @@ int ExitCode(absl::StatusCode code) { return static_cast<int>(code); }
 int Fail(const CallError& error) {
   std::cerr << ErrorLines(error);
   return ExitCode(error.code);
+}
+
+int Fail(const absl::Status& status) {
+  return Fail({.code = status.code(), .message = std::string(status.message())});
 }
 
 int FailUsage(absl::string_view message) {
@@ -132,8 +141,7 @@ int Get(const PcapClient& client, const Arguments& arguments) {
   if (!result.ok()) return Fail(result.error());
   if (!arguments.json) return Print(PcapTable(*result));
   const auto json = PcapJson(result->response);
-  if (json.ok()) return Print(*json);
-  return Fail({.code = json.status().code(), .message = std::string(json.status().message())});
+  return json.ok() ? Print(*json) : Fail(json.status());
 }
 
 absl::string_view Words(Health health) {
@@ -170,6 +178,14 @@ int Status(const PcapClient& client, const Arguments& arguments) {
   return Print(table.Text(), serving ? 0 : ExitCode(absl::StatusCode::kUnavailable));
 }
 
+int Cache(const Arguments& arguments) {
+  const absl::Duration timeout = CallOptionsOf(arguments).timeout.value_or(ClientOptions().timeout);
+  const auto page = HttpGet(arguments.admin_address, "/metrics", timeout);
+  if (!page.ok()) return Fail(page.status());
+  const MetricSamples samples(*page);
+  return Print(arguments.json ? CacheJson(samples) : CacheTable(samples));
+}
+
 void AddTimeout(CLI::App& command, Arguments& arguments) {
   command.add_option("--timeout", arguments.timeout, "The longest to wait (default 10s)")
       ->type_name("DURATION")
@@ -203,6 +219,15 @@ void Declare(CLI::App& app, Arguments& arguments) {
   CLI::App& status =
       *app.add_subcommand("status", "Say whether the gateway is serving")->fallthrough();
   AddTimeout(status, arguments);
+
+  CLI::App& cache =
+      *app.add_subcommand("cache", "Show what the gateway's cache has done so far")->fallthrough();
+  cache.add_option("--admin-address", arguments.admin_address, "Where the gateway has its metrics")
+      ->type_name("HOST:PORT")
+      ->capture_default_str()
+      ->envname("PCAP_GATEWAY_ADMIN_ADDRESS");
+  cache.add_flag("--json", arguments.json, "Print the metrics as one JSON object");
+  AddTimeout(cache, arguments);
 }
 
 int Run(int argc, char** argv) {
@@ -216,7 +241,8 @@ int Run(int argc, char** argv) {
     return asked ? app.exit(error) : FailUsage(error.what());
   }
   // Not left to require_subcommand(): that would call a misspelt command a missing one.
-  if (app.get_subcommands().empty()) return FailUsage("a command is needed: get or status");
+  if (app.get_subcommands().empty()) return FailUsage("a command is needed: get, status or cache");
+  if (app.got_subcommand("cache")) return Cache(arguments);
   const auto client =
       PcapClient::Create({.target = arguments.address, .user_agent = "pcapctl/" PCAPCTL_VERSION});
   if (!client.ok()) return FailUsage(absl::StrCat("--address: ", client.status().message()));

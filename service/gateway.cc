@@ -45,7 +45,7 @@ void AddCallMetrics(const CallStats& stats, Metrics& metrics) {
                .value = [&stats] { return stats.waiting.load(); }});
 }
 
-void AddCacheMetrics(const CachingSource& cache, Metrics& metrics) {
+void AddCacheMetrics(const CachingSource& cache, int64_t most_bytes, Metrics& metrics) {
   const CacheStats& stats = cache.stats();
   metrics.Add({.name = "pcap_gateway_cache_hits_total",
                .help = "Calls answered from the cache.",
@@ -56,6 +56,27 @@ void AddCacheMetrics(const CachingSource& cache, Metrics& metrics) {
   metrics.Add({.name = "pcap_gateway_cache_collapsed_total",
                .help = "Misses that waited for another call's request.",
                .value = [&stats] { return stats.collapsed.Value(); }});
+  constexpr char kStale[] = "pcap_gateway_cache_stale_total";
+  constexpr char kStaleHelp[] =
+      "Stale answers given: as a hit while they were refreshed, or after a miss whose request "
+      "failed.";
+  metrics.Add(
+      {.name = kStale, .help = kStaleHelp, .labels = {{"reason", "revalidate"}}, .value = [&stats] {
+         return stats.revalidating.Value();
+       }});
+  metrics.Add(
+      {.name = kStale, .help = kStaleHelp, .labels = {{"reason", "error"}}, .value = [&stats] {
+         return stats.stale_if_error.Value();
+       }});
+  metrics.Add({.name = "pcap_gateway_cache_refreshes_total",
+               .help = "Requests that no call waited for.",
+               .value = [&stats] { return stats.refreshes.Value(); }});
+  metrics.Add({.name = "pcap_gateway_cache_confirmed_total",
+               .help = "Answers that fell behind a final one, which was kept in their stead.",
+               .value = [&stats] { return stats.confirmed.Value(); }});
+  metrics.Add({.name = "pcap_gateway_upstream_calls_saved_total",
+               .help = "Calls that were answered without a request of their own.",
+               .value = [&stats] { return stats.hits.Value() + stats.collapsed.Value(); }});
   metrics.Add({.name = "pcap_gateway_cache_evictions_total",
                .help = "Entries dropped to make room.",
                .value = [&cache] { return cache.store_stats().evictions; }});
@@ -67,6 +88,10 @@ void AddCacheMetrics(const CachingSource& cache, Metrics& metrics) {
                .help = "Bytes that the cache's entries count for.",
                .type = Metric::Type::kGauge,
                .value = [&cache] { return cache.store_stats().bytes; }});
+  metrics.Add({.name = "pcap_gateway_cache_limit_bytes",
+               .help = "Bytes that the cache's entries may count for.",
+               .type = Metric::Type::kGauge,
+               .value = [most_bytes] { return most_bytes; }});
 }
 
 void AddUpstreamMetrics(const CurlStats& stats, Metrics& metrics) {
@@ -93,20 +118,21 @@ struct Gateway::Parts {
   Metrics metrics;
   std::unique_ptr<AdminListener> admin;  // null: there is none
 
-  absl::Status StartAdmin(const std::string& address);
+  absl::Status StartAdmin(const Options& options);
 };
 
-absl::Status Gateway::Parts::StartAdmin(const std::string& address) {
+absl::Status Gateway::Parts::StartAdmin(const Options& options) {
   metrics.Add({.name = "pcap_gateway_build_info",
                .help = "1, with the version of this build.",
                .type = Metric::Type::kGauge,
                .labels = {{"version", Version()}},
                .value = [] { return 1; }});
   AddCallMetrics(server->stats(), metrics);
-  if (cache != nullptr) AddCacheMetrics(*cache, metrics);
+  if (cache != nullptr) AddCacheMetrics(*cache, options.cache_bytes, metrics);
   AddUpstreamMetrics(curl->stats(), metrics);
-  auto listener = AdminListener::Start(address, {.metrics = [this] { return metrics.Text(); },
-                                                 .ready = [this] { return server->serving(); }});
+  auto listener =
+      AdminListener::Start(options.admin_listen, {.metrics = [this] { return metrics.Text(); },
+                                                  .ready = [this] { return server->serving(); }});
   if (!listener.ok()) return listener.status();
   admin = *std::move(listener);
   return absl::OkStatus();
@@ -132,7 +158,9 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) 
       parts->clock);
   if (options.cache_bytes > 0) {
     auto cache = std::make_unique<CachingSource>(
-        std::move(parts->source), CacheOptions{.most_bytes = options.cache_bytes}, parts->clock);
+        std::move(parts->source),
+        CacheOptions{.most_bytes = options.cache_bytes, .freshness = options.freshness},
+        parts->clock);
     parts->cache = cache.get();
     parts->source = std::move(cache);
   }
@@ -149,7 +177,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) 
   parts->server = *std::move(server);
 
   if (!options.admin_listen.empty()) {
-    absl::Status admin = parts->StartAdmin(options.admin_listen);
+    absl::Status admin = parts->StartAdmin(options);
     // The default port may be another replica's; only a port that was asked for is worth no start
     // at all.
     if (!admin.ok() && options.admin_listen_is_explicit) {

@@ -111,15 +111,15 @@ absl::StatusOr<int64_t> BytesFrom(absl::string_view text) {
   return number;
 }
 
-absl::StatusOr<absl::Duration> DurationFrom(absl::string_view text, absl::Duration least) {
-  constexpr absl::Duration kMost = absl::Hours(24);
+absl::StatusOr<absl::Duration> DurationFrom(absl::string_view text, absl::Duration least,
+                                            absl::Duration most) {
   absl::Duration duration;
   if (!absl::ParseDuration(text, &duration)) {
     return absl::InvalidArgumentError("must be a duration with its unit, such as 30s or 250ms");
   }
-  if (duration < least || duration > kMost) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("must be from ", absl::FormatDuration(least), " to 24h"));
+  if (duration < least || duration > most) {
+    return absl::InvalidArgumentError(absl::StrCat("must be from ", absl::FormatDuration(least),
+                                                   " to ", absl::FormatDuration(most)));
   }
   return duration;
 }

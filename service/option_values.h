@@ -20,8 +20,9 @@ namespace pcap_gateway {
 // case.
 absl::StatusOr<int64_t> BytesFrom(absl::string_view text);
 
-// From `least` to 24 hours, with a unit: `30s`, `250ms`, `1h30m`.
-absl::StatusOr<absl::Duration> DurationFrom(absl::string_view text, absl::Duration least);
+// From `least` to `most`, with a unit: `30s`, `250ms`, `1h30m`.
+absl::StatusOr<absl::Duration> DurationFrom(absl::string_view text, absl::Duration least,
+                                            absl::Duration most = absl::Hours(24));
 
 // HOST:PORT with a port from 0 to 65535; an IPv6 host in brackets.
 absl::Status CheckHostAndPort(absl::string_view text);

@@ -25,6 +25,7 @@ using Environment = std::function<const char*(const char*)>;
 constexpr int kUnusableOption = 2;
 constexpr size_t kMostTokenFileBytes = 64 << 10;
 constexpr size_t kMostCaFileBytes = 16 << 20;
+constexpr absl::Duration kLongestLifetime = absl::Hours(24 * 30);
 
 // The options as the operator wrote them; Finalise makes Options of them.
 struct RawOptions {
@@ -38,6 +39,12 @@ struct RawOptions {
   std::string api_token_file;
   std::string default_account_id;
   std::string cache_bytes = "64MiB";
+  std::string final_lifetime = "24h";
+  std::string moving_lifetime = "2s";
+  std::string longest_moving_lifetime = "10s";
+  std::string not_found_lifetime = "5s";
+  std::string stale_while_revalidate = "5s";
+  std::string stale_if_error = "1h";
   std::string admin_listen = "127.0.0.1:9464";
   bool reveal_destination_secrets = false;
   std::string lame_duck = "5s";
@@ -153,6 +160,30 @@ absl::Status FinaliseUpstream(const RawOptions& raw, Options& options) {
   return status;
 }
 
+absl::Status FinaliseCache(const RawOptions& raw, Options& options) {
+  absl::Status status = Put("cache-bytes", BytesFrom(raw.cache_bytes), options.cache_bytes);
+  FreshnessPolicy& freshness = options.freshness;
+  const struct {
+    const char* option;
+    const std::string& text;
+    absl::Duration& place;
+  } lifetimes[] = {
+      {"final-lifetime", raw.final_lifetime, freshness.final_lifetime},
+      {"moving-lifetime", raw.moving_lifetime, freshness.moving_lifetime},
+      {"longest-moving-lifetime", raw.longest_moving_lifetime, freshness.longest_moving_lifetime},
+      {"not-found-lifetime", raw.not_found_lifetime, freshness.not_found_lifetime},
+      {"stale-while-revalidate", raw.stale_while_revalidate, freshness.stale_while_revalidate},
+      {"stale-if-error", raw.stale_if_error, freshness.stale_if_error},
+  };
+  for (const auto& [option, text, place] : lifetimes) {
+    status.Update(Put(option, DurationFrom(text, absl::ZeroDuration(), kLongestLifetime), place));
+  }
+  if (freshness.longest_moving_lifetime < freshness.moving_lifetime) {
+    status.Update(Refused("longest-moving-lifetime", "must not be less than --moving-lifetime"));
+  }
+  return status;
+}
+
 absl::Status FinaliseServing(const RawOptions& raw, Options& options) {
   absl::Status status = Check("listen", CheckHostAndPort(raw.listen));
   options.listen = raw.listen;
@@ -166,7 +197,6 @@ absl::Status FinaliseServing(const RawOptions& raw, Options& options) {
       status.Update(Refused("default-account-id", "must be 32 lower-case hexadecimal digits"));
     }
   }
-  status.Update(Put("cache-bytes", BytesFrom(raw.cache_bytes), options.cache_bytes));
   status.Update(
       Put("lame-duck", DurationFrom(raw.lame_duck, absl::ZeroDuration()), options.lame_duck));
   status.Update(Put("drain-timeout", DurationFrom(raw.drain_timeout, absl::ZeroDuration()),
@@ -180,6 +210,7 @@ absl::Status FinaliseServing(const RawOptions& raw, Options& options) {
 absl::StatusOr<Options> Finalise(const RawOptions& raw, const Environment& environment) {
   Options options;
   absl::Status status = FinaliseServing(raw, options);
+  status.Update(FinaliseCache(raw, options));
   status.Update(FinaliseUpstream(raw, options));
   status.Update(FinaliseCredential(raw, environment, options));
   if (!status.ok()) return status;
@@ -228,6 +259,18 @@ void Declare(CLI::App& app, RawOptions& raw) {
   app.add_option("--default-account-id", raw.default_account_id,
                  "Account of requests that name none (also CLOUDFLARE_ACCOUNT_ID)");
   app.add_option("--cache-bytes", raw.cache_bytes, "Memory of the cache; 0 turns it off");
+  app.add_option("--final-lifetime", raw.final_lifetime,
+                 "How long a capture that has come to its end is fresh");
+  app.add_option("--moving-lifetime", raw.moving_lifetime,
+                 "How long a young capture that may still change is fresh");
+  app.add_option("--longest-moving-lifetime", raw.longest_moving_lifetime,
+                 "What that grows to, by a tenth of the capture's age");
+  app.add_option("--not-found-lifetime", raw.not_found_lifetime,
+                 "How long it holds that there is no such capture");
+  app.add_option("--stale-while-revalidate", raw.stale_while_revalidate,
+                 "How long after that a stale answer is given while it is refreshed");
+  app.add_option("--stale-if-error", raw.stale_if_error,
+                 "How long after that a stale answer is given when Cloudflare fails");
   app.add_option("--admin-listen", raw.admin_listen,
                  "HOST:PORT of metrics and health over HTTP; empty for none");
   DeclareSwitch(app, "--reveal-destination-secrets", raw.reveal_destination_secrets,

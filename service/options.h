@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "service/cache/freshness.h"
 #include "service/source/credential.h"
 #include "service/source/id.h"
 
@@ -31,6 +32,8 @@ struct Options {
   std::optional<Id> default_account_id;
   // Bytes of answers and their bookkeeping that the cache may hold; 0: no cache.
   int64_t cache_bytes = 64 << 20;
+  // How long what is kept answers calls.
+  FreshnessPolicy freshness;
   // HOST:PORT of metrics and health over HTTP; empty: none.
   std::string admin_listen = "127.0.0.1:9464";
   // The operator named it: then a port that is taken stops the start.

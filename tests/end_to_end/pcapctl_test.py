@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -80,3 +81,45 @@ def test_status_says_whether_the_gateway_serves(
     assert pcapctl(tmp_path, gateway.address, "status").returncode == 0
     assert gateway.end() == 0
     assert pcapctl(tmp_path, gateway.address, "status").returncode == 14
+
+
+def cache(
+    tmp_path: Path, gateway: Gateway, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    at = ["--admin-address", gateway.admin_address()]
+    return pcapctl(tmp_path, gateway.address, "cache", *at, *arguments)
+
+
+def test_cache_shows_what_the_cache_has_done(
+    tmp_path: Path, start_gateway: StartGateway, emulator: Emulator
+) -> None:
+    gateway = start_gateway("--admin-listen=127.0.0.1:0")
+    pcap_id = emulator.add()
+    for _ in range(4):
+        assert get(tmp_path, gateway, pcap_id).returncode == 0
+    ended = cache(tmp_path, gateway)
+    assert ended.returncode == 0, ended.stderr
+    rows = dict(re.findall(r"^ *(.+?)  +(.+)$", ended.stdout, re.MULTILINE))
+    assert rows["Hits"] == "3 (75.0 %)" and rows["Misses"] == "1"
+    assert rows["Entries"] == "1" and int(rows["Bytes"].split()[0]) > 0
+    assert rows["Requests"] == "1" and rows["Calls saved"] == "3"
+    assert "Evictions" in rows and "Collapsed" in rows and "Stale, on error" in rows
+    figures = json.loads(cache(tmp_path, gateway, "--json").stdout)
+    assert figures["pcap_gateway_cache_hits_total"] == 3
+
+
+def test_cache_of_a_gateway_without_one_says_so(
+    tmp_path: Path, start_gateway: StartGateway
+) -> None:
+    gateway = start_gateway("--cache-bytes=0", "--admin-listen=127.0.0.1:0")
+    ended = cache(tmp_path, gateway)
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"^Cache +off$", ended.stdout, re.MULTILINE)
+
+
+def test_cache_of_nobody_is_unavailable(tmp_path: Path, start_gateway: StartGateway) -> None:
+    gateway = start_gateway("--admin-listen=127.0.0.1:0")
+    address = gateway.admin_address()
+    assert gateway.end() == 0
+    ended = pcapctl(tmp_path, gateway.address, "cache", "--admin-address", address)
+    assert ended.returncode == 14 and ended.stdout == "" and address in ended.stderr

@@ -86,6 +86,12 @@ TEST_F(OptionsTest, HaveDefaults) {
   EXPECT_EQ(options.upstream_timeout, absl::Seconds(30));
   EXPECT_FALSE(options.default_account_id.has_value());
   EXPECT_EQ(options.cache_bytes, 64 << 20);
+  EXPECT_EQ(options.freshness.final_lifetime, absl::Hours(24));
+  EXPECT_EQ(options.freshness.moving_lifetime, absl::Seconds(2));
+  EXPECT_EQ(options.freshness.longest_moving_lifetime, absl::Seconds(10));
+  EXPECT_EQ(options.freshness.not_found_lifetime, absl::Seconds(5));
+  EXPECT_EQ(options.freshness.stale_while_revalidate, absl::Seconds(5));
+  EXPECT_EQ(options.freshness.stale_if_error, absl::Hours(1));
   EXPECT_EQ(options.admin_listen, "127.0.0.1:9464");
   EXPECT_FALSE(options.admin_listen_is_explicit);
   EXPECT_FALSE(options.reveal_destination_secrets);
@@ -114,6 +120,24 @@ TEST_F(OptionsTest, AreFlags) {
   EXPECT_EQ(options.lame_duck, absl::ZeroDuration());
   EXPECT_EQ(options.drain_timeout, absl::Minutes(1));
   EXPECT_FALSE(options.reflection);
+}
+
+TEST_F(OptionsTest, SetEachLifetimeByItsOwnFlag) {
+  const Options options =
+      Good({"--final-lifetime=720h", "--moving-lifetime=1s", "--longest-moving-lifetime=20s",
+            "--not-found-lifetime=0s", "--stale-while-revalidate=3s", "--stale-if-error=4s"});
+  EXPECT_EQ(options.freshness.final_lifetime, absl::Hours(720));
+  EXPECT_EQ(options.freshness.moving_lifetime, absl::Seconds(1));
+  EXPECT_EQ(options.freshness.longest_moving_lifetime, absl::Seconds(20));
+  EXPECT_EQ(options.freshness.not_found_lifetime, absl::ZeroDuration());
+  EXPECT_EQ(options.freshness.stale_while_revalidate, absl::Seconds(3));
+  EXPECT_EQ(options.freshness.stale_if_error, absl::Seconds(4));
+}
+
+TEST_F(OptionsTest, LetNoLifetimeShrinkWithAge) {
+  EXPECT_THAT(Refusal({"--moving-lifetime=11s"}),
+              HasSubstr("--longest-moving-lifetime: must not be less than --moving-lifetime"));
+  EXPECT_EQ(Good({"--moving-lifetime=10s"}).freshness.moving_lifetime, absl::Seconds(10));
 }
 
 TEST_F(OptionsTest, AreVariablesToo) {
@@ -292,6 +316,14 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"cache-bytes", "-1"},
       {"cache-bytes", "10XB"},
       {"cache-bytes", ""},
+      {"final-lifetime", "-1s"},
+      {"final-lifetime", "721h"},
+      {"final-lifetime", "inf"},
+      {"moving-lifetime", "2"},
+      {"longest-moving-lifetime", "1s"},
+      {"not-found-lifetime", ""},
+      {"stale-while-revalidate", "soon"},
+      {"stale-if-error", "-1h"},
       {"admin-listen", "nonsense"},
       {"lame-duck", "-1s"},
       {"drain-timeout", "soon"},
@@ -376,6 +408,12 @@ TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
                            "--api-token-file",
                            "--default-account-id",
                            "--cache-bytes",
+                           "--final-lifetime",
+                           "--moving-lifetime",
+                           "--longest-moving-lifetime",
+                           "--not-found-lifetime",
+                           "--stale-while-revalidate",
+                           "--stale-if-error",
                            "--admin-listen",
                            "--reveal-destination-secrets",
                            "--lame-duck",
