@@ -14,12 +14,12 @@ READY_SECONDS = 10
 
 
 class Process:
-    """A program on one core. Ends with its `with` block, and with a benchmark that is killed."""
+    """A program on cores of its own. Ends with its `with` block, and with a benchmark that is killed."""
 
     def __init__(
         self,
         name: str,
-        core: int,
+        cores: str,  # "0" or "0,1"
         command: Sequence[object],
         folder: Path,
         environment: Mapping[str, str] | None = None,
@@ -28,7 +28,7 @@ class Process:
         self.name = name
         self._log = folder / f"{name}.log"
         # The signal set by setpriv and the core set by taskset both outlive exec: one process.
-        pinned = ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", str(core)]
+        pinned = ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", cores]
         with open(self._log, "w") as log:
             self._process = subprocess.Popen(
                 [*pinned, *map(str, command)],

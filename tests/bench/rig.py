@@ -10,18 +10,21 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import machine
 from processes import Process
+from redis_server import Redis
 from upstream import Upstream
 
-SERVER_CORE, LOAD_CORE = 0, 1
+SERVER_CORE, LOAD_CORE, BOTH_CORES = "0", "1", "0,1"
 # More than any server here answers: with so many new ids a run never asks for one twice.
 MOST_CALLS_PER_SECOND = 60_000
 
 # What one run of the load generator gave (see load.cc), and what `measured` adds to it.
 Figures = dict[str, Any]
+
+Running = TypeVar("Running", Process, Redis)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Load:
     ids: int = 1000  # different captures, one after the other
     new_ids: bool = False  # captures that nobody has asked for before
     expect_id: bool = True  # each answer is to be about the capture asked for
+    cores: str = LOAD_CORE
 
 
 class Rig:
@@ -43,6 +47,7 @@ class Rig:
         self._gateway = gateway
         self._folder = folder
         self._next_id = 1_000_000
+        self._redis: Redis | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Rig:
@@ -54,14 +59,23 @@ class Rig:
         self._stack.__exit__(*error)
 
     def bare_server(self, mode: str) -> Process:
-        return self._process(f"bare-{mode}", [self._programs / "bare_server", f"--mode={mode}"])
+        command = [self._programs / "bare_server", f"--mode={mode}"]
+        return self._process(f"bare-{mode}", SERVER_CORE, command)
 
-    def gateway(self, name: str, *flags: str, program: Path | None = None) -> Process:
+    def redis_url(self) -> str:
+        """Of a Redis beside the upstream, started with the first question for it."""
+        if self._redis is None:
+            self._redis = self.start(Redis(LOAD_CORE, self._folder))
+        return self._redis.url
+
+    def gateway(
+        self, name: str, *flags: str, program: Path | None = None, cores: str = SERVER_CORE
+    ) -> Process:
         command = [program or self._gateway, "--listen=127.0.0.1:0", "--admin-listen="]
         upstream = f"--upstream-url={self.upstream.url}"
-        return self._process(name, [*command, "--lame-duck=0s", upstream, *flags])
+        return self._process(name, cores, [*command, "--lame-duck=0s", upstream, *flags])
 
-    def start(self, process: Process) -> Process:
+    def start(self, process: Running) -> Running:
         """Until the rig ends."""
         return self._stack.enter_context(process)
 
@@ -78,7 +92,7 @@ class Rig:
             ids = int(until.get("calls", MOST_CALLS_PER_SECOND * until.get("seconds", 0)))
             flags |= {"ids": ids, "first-id": self._next_id}
             self._next_id += ids
-        command = ["taskset", "-c", str(LOAD_CORE), str(self._programs / "load")]
+        command = ["taskset", "-c", load.cores, str(self._programs / "load")]
         command += [f"--{name}={value}" for name, value in flags.items()]
         command += ["--expect-id"] if load.expect_id else []
         done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -90,16 +104,17 @@ class Rig:
     def measured(self, server: Process, address: str, load: Load, **until: float) -> Figures:
         """The same, with what the server, the upstream and others on its core did meanwhile."""
         requests = self.upstream.requests()
-        began, cpu, core = time.monotonic_ns(), server.cpu_ns(), machine.core_busy_ns(SERVER_CORE)
+        core = int(SERVER_CORE)
+        began, cpu, busy = time.monotonic_ns(), server.cpu_ns(), machine.core_busy_ns(core)
         figures = self.ask(address, load, **until)
-        cpu, core = server.cpu_ns() - cpu, machine.core_busy_ns(SERVER_CORE) - core
+        cpu, busy = server.cpu_ns() - cpu, machine.core_busy_ns(core) - busy
         took = time.monotonic_ns() - began
         figures["cpu_us"] = cpu / figures["calls"] / 1000
         figures["core_share"] = cpu / took
-        figures["others_share"] = max(0, core - cpu) / took
+        figures["others_share"] = max(0, busy - cpu) / took
         figures["upstream_requests"] = self.upstream.requests() - requests
         return figures
 
-    def _process(self, name: str, command: list[object]) -> Process:
+    def _process(self, name: str, cores: str, command: list[object]) -> Process:
         environment = {"PATH": os.environ["PATH"], "CLOUDFLARE_API_TOKEN": "bench"}
-        return Process(name, SERVER_CORE, command, self._folder, environment)
+        return Process(name, cores, command, self._folder, environment)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 from processes import Process
-from rig import Figures, Load, Rig
+from rig import BOTH_CORES, SERVER_CORE, Figures, Load, Rig
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,12 @@ class Subject:
     # What has to be true of every call, or the figures are not of what the name says.
     hits: int  # answers from a cache, 0 or 1 a call
     upstream_requests: int  # 0 or 1 a call
+    # Which other gateway is to have been asked for the same captures before; None: none.
+    warmed_by: Callable[[Rig], Process] | None = None
+
+    @property
+    def has_its_own_core(self) -> bool:
+        return self.load.cores != BOTH_CORES
 
 
 class Measured:
@@ -30,8 +36,11 @@ class Measured:
         self._rig = rig
         self.server = rig.start(subject.process(rig))
         self._address = self.server.address()
+        if subject.warmed_by is not None:
+            with subject.warmed_by(rig) as other:
+                rig.ask(other.address(), subject.load, calls=subject.load.ids)
         # Fills the cache, opens the connections upstream.
-        rig.ask(self._address, subject.load, calls=2 * subject.load.ids)
+        rig.ask(self._address, subject.load, calls=subject.load.ids + 1000)
 
     def measure_full(self, seconds: float) -> None:
         load = self.subject.load
@@ -42,7 +51,7 @@ class Measured:
         self.single.append(self._rig.measured(self.server, self._address, load, calls=calls))
 
 
-def all_of(load: Load, against: Path | None) -> list[Subject]:
+def all_of(load: Load, many_ids: int, against: Path | None) -> list[Subject]:
     """The bare server first: the others are compared with it."""
 
     def bare(name: str, mode: str) -> Subject:
@@ -51,14 +60,36 @@ def all_of(load: Load, against: Path | None) -> list[Subject]:
         return Subject(name, lambda rig: rig.bare_server(mode), its_load, 0, 0)
 
     def gateway(
-        name: str, *flags: str, hits: int, new_ids: bool = False, program: Path | None = None
+        name: str,
+        *flags: str,
+        hits: int,
+        program: Path | None = None,
+        both_cores: bool = False,
+        **its_load: Any,
     ) -> Subject:
+        if both_cores:
+            its_load["cores"] = BOTH_CORES
+        cores = BOTH_CORES if both_cores else SERVER_CORE
         return Subject(
             name,
-            lambda rig: rig.gateway(name.replace(" ", "-"), *flags, program=program),
-            replace(load, new_ids=new_ids),
+            lambda rig: rig.gateway(name.replace(" ", "-"), *flags, program=program, cores=cores),
+            replace(load, **its_load),
             hits=hits,
             upstream_requests=1 - hits,
+        )
+
+    # Answers come from Redis: the memory of the gateway that is measured keeps nothing.
+    def redis() -> Subject:
+        def start(rig: Rig, name: str) -> Process:
+            return rig.gateway(name, "--cache-bytes=0", f"--redis-url={rig.redis_url()}")
+
+        return Subject(
+            "redis",
+            lambda rig: start(rig, "redis-gateway"),
+            load,
+            hits=1,
+            upstream_requests=0,
+            warmed_by=lambda rig: start(rig, "redis-warming-gateway"),
         )
 
     subjects = [
@@ -67,6 +98,9 @@ def all_of(load: Load, against: Path | None) -> list[Subject]:
         gateway("cached", hits=1),
         gateway("uncached", "--cache-bytes=0", hits=0),
         gateway("new ids", hits=0, new_ids=True),
+        redis(),
+        gateway("cached, 2 cores", hits=1, both_cores=True),
+        gateway("cached, many", "--cache-bytes=4GiB", hits=1, ids=many_ids),
     ]
     if against is not None:
         subjects += [

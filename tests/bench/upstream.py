@@ -73,7 +73,7 @@ http {{
 class Upstream:
     """Running while its `with` block is."""
 
-    def __init__(self, core: int, folder: Path) -> None:
+    def __init__(self, core: str, folder: Path) -> None:
         # nginx takes over a socket that listens already ($NGINX, made for its upgrades): the port
         # is a free one for certain, and who connects early waits in the socket's queue.
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
