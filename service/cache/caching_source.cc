@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/hash/hash.h"
+#include "service/cache/succession.h"
 
 namespace pcap_gateway {
 namespace {
@@ -31,29 +32,6 @@ Reply HitOf(Kept kept, absl::Time now) {
 CacheStatus::How WhyNot(Freshness freshness) {
   return freshness == Freshness::kTooOldForCaller ? CacheStatus::How::kRequest
                                                   : CacheStatus::How::kStale;
-}
-
-// A capture that was final cannot move again.
-bool FallsBehind(const Outcome& outcome, const Outcome& kept) {
-  return outcome.ok() && kept.ok() && outcome.stage == Stage::kMoving &&
-         kept.stage == Stage::kFinal;
-}
-
-// What `kept` says, as of when `later` said that the capture is still there.
-OutcomePtr Confirmed(const Outcome& kept, const Outcome& later) {
-  auto outcome = std::make_shared<Outcome>();
-  outcome->as_of = later.as_of;
-  outcome->message = kept.message;
-  outcome->stage = kept.stage;
-  outcome->run = kept.run;
-  outcome->http_status = later.http_status;
-  outcome->cf_ray = later.cf_ray;
-  return outcome;
-}
-
-// The credential has lost its access: what it may have seen before is not its to see any more.
-bool TakesAway(const Outcome& outcome) {
-  return outcome.http_status == 401 || outcome.http_status == 403;
 }
 
 }  // namespace

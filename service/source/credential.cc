@@ -1,5 +1,7 @@
 #include "service/source/credential.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
@@ -51,6 +53,14 @@ Credential::Credential(Owner owner, Partition partition, std::string secret,
       partition_(partition),
       secret_(std::move(secret)),
       header_lines_(std::move(header_lines)) {}
+
+std::array<uint8_t, 32> Credential::Mac(absl::string_view text) const {
+  std::array<uint8_t, 32> mac;
+  unsigned int size = mac.size();
+  HMAC(EVP_sha256(), secret_.data(), static_cast<int>(secret_.size()),
+       reinterpret_cast<const uint8_t*>(text.data()), text.size(), mac.data(), &size);
+  return mac;
+}
 
 void Credential::RedactFrom(std::string& text) const {
   // Cloudflare's tokens and keys have 37 characters and more. A short one is a tester's, and may be

@@ -40,6 +40,10 @@ class Credential {
   // First 128 bits of a SHA-256 over kind and secret.
   const Partition& partition() const { return partition_; }
 
+  // HMAC-SHA256 of `text` under the secret: only who has the credential can make it. `text` begins
+  // with what it is for, so that what was made for one purpose is of no use for another.
+  std::array<uint8_t, 32> Mac(absl::string_view text) const;
+
   // Replaces the secret wherever it stands in `text`: a server may repeat what it was sent.
   void RedactFrom(std::string& text) const;
 

@@ -1,0 +1,20 @@
+// Succession: what a new outcome does to the one that is kept. Pure functions.
+#ifndef PCAP_GATEWAY_SERVICE_CACHE_SUCCESSION_H_
+#define PCAP_GATEWAY_SERVICE_CACHE_SUCCESSION_H_
+
+#include "service/source/outcome.h"
+
+namespace pcap_gateway {
+
+// A capture that was final cannot move again: who says so lags behind.
+bool FallsBehind(const Outcome& outcome, const Outcome& kept);
+
+// What `kept` says, as of when `later` said that the capture is still there.
+OutcomePtr Confirmed(const Outcome& kept, const Outcome& later);
+
+// The credential has lost its access: what it may have seen before is not its to see any more.
+bool TakesAway(const Outcome& outcome);
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_CACHE_SUCCESSION_H_

@@ -1,0 +1,108 @@
+// RedisClient: commands to a Redis that may be slow, full, restarted or gone, and a thread of its
+// own to wait for it.
+//
+//   auto client = RedisClient::Start({.url = *RedisUrlFrom("redis://cache")});
+//   (*client)->Post([&] {
+//     (*client)->Send({"GET", key}, [](std::optional<RedisReply> reply) { … });
+//   });
+//
+// A command that is not answered within its timeout has failed; whatever comes later is dropped.
+// After some of those in a row, or when the connection is lost, Redis is down: commands fail at
+// once, until a new connection answers a PING. So the worst that a Redis can do to a call is to hold
+// it up for one timeout, and that for the first few calls alone.
+#ifndef PCAP_GATEWAY_SERVICE_SHARED_REDIS_CLIENT_H_
+#define PCAP_GATEWAY_SERVICE_SHARED_REDIS_CLIENT_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "service/shared/redis_url.h"
+#include "service/source/counter.h"
+
+namespace pcap_gateway {
+
+struct RedisOptions {
+  RedisUrl url;
+  absl::Duration command_timeout = absl::Milliseconds(5);
+  // From the first packet to the answer to PING.
+  absl::Duration connect_timeout = absl::Seconds(1);
+  absl::Duration reconnect_after = absl::Seconds(1);
+  int timeouts_until_down = 3;  // in a row
+  // Commands that wait for their reply; more fail at once.
+  size_t most_in_flight = 10'000;
+  // Told, on the client's thread, when Redis has come up or gone down, and why: one line without
+  // secrets. May be empty.
+  std::function<void(const std::string& line)> log;
+};
+
+struct RedisReply {
+  enum class Kind { kNil, kText, kInteger, kArray, kError };
+  Kind kind = Kind::kNil;
+  std::string text;  // of kText, and of kError
+  int64_t integer = 0;
+  std::vector<RedisReply> elements;
+};
+
+// Written by the client's thread, read by any. Failures count commands; but one of a connection
+// counts once, for whatever commands it took with it.
+struct RedisStats {
+  Counter timeouts;      // no reply in time
+  Counter connections;   // lost, refused, or spoke nonsense
+  Counter errors;        // Redis refused: out of memory, wrong password, read-only
+  Counter overloads;     // too many in flight
+  Counter skipped;       // not sent, as Redis was down
+  std::atomic<bool> up{false};
+};
+
+class RedisClient {
+ public:
+  using Task = absl::AnyInvocable<void() &&>;
+  // Absent: there is no reply. An error that Redis replies is one.
+  using Done = absl::AnyInvocable<void(std::optional<RedisReply>) &&>;
+
+  // Starts the thread, and connects in the background. Fails where the process is out of file
+  // descriptors.
+  static absl::StatusOr<std::unique_ptr<RedisClient>> Start(const RedisOptions& options);
+
+  // Stops, if Stop was not called.
+  ~RedisClient();
+
+  // Fails all commands, runs all tasks that wait, and joins the thread. Any other thread, once.
+  // Tasks may still be posted: they run at once, on the thread that posts them, and find Redis
+  // down.
+  void Stop();
+
+  // Runs `task` on the client's thread, after those posted before it. Any thread; never blocks.
+  void Post(Task task);
+
+  // The rest: on the client's thread only.
+
+  // Sends a command. `done` runs once, on the client's thread; before Send returns where Redis is
+  // down.
+  void Send(const std::vector<absl::string_view>& arguments, Done done);
+
+  // Runs `task` after `delay`; Stop runs what is not due yet.
+  void After(absl::Duration delay, Task task);
+
+  const RedisStats& stats() const { return stats_; }
+
+ private:
+  class Impl;
+  explicit RedisClient(const RedisOptions& options);
+
+  RedisStats stats_;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_SHARED_REDIS_CLIENT_H_

@@ -1,0 +1,116 @@
+#include "service/shared/shared_entry.h"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "service/shared/shared_entry.pb.h"
+
+namespace pcap_gateway {
+namespace {
+
+constexpr absl::string_view kPrefix = "pcap-gateway:v1:";
+constexpr size_t kSealBytes = 16;
+
+std::string Mac(const Credential& credential, absl::string_view purpose, absl::string_view text) {
+  const std::array<uint8_t, 32> mac =
+      credential.Mac(absl::StrCat("pcap-gateway v1 ", purpose, "\n", text));
+  return std::string(reinterpret_cast<const char*>(mac.data()), kSealBytes);
+}
+
+std::string Seal(const Credential& credential, absl::string_view name, char mark,
+                 absl::string_view body) {
+  return Mac(credential, "entry", absl::StrCat(name, "\n", std::string(1, mark), body));
+}
+
+// In time that does not tell where they differ.
+bool SameSecret(absl::string_view a, absl::string_view b) {
+  if (a.size() != b.size()) return false;
+  unsigned char difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned char>(a[i] ^ b[i]);
+  return difference == 0;
+}
+
+int64_t MicrosOf(absl::Time time) {
+  return time == absl::InfinitePast() ? 0 : absl::ToUnixMicros(time);
+}
+
+absl::Time TimeOf(int64_t micros) {
+  return micros == 0 ? absl::InfinitePast() : absl::FromUnixMicros(micros);
+}
+
+}  // namespace
+
+std::string EntryName(const Query& query, absl::string_view variant) {
+  const Partition& partition = query.credential->partition();
+  const std::string what = absl::StrCat(
+      absl::string_view(reinterpret_cast<const char*>(partition.data()), partition.size()), "\n",
+      query.account.ToString(), "\n", query.resource.ToString(), "\n", query.endpoint->number, "\n",
+      variant);
+  return absl::StrCat(kPrefix, absl::BytesToHexString(Mac(*query.credential, "name", what)));
+}
+
+std::string SealedEntry(const Outcome& outcome, absl::Time as_of, absl::Duration lifetime,
+                        absl::string_view name, const Credential& credential) {
+  shared::SharedEntry entry;
+  entry.set_as_of_micros(absl::ToUnixMicros(as_of));
+  entry.set_lifetime_micros(absl::ToInt64Microseconds(lifetime));
+  entry.set_final(outcome.stage == Stage::kFinal);
+  entry.set_began_micros(MicrosOf(outcome.run.began));
+  entry.set_ends_micros(MicrosOf(outcome.run.ends));
+  entry.set_http_status(outcome.http_status);
+  entry.set_cf_ray(std::string(outcome.cf_ray.text()));
+  if (outcome.ok()) {
+    entry.set_message(outcome.message);
+  } else {
+    shared::SharedEntry::NotFound& not_found = *entry.mutable_not_found();
+    not_found.set_message(outcome.error->message);
+    not_found.set_documentation_url(outcome.error->documentation_url);
+    for (const auto& [key, value] : outcome.error->metadata) {
+      (*not_found.mutable_metadata())[key] = value;
+    }
+  }
+  const char mark = outcome.ok() && entry.final() ? kFinalMark : kMovingMark;
+  const std::string body = entry.SerializeAsString();
+  return absl::StrCat(std::string(1, mark), Seal(credential, name, mark, body), body);
+}
+
+std::optional<SharedEntry> OpenedEntry(absl::string_view value, absl::string_view name,
+                                       const Credential& credential) {
+  if (value.size() < 1 + kSealBytes) return std::nullopt;
+  const absl::string_view body = value.substr(1 + kSealBytes);
+  if (!SameSecret(value.substr(1, kSealBytes), Seal(credential, name, value[0], body))) {
+    return std::nullopt;
+  }
+  shared::SharedEntry entry;
+  if (!entry.ParseFromArray(body.data(), static_cast<int>(body.size()))) return std::nullopt;
+
+  auto outcome = std::make_shared<Outcome>();
+  outcome->as_of = absl::FromUnixMicros(entry.as_of_micros());
+  outcome->stage = entry.final() ? Stage::kFinal : Stage::kMoving;
+  outcome->run = {.began = TimeOf(entry.began_micros()), .ends = TimeOf(entry.ends_micros())};
+  outcome->http_status = entry.http_status();
+  outcome->cf_ray = Ray(entry.cf_ray());
+  switch (entry.outcome_case()) {
+    case shared::SharedEntry::kMessage:
+      outcome->message = std::move(*entry.mutable_message());
+      break;
+    case shared::SharedEntry::kNotFound: {
+      shared::SharedEntry::NotFound& not_found = *entry.mutable_not_found();
+      auto error = std::make_unique<Error>(absl::StatusCode::kNotFound, Reason::kPcapNotFound,
+                                           std::move(*not_found.mutable_message()));
+      error->documentation_url = std::move(*not_found.mutable_documentation_url());
+      error->metadata.assign(not_found.metadata().begin(), not_found.metadata().end());
+      outcome->error = std::move(error);
+      break;
+    }
+    case shared::SharedEntry::OUTCOME_NOT_SET:
+      return std::nullopt;
+  }
+  return SharedEntry{std::move(outcome), absl::Microseconds(entry.lifetime_micros())};
+}
+
+}  // namespace pcap_gateway
