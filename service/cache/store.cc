@@ -13,8 +13,9 @@
 namespace pcap_gateway {
 namespace {
 
-// Small stores have few shards: an entry can be no larger than its shard.
-constexpr int64_t kBytesPerShard = 4 << 20;
+// Small stores have few shards: an entry can be no larger than its shard. Twice the largest message
+// that gRPC clients accept, 4 MiB.
+constexpr int64_t kBytesPerShard = 8 << 20;
 constexpr int64_t kMostShards = 64;
 
 size_t ShardCountFor(int64_t most_bytes) {

@@ -22,8 +22,8 @@ namespace pcap_gateway {
 // An outcome, and until when it is fresh. What is stale stays until it is evicted, replaced or
 // erased.
 //
-// The store keeps times in whole nanoseconds, rounded down, and takes what is before 1678 or after
-// 2262 for InfinitePast and InfiniteFuture.
+// The store keeps times in whole nanoseconds, rounded down, as far as 64 bits go: what is before
+// September 1677 or after April 2262 it takes for InfinitePast or InfiniteFuture.
 struct Kept {
   OutcomePtr outcome;  // not null
   absl::Time fresh_until;

@@ -159,6 +159,16 @@ TEST(Store, TooSmallForOneEntryItKeepsNothing) {
   EXPECT_TRUE(Store(RoomFor(1)).Put(KeyOf(1), KeptOfOneSize()));
 }
 
+// 4 MiB is what the endpoints let through. Any key, as shards differ.
+TEST(Store, InManyShardsThereIsRoomForTheLargestMessage) {
+  for (const int64_t bytes : {8 << 20, 16 << 20, 64 << 20, 100 << 20}) {
+    SCOPED_TRACE(bytes);
+    Store store(bytes);
+    const Kept kept = KeptWith(std::string(4 << 20, 'x'));
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE(store.Put(KeyOf(i), kept));
+  }
+}
+
 TEST(Store, ShardsFillAlike) {
   constexpr int64_t kBound = 32 << 20;
   Store store(kBound);
