@@ -281,7 +281,7 @@ size_t Store::CostOf(const Outcome& outcome) {
   // The counts of a shared_ptr, which make_shared puts into the same block.
   constexpr size_t kCounts = 16;
   size_t cost = BlockOf(sizeof(Entry)) + kIndexSlot + BlockOf(kCounts + sizeof(Outcome)) +
-                HeapOf(outcome.message) + HeapOf(outcome.cf_ray);
+                HeapOf(outcome.message);
   if (outcome.error != nullptr) cost += HeapOf(*outcome.error);
   return cost;
 }

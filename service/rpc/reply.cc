@@ -98,7 +98,7 @@ void AddResponseMetadata(const Reply& reply, absl::string_view request_id,
     metadata.Add("age", absl::StrCat(absl::ToInt64Seconds(reply.age)));
     const CacheStatus& status = reply.cache_status;
     const bool kept = status.how == CacheStatus::How::kHit || status.stale_if_error;
-    if (!kept) metadata.Add("cf-ray", outcome.cf_ray);
+    if (!kept) metadata.Add("cf-ray", std::string(outcome.cf_ray.text()));
   }
   metadata.Add("x-request-id", std::string(request_id));
 }
@@ -119,7 +119,7 @@ grpc::Status StatusOf(const Outcome& outcome, absl::string_view request_id) {
   if (outcome.ok()) return grpc::Status::OK;
   const Error& error = *outcome.error;
   return grpc::Status(CodeOf(error.code), std::string(Truncated(error.message, kMostMessageBytes)),
-                      SerializedStatus(error, request_id, outcome.cf_ray));
+                      SerializedStatus(error, request_id, outcome.cf_ray.text()));
 }
 
 }  // namespace pcap_gateway

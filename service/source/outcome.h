@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "service/source/error.h"
+#include "service/source/ray.h"
 
 namespace pcap_gateway {
 
@@ -31,13 +32,13 @@ struct Outcome {
   // The finished response message, serialised. Empty with an error.
   std::string message;
   Stage stage = Stage::kMoving;
+  // HTTP status of the exchange that brought it; 0: there was none.
+  int http_status = 0;
   Run run;
   // Set: there is no answer.
   std::unique_ptr<const Error> error;
-  // HTTP status of the exchange that brought it; 0: there was none.
-  int http_status = 0;
   // Cloudflare's id of that exchange; printable ASCII, or empty.
-  std::string cf_ray;
+  Ray cf_ray;
 
   bool ok() const { return error == nullptr; }
 };

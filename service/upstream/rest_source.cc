@@ -43,11 +43,10 @@ Error ErrorOf(const TransportFailure& failure, bool caller_set_the_limit) {
 
 // A ray id is hex digits, a dash and a data center's code. Anything else is not repeated to
 // callers: it would be foreign text in their metadata.
-std::string CleanRay(absl::string_view ray) {
-  const bool clean = ray.size() <= 64 && std::all_of(ray.begin(), ray.end(), [](unsigned char c) {
-                       return absl::ascii_isalnum(c) || c == '-';
-                     });
-  return clean ? std::string(ray) : "";
+Ray CleanRay(absl::string_view ray) {
+  const bool clean = std::all_of(
+      ray.begin(), ray.end(), [](unsigned char c) { return absl::ascii_isalnum(c) || c == '-'; });
+  return clean ? Ray(ray) : Ray();
 }
 
 }  // namespace

@@ -64,7 +64,7 @@ const OutcomePtr& AnyOutcome() {
   static const OutcomePtr outcome = [] {
     auto made = std::make_shared<Outcome>();
     made->message = std::string(250, 'x');
-    made->cf_ray = "8f2b3c4d5e6f7a8b-FRA";
+    made->cf_ray = Ray("8f2b3c4d5e6f7a8b-FRA");
     return made;
   }();
   return outcome;

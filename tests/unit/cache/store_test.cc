@@ -312,7 +312,7 @@ bool MallocIsGlibcs() {
 Kept TypicalKept(int number) {
   auto outcome = std::make_shared<Outcome>();
   outcome->as_of = kNoon;
-  outcome->cf_ray = "8f2b3c4d5e6f7a8b-FRA";
+  outcome->cf_ray = Ray("8f2b3c4d5e6f7a8b-FRA");
   if (number % 10 != 0) {
     outcome->message = std::string(230 + number % 40, 'x');
   } else {

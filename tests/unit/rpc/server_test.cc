@@ -249,7 +249,7 @@ TEST_F(ServerTest, ForeignTextInMetadataDoesNotEndTheProcess) {
   auto outcome = std::make_shared<Outcome>();
   outcome->message = ResponseWith("abc");
   outcome->http_status = 200;
-  outcome->cf_ray = "evil\r\n\x01";
+  outcome->cf_ray = Ray("evil\r\n\x01");
   source.Set({.outcome = outcome, .cache_status = {.how = CacheStatus::How::kUriMiss}},
              /*at_hand=*/false);
   Start(source);

@@ -92,19 +92,19 @@ TEST_F(RestSourceTest, AnAnswerBecomesAnOutcomeOfTheTimeItWasAskedFor) {
   const Reply& reply = replies_[0];
   EXPECT_EQ(reply.outcome->message, "parsed");
   EXPECT_EQ(reply.outcome->http_status, 200);
-  EXPECT_EQ(reply.outcome->cf_ray, "8f1-AMS");
+  EXPECT_EQ(reply.outcome->cf_ray.text(), "8f1-AMS");
   EXPECT_EQ(reply.outcome->as_of, sent_at);
   EXPECT_EQ(reply.age, absl::Seconds(2));
   EXPECT_EQ(reply.cache_status.how, CacheStatus::How::kBypass);
 }
 
 TEST_F(RestSourceTest, ARayThatIsNoRayIsNotRepeated) {
-  for (const char* ray : {"8f1\x01", "8f1 AMS", "\xc3\xa9", "a,b"}) {
+  for (const char* ray : {"8f1\x01", "8f1 AMS", "\xc3\xa9", "a,b", "8f2b3c4d5e6f7a8b-LONG-AMS"}) {
     replies_.clear();
     Ask(QueryFor(1));
     loop_.RunAll();
     http_.End(http_.requests.size() - 1, HttpAnswer{.status = 200, .cf_ray = ray});
-    EXPECT_EQ(replies_.at(0).outcome->cf_ray, "") << ray;
+    EXPECT_EQ(replies_.at(0).outcome->cf_ray.text(), "") << ray;
   }
 }
 
