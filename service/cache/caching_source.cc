@@ -12,9 +12,7 @@ namespace pcap_gateway {
 namespace {
 
 Keeping KeepingOf(const Kept& kept) {
-  return {.as_of = kept.outcome->as_of,
-          .fresh_until = kept.fresh_until,
-          .ok = kept.outcome->ok()};
+  return {.as_of = kept.outcome->as_of, .fresh_until = kept.fresh_until, .ok = kept.outcome->ok()};
 }
 
 absl::Duration AgeOf(const Outcome& outcome, absl::Time now) {
@@ -44,7 +42,7 @@ struct CachingSource::Waiter {
   const absl::Duration max_age;
   const CacheStatus::How why;  // what it found in the store
   bool collapsed = false;
-  Flight* flight = nullptr;  // that it waits for; null: it has been answered, or left
+  Flight* flight = nullptr;              // that it waits for; null: it has been answered, or left
   std::list<WaiterPtr>::iterator place;  // in the flight's list
 };
 
@@ -171,9 +169,8 @@ void CachingSource::JoinNext(Flight& flight, const WaiterPtr& waiter) {
 void CachingSource::Launch(const FlightPtr& flight) {
   Query query = flight->query;
   query.deadline = absl::InfiniteFuture();
-  Ticket ticket = inner_->Ask(std::move(query), [this, flight](Reply reply) {
-    Land(flight, std::move(reply));
-  });
+  Ticket ticket = inner_->Ask(std::move(query),
+                              [this, flight](Reply reply) { Land(flight, std::move(reply)); });
   {
     const std::lock_guard lock(mutex_);
     if (!flight->over) {
@@ -193,7 +190,8 @@ void CachingSource::Land(const FlightPtr& flight, Reply reply) {
     // Everybody left. Who came after that has a flight of their own, and its newer outcome may be
     // stored already.
     if (flight->over) return;
-    const bool from_a_cache = reply.cache_status.how == CacheStatus::How::kHit;
+    const bool from_a_cache =
+        reply.cache_status.how == CacheStatus::How::kHit || reply.cache_status.stale_if_error;
     // Stored before the flight is gone, so that whoever finds no flight finds the outcome.
     const CacheStatus status = Keep(flight->key, reply.outcome, now);
     reply.cache_status.stored = status.stored;
@@ -227,6 +225,12 @@ CacheStatus CachingSource::Keep(const Key& key, OutcomePtr& outcome, absl::Time 
   const absl::Duration longest = LifetimeOf(*outcome, options_.freshness);
   if (longest <= absl::ZeroDuration()) return status;
   const std::optional<Kept> kept = store_.Peek(key);
+  // From another cache, which had heard less.
+  if (kept.has_value() && kept->outcome->ok() && outcome->as_of < kept->outcome->as_of) {
+    outcome = kept->outcome;
+    status.ttl = kept->fresh_until - now;
+    return status;
+  }
   if (kept.has_value() && FallsBehind(*outcome, *kept->outcome)) {
     outcome = Confirmed(*kept->outcome, *outcome);
     stats_.confirmed.Add();
@@ -266,8 +270,8 @@ Reply CachingSource::ReplyTo(const Waiter& waiter, const Reply& landed, absl::Ti
 std::optional<Reply> CachingSource::StaleReplyTo(const Waiter& waiter, int forward_status,
                                                  absl::Time now) {
   std::optional<Kept> kept = store_.Peek(waiter.key);
-  if (!kept.has_value() || !ServesOnError(KeepingOf(*kept), waiter.max_age, options_.freshness,
-                                          waiter.asked, now)) {
+  if (!kept.has_value() ||
+      !ServesOnError(KeepingOf(*kept), waiter.max_age, options_.freshness, waiter.asked, now)) {
     return std::nullopt;
   }
   stats_.stale_if_error.Add();

@@ -50,9 +50,9 @@ class Store {
   explicit Store(int64_t most_bytes);
   ~Store();
 
-  // Marks the entry as used. From its `refresh_at` on, one caller is told that a refresh is due, and
-  // the next one not before an eighth of what is left of the entry's freshness, or a second if that
-  // is more: a refresh that fails is not tried again by each hit.
+  // Marks the entry as used. From its `refresh_at` on, one caller is told that a refresh is due,
+  // and the next one not before an eighth of what is left of the entry's freshness, or a second if
+  // that is more: a refresh that fails is not tried again by each hit.
   std::optional<Found> Find(const Key& key, absl::Time now);
 
   // Looks without a trace: neither marks nor claims.

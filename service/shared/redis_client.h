@@ -8,8 +8,8 @@
 //
 // A command that is not answered within its timeout has failed; whatever comes later is dropped.
 // After some of those in a row, or when the connection is lost, Redis is down: commands fail at
-// once, until a new connection answers a PING. So the worst that a Redis can do to a call is to hold
-// it up for one timeout, and that for the first few calls alone.
+// once, until a new connection answers a PING. So the worst that a Redis can do to a call is to
+// hold it up for one timeout, and that for the first few calls alone.
 #ifndef PCAP_GATEWAY_SERVICE_SHARED_REDIS_CLIENT_H_
 #define PCAP_GATEWAY_SERVICE_SHARED_REDIS_CLIENT_H_
 
@@ -55,11 +55,11 @@ struct RedisReply {
 // Written by the client's thread, read by any. Failures count commands; but one of a connection
 // counts once, for whatever commands it took with it.
 struct RedisStats {
-  Counter timeouts;      // no reply in time
-  Counter connections;   // lost, refused, or spoke nonsense
-  Counter errors;        // Redis refused: out of memory, wrong password, read-only
-  Counter overloads;     // too many in flight
-  Counter skipped;       // not sent, as Redis was down
+  Counter timeouts;     // no reply in time
+  Counter connections;  // lost, refused, or spoke nonsense
+  Counter errors;       // Redis refused: out of memory, wrong password, read-only
+  Counter overloads;    // too many in flight
+  Counter skipped;      // not sent, as Redis was down
   std::atomic<bool> up{false};
 };
 

@@ -17,7 +17,7 @@ namespace pcap_gateway {
 struct RedisUrl {
   std::string host;  // name or address, an IPv6 one without brackets; empty: `path` counts
   int port = 6379;
-  std::string path;  // of a Unix socket
+  std::string path;      // of a Unix socket
   std::string user;      // empty: the default one
   std::string password;  // empty: none
   int database = 0;

@@ -11,6 +11,7 @@
 #ifndef PCAP_GATEWAY_SERVICE_SHARED_SHARED_ENTRY_H_
 #define PCAP_GATEWAY_SERVICE_SHARED_SHARED_ENTRY_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -27,8 +28,8 @@ namespace pcap_gateway {
 std::string EntryName(const Query& query, absl::string_view variant);
 
 struct SharedEntry {
-  // Its `as_of` is by Redis' clock. An answer, or NOT_FOUND.
-  OutcomePtr outcome;
+  // An answer, or NOT_FOUND. Its `as_of` is by Redis' clock. Not null.
+  std::shared_ptr<Outcome> outcome;
   // It is fresh so long, from `outcome->as_of` on.
   absl::Duration lifetime;
 };

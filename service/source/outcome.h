@@ -18,8 +18,8 @@ enum class Stage {
   kFinal,   // it will say this for ever
 };
 
-// When the thing asked about began, and when it is to end at the latest: what it says of itself, not
-// what we saw. Infinite past: it does not say.
+// When the thing asked about began, and when it is to end at the latest: what it says of itself,
+// not what we saw. Infinite past: it does not say.
 struct Run {
   absl::Time began = absl::InfinitePast();
   absl::Time ends = absl::InfinitePast();
@@ -48,13 +48,13 @@ using OutcomePtr = std::shared_ptr<const Outcome>;
 // How a reply came about, in the words of RFC 9211.
 struct CacheStatus {
   enum class How {
-    kHit,            // from a cache
-    kUriMiss,        // forwarded: nothing stored
-    kStale,          // forwarded: what is stored is too old for the server's policy
-    kRequest,        // forwarded: what is stored is too old for this caller
-    kBypass,         // forwarded: there is no cache
-    kOnlyIfCached,   // not forwarded although nothing stored would do: the caller wished it so
-    kNotForwarded,   // the call failed before that (no cache-status is sent)
+    kHit,           // from a cache
+    kUriMiss,       // forwarded: nothing stored
+    kStale,         // forwarded: what is stored is too old for the server's policy
+    kRequest,       // forwarded: what is stored is too old for this caller
+    kBypass,        // forwarded: there is no cache
+    kOnlyIfCached,  // not forwarded although nothing stored would do: the caller wished it so
+    kNotForwarded,  // the call failed before that (no cache-status is sent)
   };
   How how = How::kNotForwarded;
   bool stored = false;     // the answer was put into the store

@@ -6,6 +6,8 @@
 #ifndef PCAP_GATEWAY_TESTS_SUPPORT_FAKE_SOURCE_H_
 #define PCAP_GATEWAY_TESTS_SUPPORT_FAKE_SOURCE_H_
 
+#include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -46,6 +48,7 @@ class FakeSource final : public Source {
     const std::lock_guard lock(mutex_);
     const size_t number = questions_.size();
     questions_.push_back({std::move(query), std::move(done), clock_.Now(), false});
+    came_.notify_all();
     return Ticket([this, number] {
       {
         const std::lock_guard lock(mutex_);
@@ -65,6 +68,13 @@ class FakeSource final : public Source {
   void Fail(size_t number, absl::StatusCode code, Reason reason, int http_status) {
     Finish(number,
            {.outcome = MakeFailure(asked_at(number), Error(code, reason, "failed"), http_status)});
+  }
+
+  // False: so many questions did not come within the patience of a test.
+  [[nodiscard]] bool AwaitAsked(size_t count) {
+    std::unique_lock lock(mutex_);
+    return came_.wait_for(lock, std::chrono::seconds(20),
+                          [&] { return questions_.size() >= count; });
   }
 
   size_t asked() const {
@@ -104,6 +114,7 @@ class FakeSource final : public Source {
 
   const Clock& clock_;
   mutable std::mutex mutex_;
+  std::condition_variable came_;
   std::vector<Question> questions_;
 };
 

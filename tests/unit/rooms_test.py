@@ -32,6 +32,8 @@ KINDS = (
     (r"microhttpd\.h", "microhttpd"),
     (r"spdlog/.+", "spdlog"),
     (r"CLI/.+", "cli11"),
+    (r"hiredis/.+", "hiredis"),
+    (r"uv\.h", "uv"),
     (r"(sys|netinet|arpa)/\w+\.h|(netdb|signal|time|unistd)\.h", "posix"),
     (r"[a-z_0-9]+", "std"),
 )
@@ -42,6 +44,7 @@ ROOMS = {
     "service/mapping": {"source", "messages", "protobuf", "nlohmann"},
     "service/endpoints": {"source", "mapping", "messages", "protobuf"},
     "service/cache": {"source"},
+    "service/shared": {"source", "cache", "hiredis", "uv", "posix"},
     "service/upstream": {"source", "curl", "posix"},
     "service/rpc": {
         "source",
@@ -59,6 +62,7 @@ ROOMS = {
         "mapping",
         "endpoints",
         "cache",
+        "shared",
         "upstream",
         "rpc",
         "operations",
@@ -74,6 +78,8 @@ ONLY_IN = {
     "cli11": {"service/options.cc", "client/pcapctl.cc"},
     "curl": {"service/upstream/curl_client.cc", "client/http_get.cc"},
     "microhttpd": {"service/operations/admin_listener.cc"},
+    "hiredis": {"service/shared/redis_client.cc"},
+    "uv": {"service/shared/redis_client.cc"},
     "prometheus": {"service/operations/metrics.cc"},
     "openssl": {"service/source/credential.cc"},
 }

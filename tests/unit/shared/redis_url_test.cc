@@ -35,13 +35,31 @@ TEST(RedisUrl, MayCarryALogin) {
 }
 
 TEST(RedisUrl, IsNothingElseAndItsErrorRepeatsNothing) {
-  for (const char* text :
-       {"", "cache", "cache:6379", "redis:cache", "redis://", "redis://:canary@", "http://canary",
-        "redis://canary:0", "redis://canary:65536", "redis://canary:x", "redis://canary/x",
-        "redis://canary/-1", "redis://can ary", "redis://canary\n", "redis://canary@cache",
-        "redis://u:%4@canary", "redis://u:%00canary@cache", "redis://u:@canary", "unix://canary",
-        "unix://", "unix:///canary?db=x", "redis://[canary", "redis://[canary]",
-        "redis://canary?db=1", "rediss://canary:canary@cache"}) {
+  for (const char* text : {"",
+                           "cache",
+                           "cache:6379",
+                           "redis:cache",
+                           "redis://",
+                           "redis://:canary@",
+                           "http://canary",
+                           "redis://canary:0",
+                           "redis://canary:65536",
+                           "redis://canary:x",
+                           "redis://canary/x",
+                           "redis://canary/-1",
+                           "redis://can ary",
+                           "redis://canary\n",
+                           "redis://canary@cache",
+                           "redis://u:%4@canary",
+                           "redis://u:%00canary@cache",
+                           "redis://u:@canary",
+                           "unix://canary",
+                           "unix://",
+                           "unix:///canary?db=x",
+                           "redis://[canary",
+                           "redis://[canary]",
+                           "redis://canary?db=1",
+                           "rediss://canary:canary@cache"}) {
     const std::string read = Read(text);
     EXPECT_THAT(read, HasSubstr("redis://")) << text;
     EXPECT_THAT(read, Not(HasSubstr("canary"))) << text;

@@ -1,0 +1,254 @@
+#include "service/shared/shared_source.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "service/cache/succession.h"
+#include "service/shared/shared_entry.h"
+
+namespace pcap_gateway {
+namespace {
+
+using Kind = RedisReply::Kind;
+
+// How often a replica that waits looks whether the entry has come.
+constexpr absl::Duration kFirstPause = absl::Milliseconds(5);
+constexpr absl::Duration kLongestPause = absl::Milliseconds(50);
+
+// KEYS: entry, lock. ARGV: value, lifetime in ms, mark, token. Stores the value, unless it would
+// take a final one's place, and gives the lock back in any case.
+constexpr absl::string_view kStore = R"(
+local result = 1
+if ARGV[3] ~= 'M' or redis.call('GETRANGE', KEYS[1], 0, 0) ~= 'F' then
+  result = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+end
+if redis.call('GET', KEYS[2]) == ARGV[4] then redis.call('DEL', KEYS[2]) end
+return result)";
+
+// KEYS: lock. ARGV: token.
+constexpr absl::string_view kUnlock =
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end";
+
+// For commands whose reply changes nothing; the client counts what fails.
+constexpr auto kIgnore = [](const std::optional<RedisReply>&) {};
+
+std::string RandomName() {
+  std::random_device random;
+  return absl::StrCat(absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
+}
+
+// The reply to TIME: seconds and microseconds.
+std::optional<absl::Time> TimeFrom(const std::optional<RedisReply>& reply) {
+  if (!reply.has_value() || reply->elements.size() != 2) return std::nullopt;
+  int64_t seconds = 0;
+  int64_t micros = 0;
+  if (!absl::SimpleAtoi(reply->elements[0].text, &seconds) ||
+      !absl::SimpleAtoi(reply->elements[1].text, &micros)) {
+    return std::nullopt;
+  }
+  return absl::FromUnixSeconds(seconds) + absl::Microseconds(micros);
+}
+
+}  // namespace
+
+// The Redis client's thread only, once it is posted there.
+struct SharedSource::Question {
+  Query query;
+  Done done;  // empty: answered
+  absl::Time asked;
+  std::string name;
+  std::string lock_name;
+  std::string token;
+  bool locked = false;
+  bool waited = false;
+  bool looked = false;
+  absl::Duration pause = kFirstPause;
+  // When Redis was looked into last, by its own clock; absent: it could not be.
+  std::optional<absl::Time> redis_now;
+  // What it holds, as of our clock; no outcome: nothing.
+  OutcomePtr kept;
+  absl::Time fresh_until;
+  Ticket inner;
+
+  Keeping keeping() const {
+    return {.as_of = kept->as_of, .fresh_until = fresh_until, .ok = kept->ok()};
+  }
+};
+
+SharedSource::SharedSource(std::unique_ptr<Source> inner, std::unique_ptr<RedisClient> redis,
+                           SharedOptions options, const Clock& clock)
+    : inner_(std::move(inner)),
+      redis_(std::move(redis)),
+      options_(std::move(options)),
+      clock_(clock),
+      instance_(RandomName()) {}
+
+SharedSource::~SharedSource() = default;
+
+void SharedSource::Stop() { redis_->Stop(); }
+
+Ticket SharedSource::Ask(Query query, Done done) {
+  auto question = std::make_shared<Question>();
+  question->asked = clock_.Now();
+  question->name = EntryName(query, options_.variant);
+  question->lock_name = absl::StrCat(question->name, ":lock");
+  question->query = std::move(query);
+  question->done = std::move(done);
+  redis_->Post([this, question] { Look(question); });
+  return Ticket([this, question] { redis_->Post([this, question] { Cancel(question); }); });
+}
+
+void SharedSource::Look(const QuestionPtr& question) {
+  if (!question->done) return;  // cancelled while it waited
+  // Taken before Redis can be at it: what it says of an age was true then or later.
+  const absl::Time sent_at = clock_.Now();
+  auto value = std::make_shared<std::optional<RedisReply>>();
+  redis_->Send({"GET", question->name},
+               [value](std::optional<RedisReply> reply) { *value = std::move(reply); });
+  redis_->Send({"TIME"}, [=, this](const std::optional<RedisReply>& time) {
+    Looked(question, *std::move(value), time, sent_at);
+  });
+}
+
+void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply> value,
+                          const std::optional<RedisReply>& time, absl::Time sent_at) {
+  if (!question->done) return;
+  question->redis_now = TimeFrom(time);
+  const bool replied = value.has_value() && value->kind != Kind::kError;
+  if (!replied || !question->redis_now.has_value()) return AskInner(question);
+  if (value->kind == Kind::kText) Open(*question, value->text, sent_at);
+
+  const absl::Time now = clock_.Now();
+  if (IsHit(*question, now)) {
+    stats_.hits.Add();
+    return std::exchange(question->done, nullptr)(
+        Reply{.outcome = question->kept,
+              .cache_status = {.how = CacheStatus::How::kHit,
+                               .shared = true,
+                               .ttl = question->fresh_until - now},
+              .age = std::max(now - question->kept->as_of, absl::ZeroDuration())});
+  }
+  if (!std::exchange(question->looked, true)) stats_.misses.Add();
+  const bool alone =
+      question->query.only_if_cached || question->query.max_age <= absl::ZeroDuration();
+  if (alone || now - question->asked > options_.lock_time) return AskInner(question);
+  Lock(question);
+}
+
+// Reads what Redis holds. A clock of Redis' that was set back makes entries from the future, of
+// which nobody can say how old they are.
+void SharedSource::Open(Question& question, const std::string& value, absl::Time sent_at) {
+  std::optional<SharedEntry> entry = OpenedEntry(value, question.name, *question.query.credential);
+  const bool sound = entry.has_value() && entry->outcome->as_of <= *question.redis_now;
+  if (!sound) {
+    stats_.corrupt.Add();
+    redis_->Send({"DEL", question.name}, kIgnore);
+    question.kept = nullptr;
+    return;
+  }
+  entry->outcome->as_of = sent_at - (*question.redis_now - entry->outcome->as_of);
+  question.fresh_until = entry->outcome->as_of + entry->lifetime;
+  question.kept = std::move(entry->outcome);
+}
+
+bool SharedSource::IsHit(const Question& question, absl::Time now) const {
+  return question.kept != nullptr && FreshnessOf(question.keeping(), question.query.max_age,
+                                                 options_.freshness, now) == Freshness::kFresh;
+}
+
+void SharedSource::Lock(const QuestionPtr& question) {
+  if (question->token.empty()) question->token = absl::StrCat(instance_, "-", next_token_++);
+  const std::string milliseconds = absl::StrCat(absl::ToInt64Milliseconds(options_.lock_time));
+  redis_->Send({"SET", question->lock_name, question->token, "NX", "PX", milliseconds},
+               [=, this](const std::optional<RedisReply>& reply) {
+                 if (reply.has_value() && reply->kind == Kind::kNil) return Wait(question);
+                 question->locked = reply.has_value() && reply->kind == Kind::kText;
+                 AskInner(question);
+               });
+}
+
+void SharedSource::Wait(const QuestionPtr& question) {
+  if (!std::exchange(question->waited, true)) stats_.waits.Add();
+  redis_->After(question->pause, [=, this] { Look(question); });
+  question->pause = std::min(2 * question->pause, kLongestPause);
+}
+
+void SharedSource::AskInner(const QuestionPtr& question) {
+  if (!question->done) return Unlock(*question);  // cancelled in the meantime
+  question->inner = inner_->Ask(question->query, [this, question](Reply reply) {
+    redis_->Post([this, question, reply = std::move(reply)]() mutable {
+      Landed(question, std::move(reply));
+    });
+  });
+}
+
+void SharedSource::Landed(const QuestionPtr& question, Reply reply) {
+  question->inner = Ticket();
+  const absl::Time now = clock_.Now();
+  if (question->kept != nullptr && FallsBehind(*reply.outcome, *question->kept)) {
+    reply.outcome = Confirmed(*question->kept, *reply.outcome);
+    stats_.confirmed.Add();
+  }
+  if (question->redis_now.has_value()) {
+    reply.cache_status.how = question->kept == nullptr     ? CacheStatus::How::kUriMiss
+                             : now < question->fresh_until ? CacheStatus::How::kRequest
+                                                           : CacheStatus::How::kStale;
+  }
+  Share(*question, *reply.outcome, reply.cache_status);
+  if (!question->done) return;
+  if (question->kept != nullptr && CallsForStale(*reply.outcome) &&
+      ServesOnError(question->keeping(), question->query.max_age, options_.freshness,
+                    question->asked, now)) {
+    stats_.stale_if_error.Add();
+    reply.cache_status.stale_if_error = true;
+    reply.cache_status.forward_status = reply.outcome->http_status;
+    reply.cache_status.ttl = question->fresh_until - now;
+    reply.outcome = question->kept;
+    reply.age = std::max(now - question->kept->as_of, absl::ZeroDuration());
+  }
+  std::exchange(question->done, nullptr)(std::move(reply));
+}
+
+// Gives the others what was learnt, and the lock back.
+void SharedSource::Share(const Question& question, const Outcome& outcome, CacheStatus& status) {
+  if (!question.redis_now.has_value()) return;
+  const absl::Duration longest = LifetimeOf(outcome, options_.freshness);
+  if (TakesAway(outcome)) redis_->Send({"DEL", question.name}, kIgnore);
+  if (longest > absl::ZeroDuration()) {
+    const uint64_t seed = absl::HashOf(question.name, absl::ToUnixNanos(outcome.as_of));
+    const absl::Duration lifetime = WithJitter(longest, options_.freshness, seed);
+    const absl::Duration kept_for =
+        lifetime + (outcome.ok() ? options_.freshness.stale_if_error : absl::ZeroDuration());
+    const std::string value = SealedEntry(outcome, *question.redis_now, lifetime, question.name,
+                                          *question.query.credential);
+    const std::string milliseconds =
+        absl::StrCat(std::max<int64_t>(1, absl::ToInt64Milliseconds(kept_for)));
+    redis_->Send({"EVAL", kStore, "2", question.name, question.lock_name, value, milliseconds,
+                  absl::string_view(value).substr(0, 1), question.token},
+                 kIgnore);
+    stats_.stores.Add();
+    status.stored = true;
+    status.ttl = lifetime - std::max(clock_.Now() - outcome.as_of, absl::ZeroDuration());
+  } else {
+    Unlock(question);
+  }
+}
+
+void SharedSource::Unlock(const Question& question) {
+  if (!question.locked) return;
+  redis_->Send({"EVAL", kUnlock, "1", question.lock_name, question.token}, kIgnore);
+}
+
+void SharedSource::Cancel(const QuestionPtr& question) {
+  if (!question->done) return;
+  std::exchange(question->done, nullptr)(FailedReply(
+      Error(absl::StatusCode::kCancelled, Reason::kCancelled, "the call was cancelled")));
+  // It ends all the same, and gives the lock back.
+  question->inner.Cancel();
+}
+
+}  // namespace pcap_gateway

@@ -1,0 +1,103 @@
+// SharedSource: a Source around a Source that shares what it learns, and asks, with the other
+// replicas of the gateway, through Redis.
+//
+//   SharedSource source(std::move(rest_source), std::move(redis), {.freshness = policy}, clock);
+//
+// What Redis holds and is good enough is the answer. Else one of the replicas takes a lock, asks,
+// and stores what it got; the others wait for that. A lock expires by itself, should its holder be
+// gone; and who insists on asking anew (max_age 0) neither takes one nor waits.
+//
+// Redis is a help, never a need: where it is slow, full, wrong or gone, the question goes straight
+// on, after one command's timeout at the most (redis_client.h).
+//
+// Ages need no clocks that agree. An entry bears the time at which Redis was looked into, by Redis'
+// own clock, before its outcome was asked for; who reads it asks Redis for the time in the same
+// breath. The network's delays make an entry older by this, never younger.
+#ifndef PCAP_GATEWAY_SERVICE_SHARED_SHARED_SOURCE_H_
+#define PCAP_GATEWAY_SERVICE_SHARED_SHARED_SOURCE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "service/cache/freshness.h"
+#include "service/shared/redis_client.h"
+#include "service/source/clock.h"
+#include "service/source/counter.h"
+#include "service/source/source.h"
+
+namespace pcap_gateway {
+
+struct SharedOptions {
+  FreshnessPolicy freshness;
+  // How long a replica may take to ask before another one does. Longer than most answers take.
+  absl::Duration lock_time = absl::Seconds(10);
+  // Gateways that differ in it share nothing: see EntryName.
+  std::string variant;
+};
+
+// Every question is one hit or one miss, unless Redis could not be asked.
+struct SharedStats {
+  Counter hits;            // answered by Redis
+  Counter misses;          // Redis held nothing that would do
+  Counter waits;           // of the misses: another replica was asking
+  Counter stores;          // outcomes given to Redis
+  Counter corrupt;         // entries that were none
+  Counter stale_if_error;  // given stale, as asking failed
+  Counter confirmed;       // answers that fell behind a final one, and confirmed it
+};
+
+// Thread-safe. Its state belongs to the Redis client's thread.
+class SharedSource final : public Source {
+ public:
+  // The clock outlives it.
+  SharedSource(std::unique_ptr<Source> inner, std::unique_ptr<RedisClient> redis,
+               SharedOptions options, const Clock& clock);
+
+  // Nothing may be asked any more, and Stop have been called.
+  ~SharedSource() override;
+
+  // Stops Redis. What is still open goes straight to `inner`, whose answers are passed on. Once
+  // callers are gone, and before `inner` is stopped.
+  void Stop();
+
+  // Redis is never asked while a caller's thread waits.
+  std::optional<Reply> AtHand(const Query&) override { return std::nullopt; }
+
+  // `done` runs on the Redis client's thread.
+  Ticket Ask(Query query, Done done) override;
+
+  const SharedStats& stats() const { return stats_; }
+  const RedisStats& redis_stats() const { return redis_->stats(); }
+
+ private:
+  struct Question;
+  using QuestionPtr = std::shared_ptr<Question>;
+
+  void Look(const QuestionPtr& question);
+  void Looked(const QuestionPtr& question, std::optional<RedisReply> value,
+              const std::optional<RedisReply>& time, absl::Time sent_at);
+  void Open(Question& question, const std::string& value, absl::Time sent_at);
+  bool IsHit(const Question& question, absl::Time now) const;
+  void Lock(const QuestionPtr& question);
+  void Wait(const QuestionPtr& question);
+  void AskInner(const QuestionPtr& question);
+  void Landed(const QuestionPtr& question, Reply reply);
+  void Share(const Question& question, const Outcome& outcome, CacheStatus& status);
+  void Unlock(const Question& question);
+  void Cancel(const QuestionPtr& question);
+
+  const std::unique_ptr<Source> inner_;
+  const std::unique_ptr<RedisClient> redis_;
+  const SharedOptions options_;
+  const Clock& clock_;
+  const std::string instance_;  // in the tokens of this replica's locks
+  uint64_t next_token_ = 0;
+  SharedStats stats_;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_SHARED_SHARED_SOURCE_H_

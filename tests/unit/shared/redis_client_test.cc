@@ -1,0 +1,279 @@
+#include "service/shared/redis_client.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "tests/support/event.h"
+#include "tests/support/redis_server.h"
+
+namespace pcap_gateway {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using Kind = RedisReply::Kind;
+
+// What a client logs, to be waited for.
+class Log {
+ public:
+  std::function<void(const std::string&)> Sink() {
+    return [this](const std::string& line) {
+      const std::lock_guard lock(mutex_);
+      text_ += line + "\n";
+      changed_.notify_all();
+    };
+  }
+  [[nodiscard]] bool Await(const std::string& text) {
+    std::unique_lock lock(mutex_);
+    const bool came = changed_.wait_for(lock, std::chrono::seconds(20), [&] {
+      return text_.find(text, seen_) != std::string::npos;
+    });
+    if (came) seen_ = text_.find(text, seen_) + text.size();
+    return came;
+  }
+  std::string text() const {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string text_;
+  size_t seen_ = 0;  // what was awaited up to here
+};
+
+class RedisClientTest : public testing::Test {
+ protected:
+  void StartClient(const std::string& url, RedisOptions options = {}) {
+    options.url = *RedisUrlFrom(url);
+    options.command_timeout = options.command_timeout == absl::Milliseconds(5)
+                                  ? absl::Seconds(10)  // where it is not what the test is about
+                                  : options.command_timeout;
+    options.reconnect_after = absl::Milliseconds(10);
+    options.log = log_.Sink();
+    client_ = *RedisClient::Start(options);
+  }
+
+  std::optional<RedisReply> Send(std::vector<std::string> arguments) {
+    std::promise<std::optional<RedisReply>> reply;
+    client_->Post([&] {
+      client_->Send({arguments.begin(), arguments.end()},
+                    [&](std::optional<RedisReply> its) { reply.set_value(std::move(its)); });
+    });
+    return reply.get_future().get();
+  }
+
+  Log log_;
+  RedisServer server_;
+  std::unique_ptr<RedisClient> client_;
+};
+
+TEST_F(RedisClientTest, SendsCommandsAndGivesTheirReplies) {
+  StartClient(server_.url());
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  EXPECT_TRUE(client_->stats().up);
+  EXPECT_EQ(Send({"SET", "a", std::string("b\0c", 3)})->text, "OK");
+  EXPECT_EQ(Send({"GET", "a"})->text, std::string("b\0c", 3));
+  EXPECT_EQ(Send({"GET", "none"})->kind, Kind::kNil);
+  EXPECT_EQ(Send({"INCR", "n"})->integer, 1);
+  EXPECT_EQ(Send({"TIME"})->elements.size(), 2u);
+  EXPECT_EQ(Send({"NONSENSE"})->kind, Kind::kError);
+  EXPECT_EQ(client_->stats().errors.Value(), 1u);
+}
+
+TEST_F(RedisClientTest, ChoosesItsDatabase) {
+  StartClient(server_.url() + "?db=3");
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  Send({"SET", "a", "b"});
+  EXPECT_EQ(server_.Cli({"GET", "a"}), "(nil)");
+}
+
+TEST_F(RedisClientTest, ARedisThatIsGoneIsSkippedAndFoundAgain) {
+  StartClient(server_.url());
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  server_.Kill();
+  ASSERT_TRUE(log_.Await("Redis is down"));
+  EXPECT_FALSE(Send({"PING"}).has_value());
+  EXPECT_GE(client_->stats().connections.Value(), 1u);
+  EXPECT_GE(client_->stats().skipped.Value(), 1u);
+  EXPECT_FALSE(client_->stats().up);
+  server_.Start();
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  EXPECT_EQ(Send({"PING"})->text, "PONG");
+}
+
+TEST_F(RedisClientTest, CommandsInFlightFailWithTheConnection) {
+  StartClient(server_.url());
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  server_.Pause();
+  std::atomic<int> failed{0};
+  Event all;
+  client_->Post([&] {
+    for (int i = 0; i < 100; ++i) {
+      client_->Send({"PING"}, [&](const std::optional<RedisReply>& reply) {
+        EXPECT_FALSE(reply.has_value());
+        if (++failed == 100) all.Happen();
+      });
+    }
+    server_.Kill();
+  });
+  EXPECT_TRUE(all.Await());
+}
+
+TEST_F(RedisClientTest, ARedisThatDoesNotAnswerFailsACommandInTimeAndIsThenLeftAlone) {
+  StartClient(server_.url(), {.command_timeout = absl::Milliseconds(20),
+                              .connect_timeout = absl::Milliseconds(50),
+                              .timeouts_until_down = 2});
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  server_.Pause();
+  EXPECT_FALSE(Send({"PING"}).has_value());
+  EXPECT_EQ(client_->stats().timeouts.Value(), 1u);
+  EXPECT_FALSE(Send({"PING"}).has_value());
+  ASSERT_TRUE(log_.Await("Redis is down: it does not answer"));
+  EXPECT_FALSE(Send({"PING"}).has_value());
+  EXPECT_EQ(client_->stats().timeouts.Value(), 2u);
+  EXPECT_GE(client_->stats().skipped.Value(), 1u);
+  server_.Continue();
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  EXPECT_TRUE(Send({"PING"}).has_value());
+}
+
+// The reply to a command that has timed out is nobody else's.
+TEST_F(RedisClientTest, ALateReplyIsDropped) {
+  StartClient(server_.url(), {.command_timeout = absl::Milliseconds(20), .timeouts_until_down = 9});
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  server_.Cli({"SET", "late", "late"});
+  server_.Cli({"SET", "later", "later"});
+  server_.Pause();
+  EXPECT_FALSE(Send({"GET", "late"}).has_value());
+  server_.Continue();
+  std::optional<RedisReply> reply;
+  for (int i = 0; i < 9 && !reply.has_value(); ++i) reply = Send({"GET", "later"});
+  ASSERT_TRUE(reply.has_value());
+  EXPECT_EQ(reply->text, "later");
+}
+
+TEST_F(RedisClientTest, MoreInFlightThanAreAllowedFailAtOnce) {
+  StartClient(server_.url(), {.most_in_flight = 2});
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  std::atomic<int> failed{0};
+  Event both;
+  std::atomic<int> answered{0};
+  client_->Post([&] {
+    for (int i = 0; i < 5; ++i) {
+      client_->Send({"PING"}, [&](const std::optional<RedisReply>& reply) {
+        if (!reply.has_value())
+          ++failed;
+        else if (++answered == 2)
+          both.Happen();
+      });
+    }
+    EXPECT_EQ(failed, 3);
+  });
+  EXPECT_TRUE(both.Await());
+  EXPECT_EQ(client_->stats().overloads.Value(), 3u);
+}
+
+TEST_F(RedisClientTest, LogsInAndSaysSoWhereItCannot) {
+  server_.Cli({"CONFIG", "SET", "requirepass", "right"});
+  StartClient("unix://:right@" + server_.socket());
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  StartClient("unix://:canary@" + server_.socket());
+  ASSERT_TRUE(log_.Await("Redis is down: it says WRONGPASS"));
+  StartClient(server_.url());
+  ASSERT_TRUE(log_.Await("Redis is down: it says NOAUTH"));
+  EXPECT_THAT(log_.text(), Not(HasSubstr("canary")));
+}
+
+TEST_F(RedisClientTest, NobodyThereIsToldOnce) {
+  StartClient("unix:///nonexistent/redis.sock");
+  ASSERT_TRUE(log_.Await("Redis is down: "));
+  StartClient("redis://127.0.0.1:1");
+  ASSERT_TRUE(log_.Await("Redis is down: Connection refused"));
+  StartClient("redis://name.invalid");
+  ASSERT_TRUE(log_.Await("Redis is down: its name has no address"));
+  while (client_->stats().connections.Value() < 3) std::this_thread::yield();
+  const std::string text = log_.text();
+  const std::string line = "its name has no address";
+  EXPECT_EQ(text.find(line), text.rfind(line));
+}
+
+// A server that is no Redis, over TCP.
+class OddServer {
+ public:
+  explicit OddServer(std::string says) : says_(std::move(says)) {
+    sockaddr_in address{.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address));
+    listen(socket_, 8);
+    socklen_t size = sizeof(address);
+    getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] {
+      for (int client; (client = accept(socket_, nullptr, nullptr)) >= 0; close(client)) {
+        send(client, says_.data(), says_.size(), MSG_NOSIGNAL);
+        char byte;
+        (void)recv(client, &byte, 1, 0);
+      }
+    });
+  }
+  ~OddServer() {
+    shutdown(socket_, SHUT_RDWR);
+    thread_.join();
+    close(socket_);
+  }
+  std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  const std::string says_;
+  const int socket_ = socket(AF_INET, SOCK_STREAM, 0);
+  int port_ = 0;
+  std::thread thread_;
+};
+
+TEST_F(RedisClientTest, AServerThatSpeaksNonsenseIsDown) {
+  for (const std::string& says :
+       {std::string("HTTP/1.1 400 Bad Request\r\n\r\n"), std::string(1000, '\xff'),
+        std::string("$-5\r\n"), std::string("*999999999\r\n"), std::string("$99999999999999\r\nx"),
+        std::string("\r\n\r\n"), std::string("+")}) {
+    const OddServer server(says);
+    StartClient(server.url(), {.connect_timeout = absl::Milliseconds(100)});
+    ASSERT_TRUE(log_.Await("Redis is down")) << says;
+    EXPECT_FALSE(Send({"PING"}).has_value());
+    client_ = nullptr;
+  }
+}
+
+TEST_F(RedisClientTest, StoppingFailsWhatIsInFlightAndRunsWhatWaits) {
+  StartClient(server_.url());
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  server_.Pause();
+  std::atomic<int> ended{0};
+  client_->Post([&] {
+    client_->Send({"PING"}, [&](const std::optional<RedisReply>& reply) {
+      EXPECT_FALSE(reply.has_value());
+      ++ended;
+    });
+    client_->After(absl::Hours(1), [&] { ++ended; });
+  });
+  client_->Stop();
+  EXPECT_EQ(ended, 2);
+  client_->Post([&] { ++ended; });
+  EXPECT_EQ(ended, 3);
+}
+
+TEST_F(RedisClientTest, CanBeStoppedInAnyState) {
+  for (int i = 0; i < 30; ++i) StartClient(i % 2 == 0 ? server_.url() : "redis://127.0.0.1:1");
+}
+
+}  // namespace
+}  // namespace pcap_gateway

@@ -1,0 +1,491 @@
+#include "service/shared/shared_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "service/shared/shared_entry.h"
+#include "tests/support/event.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_source.h"
+#include "tests/support/queries.h"
+#include "tests/support/redis_server.h"
+
+namespace pcap_gateway {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+using How = CacheStatus::How;
+
+// Until what other threads do has come about; false: it has not, within the patience of a test.
+template <typename Condition>
+[[nodiscard]] bool Until(Condition condition) {
+  const auto give_up_at = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > give_up_at) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+// A question that was asked.
+struct Asked {
+  Event answered;
+  Reply answer;
+  Ticket ticket;
+
+  const Reply& reply() {
+    EXPECT_TRUE(answered.Await());
+    return answer;
+  }
+  std::string message() { return reply().outcome->ok() ? answer.outcome->message : "none"; }
+};
+
+// A gateway, as far as Redis sees it.
+struct Replica {
+  Replica(const RedisServer& server, const Clock& clock, SharedOptions options,
+          RedisOptions redis = {}) {
+    redis.url = *RedisUrlFrom(server.url());
+    redis.reconnect_after = absl::Milliseconds(10);
+    auto owned = std::make_unique<FakeSource>(clock);
+    upstream = owned.get();
+    source = std::make_unique<SharedSource>(std::move(owned), *RedisClient::Start(redis),
+                                            std::move(options), clock);
+  }
+  ~Replica() { source->Stop(); }
+
+  std::shared_ptr<Asked> Ask(Query query) {
+    auto asked = std::make_shared<Asked>();
+    asked->ticket = source->Ask(std::move(query), [asked](Reply reply) {
+      asked->answer = std::move(reply);
+      asked->answered.Happen();
+    });
+    return asked;
+  }
+
+  [[nodiscard]] bool AwaitUp() {
+    return Until([this] { return source->redis_stats().up.load(); });
+  }
+
+  FakeSource* upstream;
+  std::unique_ptr<SharedSource> source;
+};
+
+class SharedSourceTest : public testing::Test {
+ protected:
+  std::unique_ptr<Replica> NewReplica(SharedOptions options = {}, RedisOptions redis = {}) {
+    // Slow machines are not what these tests are about, but for those that say so.
+    if (redis.command_timeout == absl::Milliseconds(5)) redis.command_timeout = absl::Seconds(10);
+    auto replica = std::make_unique<Replica>(server_, clock_, std::move(options), std::move(redis));
+    EXPECT_TRUE(replica->AwaitUp());
+    return replica;
+  }
+
+  // What replica `by` brought about capture 1.
+  void Bring(Replica& by, const std::string& message, Stage stage = Stage::kFinal,
+             absl::Duration max_age = absl::ZeroDuration()) {
+    const size_t number = by.upstream->asked();
+    const auto asked = by.Ask(QueryFor(1, max_age));
+    ASSERT_TRUE(by.upstream->AwaitAsked(number + 1));
+    by.upstream->Answer(number, message, stage);
+    asked->reply();
+    ASSERT_TRUE(Until([&] { return !Entries().empty(); }));
+  }
+
+  // The names of Redis' entries, without locks.
+  std::vector<std::string> Entries() const {
+    std::vector<std::string> names =
+        absl::StrSplit(server_.Cli({"KEYS", "*"}), '\n', absl::SkipEmpty());
+    std::erase_if(names, [](const std::string& name) { return name.ends_with(":lock"); });
+    return names;
+  }
+
+  FakeClock clock_;
+  RedisServer server_;
+};
+
+TEST_F(SharedSourceTest, WhatOneReplicaHasLearntTheOthersAreTold) {
+  const auto one = NewReplica(), other = NewReplica();
+  const auto asked = one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  one->upstream->Answer(0, "capture");
+  EXPECT_EQ(asked->message(), "capture");
+  EXPECT_EQ(asked->reply().cache_status.how, How::kUriMiss);
+  EXPECT_TRUE(asked->reply().cache_status.stored);
+
+  const auto shared = other->Ask(QueryFor(1));
+  EXPECT_EQ(shared->message(), "capture");
+  const CacheStatus& status = shared->reply().cache_status;
+  EXPECT_EQ(status.how, How::kHit);
+  EXPECT_TRUE(status.shared);
+  EXPECT_GT(*status.ttl, absl::Hours(20));
+  EXPECT_EQ(other->upstream->asked(), 0u);
+  EXPECT_EQ(other->source->stats().hits.Value(), 1u);
+}
+
+TEST_F(SharedSourceTest, AnEntryIsNeverYoungerThanItsOutcome) {
+  const auto one = NewReplica(), other = NewReplica();
+  Bring(*one, "capture");
+  const absl::Time came = absl::Now();
+  const absl::Time sent_at = clock_.Now();
+  const auto first = other->Ask(QueryFor(1));
+  const absl::Duration age = first->reply().age;
+  EXPECT_GT(age, absl::ZeroDuration());
+  EXPECT_EQ(first->reply().outcome->as_of, sent_at - age);
+  // Real time passes for Redis; the age grows by as much.
+  ASSERT_TRUE(Until([&] { return absl::Now() > came + absl::Milliseconds(20); }));
+  EXPECT_GE(other->Ask(QueryFor(1))->reply().age, age + absl::Milliseconds(15));
+}
+
+TEST_F(SharedSourceTest, OneAsksAndTheOthersWait) {
+  const auto one = NewReplica(), other = NewReplica();
+  const auto first = one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  std::vector<std::shared_ptr<Asked>> others;
+  for (int i = 0; i < 50; ++i) others.push_back(other->Ask(QueryFor(1)));
+  ASSERT_TRUE(Until([&] { return other->source->stats().waits.Value() == 50; }));
+  one->upstream->Answer(0, "capture");
+  EXPECT_EQ(first->message(), "capture");
+  for (const auto& asked : others) EXPECT_EQ(asked->message(), "capture");
+  EXPECT_EQ(other->upstream->asked(), 0u);
+}
+
+TEST_F(SharedSourceTest, AFailureIsNotSharedTheNextOneAsks) {
+  const auto one = NewReplica(), other = NewReplica();
+  const auto first = one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  const auto second = other->Ask(QueryFor(1));
+  ASSERT_TRUE(Until([&] { return other->source->stats().waits.Value() == 1; }));
+  one->upstream->Fail(0, absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 503);
+  EXPECT_FALSE(first->reply().outcome->ok());
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  other->upstream->Answer(0, "capture");
+  EXPECT_EQ(second->message(), "capture");
+}
+
+TEST_F(SharedSourceTest, WhoLeavesGivesTheLockBack) {
+  const auto one = NewReplica(), other = NewReplica();
+  const auto first = one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  const auto second = other->Ask(QueryFor(1));
+  ASSERT_TRUE(Until([&] { return other->source->stats().waits.Value() == 1; }));
+  first->ticket.Cancel();
+  EXPECT_EQ(first->reply().outcome->error->reason, Reason::kCancelled);
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  EXPECT_TRUE(one->upstream->cancelled(0));
+  other->upstream->Answer(0, "capture");
+  EXPECT_EQ(second->message(), "capture");
+}
+
+TEST_F(SharedSourceTest, WhoWaitsMayLeave) {
+  const auto one = NewReplica(), other = NewReplica();
+  one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  const auto second = other->Ask(QueryFor(1));
+  ASSERT_TRUE(Until([&] { return other->source->stats().waits.Value() == 1; }));
+  second->ticket.Cancel();
+  EXPECT_EQ(second->reply().outcome->error->reason, Reason::kCancelled);
+  EXPECT_EQ(other->upstream->asked(), 0u);
+  one->upstream->Answer(0, "capture");
+}
+
+TEST_F(SharedSourceTest, ALockWhoseHolderIsGoneExpires) {
+  const SharedOptions options{.lock_time = absl::Milliseconds(50)};
+  const auto one = NewReplica(options), other = NewReplica(options);
+  one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));  // and never answered
+  const auto second = other->Ask(QueryFor(1));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  other->upstream->Answer(0, "capture");
+  EXPECT_EQ(second->message(), "capture");
+  one->upstream->Answer(0, "late");
+}
+
+TEST_F(SharedSourceTest, ARedisThatDiesHoldsUpNobody) {
+  const auto one = NewReplica(), other = NewReplica();
+  const auto first = one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  const auto second = other->Ask(QueryFor(1));
+  ASSERT_TRUE(Until([&] { return other->source->stats().waits.Value() == 1; }));
+  server_.Kill();
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  other->upstream->Answer(0, "capture");
+  one->upstream->Answer(0, "capture");
+  EXPECT_EQ(first->message(), "capture");
+  EXPECT_EQ(second->message(), "capture");
+
+  ASSERT_TRUE(Until([&] { return !one->source->redis_stats().up; }));
+  const auto third = one->Ask(QueryFor(2));
+  ASSERT_TRUE(one->upstream->AwaitAsked(2));
+  one->upstream->Answer(1, "another");
+  EXPECT_EQ(third->message(), "another");
+  EXPECT_FALSE(third->reply().cache_status.stored);
+
+  server_.Start();
+  ASSERT_TRUE(one->AwaitUp());
+  Bring(*one, "again");
+}
+
+TEST_F(SharedSourceTest, ARedisThatDoesNotAnswerIsNotWaitedForLong) {
+  const auto replica =
+      NewReplica({}, {.command_timeout = absl::Milliseconds(6), .timeouts_until_down = 1000});
+  server_.Pause();
+  const auto asked = replica->Ask(QueryFor(1));
+  ASSERT_TRUE(replica->upstream->AwaitAsked(1));
+  replica->upstream->Answer(0, "capture");
+  EXPECT_EQ(asked->message(), "capture");
+  EXPECT_GE(replica->source->redis_stats().timeouts.Value(), 1u);
+  server_.Continue();
+}
+
+TEST_F(SharedSourceTest, AFullRedisHoldsUpNobody) {
+  const auto replica = NewReplica();
+  server_.Cli({"CONFIG", "SET", "maxmemory-policy", "noeviction"});
+  server_.Cli({"CONFIG", "SET", "maxmemory", "1"});
+  for (int i = 0; i < 3; ++i) {
+    const auto asked = replica->Ask(QueryFor(i));
+    ASSERT_TRUE(replica->upstream->AwaitAsked(i + 1));
+    replica->upstream->Answer(i, "capture");
+    EXPECT_EQ(asked->message(), "capture");
+  }
+  EXPECT_GE(replica->source->redis_stats().errors.Value(), 3u);
+}
+
+TEST_F(SharedSourceTest, ALockThatWasTakenWhenRedisBecameFullIsGivenBack) {
+  const auto one = NewReplica(), other = NewReplica();
+  one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  server_.Cli({"CONFIG", "SET", "maxmemory", "1"});
+  one->upstream->Answer(0, "capture");
+  EXPECT_TRUE(Until([&] { return server_.Cli({"DBSIZE"}) == "0"; }));
+}
+
+TEST_F(SharedSourceTest, WhatIsNoEntryOfOursIsAMissAndGoes) {
+  const auto one = NewReplica(), other = NewReplica();
+  Bring(*one, "capture");
+  const std::string name = Entries().at(0);
+  const std::string good = server_.Cli({"GET", name});
+  std::string changed = good;
+  changed.back() ^= 1;
+  const std::string bad[] = {
+      "", "F", changed, good.substr(0, good.size() - 1), "nonsense", std::string(100'000, 'F')};
+  for (size_t i = 0; i < std::size(bad); ++i) {
+    server_.Cli({"SET", name, bad[i]});
+    const auto asked = other->Ask(QueryFor(1));
+    ASSERT_TRUE(other->upstream->AwaitAsked(i + 1));
+    other->upstream->Answer(i, "mended", Stage::kMoving);
+    EXPECT_EQ(asked->message(), "mended");
+    EXPECT_EQ(other->source->stats().corrupt.Value(), i + 1);
+    // A mark that was forged does not keep a true entry out.
+    ASSERT_TRUE(Until([&] { return server_.Cli({"GET", name})[0] == kMovingMark; }));
+  }
+}
+
+TEST_F(SharedSourceTest, AKeyOfAnotherTypeHoldsUpNobody) {
+  const auto one = NewReplica(), other = NewReplica();
+  Bring(*one, "capture");
+  const std::string name = Entries().at(0);
+  server_.Cli({"DEL", name});
+  server_.Cli({"LPUSH", name, "odd"});
+  const auto asked = other->Ask(QueryFor(1));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  other->upstream->Answer(0, "capture");
+  EXPECT_EQ(asked->message(), "capture");
+}
+
+TEST_F(SharedSourceTest, AnEntryUnderAnothersNameIsAMiss) {
+  const auto one = NewReplica(), other = NewReplica();
+  Bring(*one, "capture");
+  Query query = QueryFor(1);
+  query.credential = TestCredential("another");
+  server_.Cli({"COPY", Entries().at(0), EntryName(query, "")});
+  const auto asked = other->Ask(query);
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  other->upstream->Answer(0, "its own");
+  EXPECT_EQ(asked->message(), "its own");
+  EXPECT_EQ(other->source->stats().corrupt.Value(), 1u);
+}
+
+TEST_F(SharedSourceTest, CredentialsAndVariantsShareNothing) {
+  const auto one = NewReplica({.variant = "hidden"}), other = NewReplica({.variant = "shown"});
+  Bring(*one, "capture");
+  const auto of_the_other_variant = other->Ask(QueryFor(1));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  Query query = QueryFor(1);
+  query.credential = TestCredential("another");
+  const auto of_the_other_credential = one->Ask(query);
+  ASSERT_TRUE(one->upstream->AwaitAsked(2));
+  other->upstream->Answer(0, "a");
+  one->upstream->Answer(1, "b");
+  EXPECT_EQ(of_the_other_variant->message(), "a");
+  EXPECT_EQ(of_the_other_credential->message(), "b");
+}
+
+TEST_F(SharedSourceTest, RedisSeesNeitherCredentialsNorIds) {
+  const auto replica = NewReplica();
+  Bring(*replica, "capture");
+  const Query query = QueryFor(1);
+  const std::string seen = Entries().at(0) + server_.Cli({"GET", Entries().at(0)});
+  for (const std::string& secret :
+       {std::string("test-token"), query.account.ToString(), query.resource.ToString(),
+        std::string(query.credential->partition().begin(), query.credential->partition().end())}) {
+    EXPECT_THAT(seen, Not(HasSubstr(secret)));
+  }
+}
+
+TEST_F(SharedSourceTest, AFinalEntryStaysFinal) {
+  const auto one = NewReplica(), other = NewReplica();
+  // The other one has looked, and found nothing, when the first one stores the end.
+  const auto late = other->Ask(QueryFor(1, absl::ZeroDuration()));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  Bring(*one, "the end");
+  other->upstream->Answer(0, "before the end", Stage::kMoving);
+  late->reply();
+  EXPECT_EQ(NewReplica()->Ask(QueryFor(1))->message(), "the end");
+}
+
+TEST_F(SharedSourceTest, WhoIsToldOfTheEndIsNotToldOfAnythingBefore) {
+  const auto one = NewReplica(), other = NewReplica();
+  Bring(*one, "the end");
+  const auto asked = other->Ask(QueryFor(1, absl::ZeroDuration()));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  const absl::Time asked_at = clock_.Now();
+  clock_.Advance(absl::Seconds(1));
+  other->upstream->Answer(0, "before the end", Stage::kMoving);
+  EXPECT_EQ(asked->message(), "the end");
+  EXPECT_EQ(asked->reply().outcome->as_of, asked_at);
+  EXPECT_EQ(other->source->stats().confirmed.Value(), 1u);
+}
+
+TEST_F(SharedSourceTest, MaxAge0AsksAnewAndWaitsForNobody) {
+  const auto one = NewReplica(), other = NewReplica();
+  Bring(*one, "capture");
+  one->Ask(QueryFor(2));
+  ASSERT_TRUE(one->upstream->AwaitAsked(2));
+  for (int resource = 1; resource <= 2; ++resource) {
+    const auto asked = other->Ask(QueryFor(resource, absl::ZeroDuration()));
+    ASSERT_TRUE(other->upstream->AwaitAsked(resource));
+    other->upstream->Answer(resource - 1, "newer");
+    EXPECT_EQ(asked->message(), "newer");
+  }
+  EXPECT_EQ(other->source->stats().waits.Value(), 0u);
+  one->upstream->Answer(1, "capture");
+}
+
+TEST_F(SharedSourceTest, AnEntryOlderThanMaxAgeIsAMiss) {
+  const auto one = NewReplica(), other = NewReplica();
+  Bring(*one, "capture");
+  EXPECT_EQ(other->Ask(QueryFor(1, absl::Hours(1)))->message(), "capture");
+  const auto asked = other->Ask(QueryFor(1, absl::Nanoseconds(1)));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  other->upstream->Answer(0, "newer");
+  EXPECT_EQ(asked->message(), "newer");
+  EXPECT_EQ(asked->reply().cache_status.how, How::kRequest);
+}
+
+constexpr FreshnessPolicy kStaleAtOnce{.moving_lifetime = absl::Microseconds(1),
+                                       .longest_moving_lifetime = absl::Microseconds(1)};
+
+TEST_F(SharedSourceTest, WhatIsStaleIsGivenWhenAskingFails) {
+  const auto one = NewReplica({.freshness = kStaleAtOnce});
+  const auto other = NewReplica({.freshness = kStaleAtOnce});
+  Bring(*one, "stale", Stage::kMoving);
+  const auto asked = other->Ask(QueryFor(1));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  other->upstream->Fail(0, absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 503);
+  EXPECT_EQ(asked->message(), "stale");
+  EXPECT_TRUE(asked->reply().cache_status.stale_if_error);
+  EXPECT_EQ(asked->reply().cache_status.forward_status, 503);
+  EXPECT_EQ(asked->reply().cache_status.how, How::kStale);
+  EXPECT_LT(*asked->reply().cache_status.ttl, absl::ZeroDuration());
+}
+
+TEST_F(SharedSourceTest, WhatIsStaleIsNotGivenToWhoAcceptsNoneNorInsteadOfARefusal) {
+  const auto one = NewReplica({.freshness = kStaleAtOnce});
+  const auto other = NewReplica({.freshness = kStaleAtOnce});
+  Bring(*one, "stale", Stage::kMoving);
+  const auto insisting = other->Ask(QueryFor(1, absl::ZeroDuration()));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  other->upstream->Fail(0, absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 503);
+  EXPECT_EQ(insisting->message(), "none");
+  const auto refused = other->Ask(QueryFor(1));
+  ASSERT_TRUE(other->upstream->AwaitAsked(2));
+  other->upstream->Fail(1, absl::StatusCode::kInvalidArgument, Reason::kUpstreamBadRequest, 400);
+  EXPECT_EQ(refused->message(), "none");
+}
+
+TEST_F(SharedSourceTest, ACredentialThatLostItsAccessLosesWhatItHad) {
+  const auto replica = NewReplica();
+  Bring(*replica, "capture");
+  const auto asked = replica->Ask(QueryFor(1, absl::ZeroDuration()));
+  ASSERT_TRUE(replica->upstream->AwaitAsked(2));
+  replica->upstream->Fail(1, absl::StatusCode::kPermissionDenied, Reason::kUpstreamPermissionDenied,
+                          403);
+  EXPECT_EQ(asked->message(), "none");
+  EXPECT_TRUE(Until([&] { return Entries().empty(); }));
+}
+
+TEST_F(SharedSourceTest, A404IsSharedToo) {
+  const auto one = NewReplica(), other = NewReplica();
+  const auto asked = one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  one->upstream->Fail(0, absl::StatusCode::kNotFound, Reason::kPcapNotFound, 404);
+  EXPECT_EQ(asked->message(), "none");
+  const auto shared = other->Ask(QueryFor(1));
+  EXPECT_EQ(shared->reply().outcome->error->reason, Reason::kPcapNotFound);
+  EXPECT_TRUE(shared->reply().cache_status.shared);
+}
+
+TEST_F(SharedSourceTest, OnlyIfCachedLooksIntoRedisToo) {
+  const auto one = NewReplica(), other = NewReplica();
+  Bring(*one, "capture");
+  Query query = QueryFor(1);
+  query.only_if_cached = true;
+  EXPECT_EQ(other->Ask(query)->message(), "capture");
+  query.resource = NumberedId(2);
+  const auto asked = other->Ask(query);
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  EXPECT_TRUE(other->upstream->query(0).only_if_cached);  // which refuses it
+  other->upstream->Fail(0, absl::StatusCode::kFailedPrecondition, Reason::kNotCached, 0);
+  EXPECT_EQ(asked->message(), "none");
+}
+
+// Redis' clock was set back.
+TEST_F(SharedSourceTest, AnEntryFromTheFutureIsAMiss) {
+  const auto replica = NewReplica();
+  const Query query = QueryFor(1);
+  const std::string name = EntryName(query, "");
+  const OutcomePtr outcome = MakeOutcome(clock_.Now(), "future", Stage::kFinal);
+  server_.Cli({"SET", name,
+               SealedEntry(*outcome, absl::Now() + absl::Hours(1), absl::Hours(9), name,
+                           *query.credential)});
+  const auto asked = replica->Ask(query);
+  ASSERT_TRUE(replica->upstream->AwaitAsked(1));
+  replica->upstream->Answer(0, "present");
+  EXPECT_EQ(asked->message(), "present");
+}
+
+TEST_F(SharedSourceTest, StoppingPassesOnWhatIsOpen) {
+  auto one = NewReplica(), other = NewReplica();
+  one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  const auto second = other->Ask(QueryFor(1));
+  ASSERT_TRUE(Until([&] { return other->source->stats().waits.Value() == 1; }));
+  other->source->Stop();
+  ASSERT_EQ(other->upstream->asked(), 1u);
+  other->upstream->Answer(0, "capture");
+  EXPECT_EQ(second->message(), "capture");
+  one->source->Stop();
+  one->upstream->Answer(0, "capture");
+}
+
+}  // namespace
+}  // namespace pcap_gateway
