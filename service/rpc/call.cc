@@ -113,8 +113,8 @@ void Call::Over(bool) {
   EventIsOver();
 }
 
-// The first reason to end wins. The source then replies with CANCELLED, or with what it had just
-// got.
+// The first reason to end wins. The source then replies with CANCELLED, or with what it has: an
+// answer that it had just got, or a stale one.
 void Call::EndEarly(Ending ending) {
   if (!waiting_ || ending_ != Ending::kNone) return;
   ending_ = ending;
@@ -126,8 +126,12 @@ void Call::Receive(Reply reply) {
   environment_.stats.waiting.fetch_sub(1, std::memory_order_relaxed);
   if (alarm_.has_value()) alarm_->Cancel();
   const Outcome& outcome = *reply.outcome;
-  if (ending_ == Ending::kDeadline && !outcome.ok() &&
-      outcome.error->code == absl::StatusCode::kCancelled) {
+  if (ending_ == Ending::kCancelled) {
+    // Nobody is there to take an answer, so none is to be counted as given.
+    reply = FailedReply(
+        Error(absl::StatusCode::kCancelled, Reason::kCancelled, "the caller cancelled the call"));
+  } else if (ending_ == Ending::kDeadline && !outcome.ok() &&
+             outcome.error->code == absl::StatusCode::kCancelled) {
     reply = FailedReply(Error(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
                               "the call's deadline passed before Cloudflare answered"));
   }

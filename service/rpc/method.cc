@@ -6,17 +6,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "service/endpoints/get_pcap.h"
+#include "service/rpc/message_bytes.h"
 #include "service/rpc/request_fields.h"
 
 namespace pcap_gateway {
 namespace {
-
-// Requests are small and come in one slice; one that came in more is put together first.
-bool ParseBytes(const grpc::ByteBuffer& bytes, google::protobuf::Message& message) {
-  grpc::Slice slice;
-  if (!bytes.TrySingleSlice(&slice).ok() && !bytes.DumpToSingleSlice(&slice).ok()) return false;
-  return message.ParseFromArray(slice.begin(), static_cast<int>(slice.size()));
-}
 
 // The request as a message; null: it is none. Lives until the thread's next call.
 template <typename Request>

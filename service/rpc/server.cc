@@ -2,9 +2,9 @@
 
 #include <grpc/grpc.h>
 #include <grpc/support/log.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <chrono>
@@ -19,8 +19,11 @@
 #include "grpc/health/v1/health.pb.h"
 #include "service/rpc/call.h"
 #include "service/rpc/call_queue.h"
+#include "service/rpc/health.h"
 #include "service/rpc/method.h"
-#include "service/rpc/reflection_v1.h"
+#include "service/rpc/open_streams.h"
+#include "service/rpc/reflection.h"
+#include "service/rpc/stream.h"
 
 namespace pcap_gateway {
 namespace {
@@ -33,6 +36,8 @@ constexpr int kMostRequestBytes = 64 << 10;
 // So many calls of a method can come to a queue at once without waiting for its thread to ask for
 // another.
 constexpr int kCallsAskedFor = 64;
+// Health checks and reflection are not that many.
+constexpr int kStreamsAskedFor = 4;
 
 constexpr absl::Duration kQuietBeforeEnd = absl::Milliseconds(500);
 
@@ -60,11 +65,22 @@ constexpr ChannelArgument kChannelArguments[] = {
     {GRPC_ARG_MAX_CONNECTION_IDLE_MS, 15 * 60'000},
 };
 
-std::vector<std::string> ReflectedServices() {
-  // gRPC's own health service has no descriptor in our pool unless it is linked in.
-  return {kServiceName,
-          grpc::health::v1::HealthCheckRequest::descriptor()->file()->service(0)->full_name(),
-          "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"};
+std::vector<std::string> ServicesToList() {
+  // Its name from its descriptor, so that this is linked in.
+  std::vector<std::string> services = {
+      kServiceName,
+      grpc::health::v1::HealthCheckRequest::descriptor()->file()->service(0)->full_name()};
+  for (std::string& service : ReflectionServices()) services.push_back(std::move(service));
+  return services;
+}
+
+// How many threads of ours can run at once. The machine may have more cores than this process (a
+// container's cpuset, taskset).
+unsigned UsableCores() {
+  cpu_set_t cores;
+  // Fails on a machine of more than 1024.
+  if (sched_getaffinity(0, sizeof(cores), &cores) == 0) return CPU_COUNT(&cores);
+  return std::max(1u, std::thread::hardware_concurrency());
 }
 
 // What gRPC must be told once, before its first use.
@@ -75,16 +91,6 @@ void PrepareGrpc() {
     if (std::getenv("GRPC_VERBOSITY") == nullptr) {
       gpr_set_log_function([](gpr_log_func_args*) {});
     }
-    grpc::EnableDefaultHealthCheckService(true);
-    return true;
-  }();
-  (void)done;
-}
-
-// grpc.reflection.v1alpha, from gRPC itself: for all servers of the process that start after this.
-void AddReflectionV1Alpha() {
-  static const bool done = [] {
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     return true;
   }();
   (void)done;
@@ -95,14 +101,30 @@ void AddReflectionV1Alpha() {
 struct Server::Parts {
   Parts(Source& source, const ServerOptions& options)
       : defaults{options.service_credential, options.default_account_id},
-        environment{service, source, defaults, stats},
-        reflection(ReflectedServices()) {}
+        environment{service, source, defaults, stats} {
+    health.AddMethods(methods);
+    if (options.reflection) AddReflectionMethods(services_to_list, methods);
+  }
+
+  void RefreshStreams() {
+    for (const auto& of_queue : streams) of_queue->Refresh();
+  }
+  void EndStreams() {
+    for (const auto& of_queue : streams) of_queue->End();
+  }
 
   AsyncPcapService service;
   const CallDefaults defaults;
   CallStats stats;
   const CallEnvironment environment;
-  ReflectionV1 reflection;
+
+  // All that is not the PcapService.
+  grpc::AsyncGenericService other_services;
+  Health health{{kServiceName}};
+  const std::vector<std::string> services_to_list = ServicesToList();
+  StreamMethods methods;
+  std::vector<std::unique_ptr<OpenStreams>> streams;  // of each queue
+
   std::vector<std::unique_ptr<CallQueue>> queues;
   std::unique_ptr<grpc::Server> server;  // last: it ends before what it uses
 };
@@ -110,7 +132,6 @@ struct Server::Parts {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
                                                       const ServerOptions& options) {
   PrepareGrpc();
-  if (options.reflection) AddReflectionV1Alpha();
   auto parts = std::make_unique<Parts>(source, options);
   grpc::ServerBuilder builder;
   int port = 0;
@@ -120,11 +141,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
     builder.AddChannelArgument(argument.name, argument.value);
   }
   builder.RegisterService(&parts->service);
-  if (options.reflection) builder.RegisterService(&parts->reflection);
+  builder.RegisterAsyncGenericService(&parts->other_services);
   // A queue and a thread for each core: more threads would only take turns.
-  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  const unsigned cores = UsableCores();
   for (unsigned i = 0; i < cores; ++i) {
     parts->queues.push_back(std::make_unique<CallQueue>(builder.AddCompletionQueue()));
+    parts->streams.push_back(std::make_unique<OpenStreams>(parts->other_services, parts->methods,
+                                                           *parts->queues.back()));
   }
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr || port == 0) {
@@ -132,13 +155,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
         absl::StrCat("cannot listen on ", options.listen,
                      ": the port is taken, or the address is not this machine's"));
   }
-  for (const auto& queue : parts->queues) {
-    for (int i = 0; i < kCallsAskedFor; ++i) {
-      Call::Take(parts->environment, kGetPcapMethod, *queue);
-    }
-    queue->Serve();
+  for (const auto& streams : parts->streams) {
+    CallQueue& queue = streams->queue();
+    for (int i = 0; i < kCallsAskedFor; ++i) Call::Take(parts->environment, kGetPcapMethod, queue);
+    for (int i = 0; i < kStreamsAskedFor; ++i) Stream::Take(*streams);
+    queue.Serve();
   }
-  parts->server->GetHealthCheckService()->SetServingStatus(kServiceName, true);
   const std::string host = options.listen.substr(0, options.listen.rfind(':'));
   return std::unique_ptr<Server>(new Server(std::move(parts), absl::StrCat(host, ":", port)));
 }
@@ -157,8 +179,11 @@ void Server::Drain(absl::Duration lame_duck, absl::Duration timeout,
                    const std::function<bool(absl::Duration)>& wait) {
   serving_ = false;
   grpc::Server& server = *parts_->server;
-  server.GetHealthCheckService()->SetServingStatus(false);
+  parts_->health.StopServing();
+  parts_->RefreshStreams();
   bool patient = wait(lame_duck);
+  // Health watches and reflection streams never end by themselves, and nobody is to wait for them.
+  parts_->EndStreams();
   const absl::Time give_up_at = absl::Now() + timeout;
   // Sends GOAWAY, and returns when the last call has ended.
   std::atomic<bool> ended{false};
@@ -166,8 +191,8 @@ void Server::Drain(absl::Duration lame_duck, absl::Duration timeout,
     server.Shutdown(absl::ToChronoTime(give_up_at));
     ended = true;
   });
-  // Health watches and reflection streams never end by themselves: they are ended when none of our
-  // own calls has been there for a while, in which the last answers get onto the wire.
+  // A stream whose peer does not read cannot be told its end: what is left when none of our own
+  // calls has been there for a while, in which the last answers get onto the wire, is cut off.
   absl::Duration quiet;
   while (patient && !ended && quiet < kQuietBeforeEnd) {
     constexpr absl::Duration kStep = absl::Milliseconds(10);

@@ -34,7 +34,7 @@ KINDS = (
     (r"CLI/.+", "cli11"),
     (r"hiredis/.+", "hiredis"),
     (r"uv\.h", "uv"),
-    (r"(sys|netinet|arpa)/\w+\.h|(netdb|signal|time|unistd)\.h", "posix"),
+    (r"(sys|netinet|arpa)/\w+\.h|(netdb|sched|signal|time|unistd)\.h", "posix"),
     (r"[a-z_0-9]+", "std"),
 )
 
@@ -54,6 +54,7 @@ ROOMS = {
         "google_rpc",
         "protobuf",
         "grpc",
+        "posix",
     },
     "service/operations": {"prometheus", "microhttpd", "spdlog", "posix"},
     # Options, and the one place that puts all rooms together.

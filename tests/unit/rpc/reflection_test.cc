@@ -1,4 +1,4 @@
-#include "service/rpc/reflection_v1.h"
+#include "service/rpc/reflection.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,12 +1,15 @@
-#include "service/rpc/reflection_v1.h"
+#include "service/rpc/reflection.h"
 
 #include <grpcpp/grpcpp.h>
 
+#include <memory>
 #include <set>
-#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/descriptor.pb.h"
+#include "grpc/reflection/v1alpha/reflection.pb.h"
+#include "service/rpc/message_bytes.h"
 
 namespace pcap_gateway {
 namespace {
@@ -59,31 +62,27 @@ void SetExtensionNumbers(const std::string& type, ServerReflectionResponse& resp
   }
 }
 
-// One client's stream: read, answer, read again. Owns itself.
-class Stream final
-    : public grpc::ServerBidiReactor<ServerReflectionRequest, ServerReflectionResponse> {
+// Reads, answers, reads again: a peer that does not read its answers gets no further ones made.
+class ServerReflectionInfo final : public StreamHandler {
  public:
-  explicit Stream(const std::vector<std::string>& services) : services_(services) {
-    StartRead(&request_);
+  ServerReflectionInfo(const std::vector<std::string>& services, Stream& stream)
+      : services_(services), stream_(stream) {}
+
+  void Receive(const grpc::ByteBuffer& message) override {
+    ServerReflectionRequest request;
+    if (!ParseBytes(message, request)) {
+      return stream_.Finish({grpc::StatusCode::INVALID_ARGUMENT,
+                             "the request is not a valid ServerReflectionRequest"});
+    }
+    stream_.Write(BytesOf(Reflect(request, services_)));
   }
 
-  void OnReadDone(bool ok) override {
-    if (!ok) return Finish(grpc::Status::OK);
-    response_ = Reflect(request_, services_);
-    StartWrite(&response_);
-  }
-
-  void OnWriteDone(bool ok) override {
-    if (!ok) return Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the stream is gone"));
-    StartRead(&request_);
-  }
-
-  void OnDone() override { delete this; }
+  void ReceiveEnd() override { stream_.Finish(grpc::Status::OK); }
+  void Sent() override { stream_.Read(); }
 
  private:
   const std::vector<std::string>& services_;
-  ServerReflectionRequest request_;
-  ServerReflectionResponse response_;
+  Stream& stream_;
 };
 
 }  // namespace
@@ -122,11 +121,21 @@ ServerReflectionResponse Reflect(const ServerReflectionRequest& request,
   return response;
 }
 
-ReflectionV1::ReflectionV1(std::vector<std::string> services) : services_(std::move(services)) {}
+std::vector<std::string> ReflectionServices() {
+  // From the descriptors, so that they are linked in.
+  return {ServerReflectionRequest::descriptor()->file()->service(0)->full_name(),
+          grpc::reflection::v1alpha::ServerReflectionRequest::descriptor()
+              ->file()
+              ->service(0)
+              ->full_name()};
+}
 
-grpc::ServerBidiReactor<ServerReflectionRequest, ServerReflectionResponse>*
-ReflectionV1::ServerReflectionInfo(grpc::CallbackServerContext*) {
-  return new Stream(services_);
+void AddReflectionMethods(const std::vector<std::string>& services, StreamMethods& methods) {
+  for (const std::string& service : ReflectionServices()) {
+    methods[absl::StrCat("/", service, "/ServerReflectionInfo")] = [&services](Stream& stream) {
+      return std::make_unique<ServerReflectionInfo>(services, stream);
+    };
+  }
 }
 
 }  // namespace pcap_gateway

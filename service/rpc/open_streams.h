@@ -1,0 +1,64 @@
+// OpenStreams: the streams of one queue, the methods that they may call, and the way to tell them
+// something from another thread.
+#ifndef PCAP_GATEWAY_SERVICE_RPC_OPEN_STREAMS_H_
+#define PCAP_GATEWAY_SERVICE_RPC_OPEN_STREAMS_H_
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/generic/async_generic_service.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "service/rpc/call_queue.h"
+#include "service/rpc/stream.h"
+
+namespace pcap_gateway {
+
+// By path: "/package.Service/Method". The handlers are made on the queues' threads.
+using StreamMethods =
+    absl::flat_hash_map<std::string, std::function<std::unique_ptr<StreamHandler>(Stream&)>>;
+
+// Outlives the streams; so it is destroyed after the queue.
+class OpenStreams {
+ public:
+  OpenStreams(grpc::AsyncGenericService& service, const StreamMethods& methods, CallQueue& queue);
+
+  // Any thread, while the queue is there. Soon all handlers' Refresh runs; once for several calls
+  // of this that come fast.
+  void Refresh();
+
+  // Any thread, while the queue is there. Soon all streams are finished with UNAVAILABLE; those
+  // that come later are at once.
+  void End();
+
+  // For Stream, on the queue's thread.
+  void Add(Stream& stream);
+  void Remove(Stream& stream) { open_.erase(&stream); }
+  // Null: there is no such method.
+  std::unique_ptr<StreamHandler> HandlerFor(const std::string& path, Stream& stream) const;
+  bool ending() const { return ending_.load(); }
+  CallQueue& queue() { return queue_; }
+  grpc::AsyncGenericService& service() { return service_; }
+
+ private:
+  void RefreshAll(bool ok);
+
+  grpc::AsyncGenericService& service_;
+  const StreamMethods& methods_;
+  CallQueue& queue_;
+  absl::flat_hash_set<Stream*> open_;  // the queue's thread only
+
+  std::atomic<bool> ending_{false};
+  // Set from Refresh until `refresh_` has gone off, so that the alarm is never set twice at once.
+  std::atomic<bool> refreshing_{false};
+  grpc::Alarm refresh_;
+  MethodEvent<OpenStreams, &OpenStreams::RefreshAll> refreshed_{*this};
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_RPC_OPEN_STREAMS_H_

@@ -1,0 +1,121 @@
+#include "service/rpc/stream.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include "absl/strings/str_cat.h"
+#include "service/rpc/open_streams.h"
+
+namespace pcap_gateway {
+namespace {
+
+// A path can be as long as metadata may be; what is told of it needs not.
+constexpr size_t kMostPathBytes = 200;
+
+grpc::Status Unimplemented(const std::string& path) {
+  return grpc::Status(grpc::StatusCode::UNIMPLEMENTED,
+                      absl::StrCat("unknown method ", path.substr(0, kMostPathBytes)));
+}
+
+}  // namespace
+
+void Stream::Take(OpenStreams& streams) {
+  if (streams.queue().stopping()) return;
+  auto* const stream = new Stream(streams);
+  // gRPC tells of a stream's end only if there was a stream: `ended_` comes after a good
+  // `arrived_`.
+  stream->context_.AsyncNotifyWhenDone(&stream->ended_);
+  grpc::ServerCompletionQueue* const queue = &streams.queue().queue();
+  streams.service().RequestCall(&stream->context_, &stream->peer_, queue, queue, &stream->arrived_);
+}
+
+void Stream::Arrived(bool ok) {
+  if (!ok) {
+    delete this;
+    return;
+  }
+  Take(streams_);
+  streams_.Add(*this);
+  pending_events_ = 1;  // ended_
+  Begin();
+}
+
+void Stream::Begin() {
+  handler_ = streams_.HandlerFor(context_.method(), *this);
+  if (handler_ == nullptr) return Finish(Unimplemented(context_.method()));
+  Refresh();
+  if (!finishing_) Read();
+}
+
+void Stream::Refresh() {
+  if (streams_.ending()) {
+    Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is shutting down"));
+  } else if (handler_ != nullptr && !finishing_ && !over_) {
+    handler_->Refresh();
+  }
+}
+
+void Stream::Read() {
+  if (over_ || finishing_) return;
+  ++pending_events_;
+  peer_.Read(&message_, &read_);
+}
+
+void Stream::WasRead(bool ok) {
+  if (!over_ && !finishing_) {
+    if (ok) {
+      handler_->Receive(message_);
+    } else {
+      handler_->ReceiveEnd();
+    }
+  }
+  EventIsOver();
+}
+
+void Stream::Write(const grpc::ByteBuffer& message) {
+  if (over_ || finishing_) return;
+  writing_ = true;
+  ++pending_events_;
+  peer_.Write(message, &sent_);
+}
+
+void Stream::WasSent(bool ok) {
+  writing_ = false;
+  if (finishing_) {
+    SendStatus();
+  } else if (!ok) {
+    Finish(grpc::Status::CANCELLED);
+  } else if (!over_) {
+    handler_->Sent();
+  }
+  EventIsOver();
+}
+
+void Stream::Finish(const grpc::Status& status) {
+  if (over_ || finishing_) return;
+  finishing_ = true;
+  status_ = status;
+  if (!writing_) SendStatus();
+}
+
+void Stream::SendStatus() {
+  if (over_) return;
+  ++pending_events_;
+  peer_.Finish(status_, &finished_);
+}
+
+void Stream::WasFinished(bool) { EventIsOver(); }
+
+void Stream::Over(bool) {
+  over_ = true;
+  EventIsOver();
+}
+
+void Stream::EventIsOver() {
+  if (--pending_events_ > 0) return;
+  OpenStreams& streams = streams_;
+  streams.Remove(*this);
+  delete this;
+  streams.queue().CallEnds();
+}
+
+}  // namespace pcap_gateway
