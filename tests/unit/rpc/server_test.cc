@@ -283,25 +283,6 @@ TEST_F(ServerTest, ACallersCancelReachesTheSource) {
   while (server_->stats().waiting.load() != 0) std::this_thread::yield();
 }
 
-TEST_F(ServerTest, HealthTellsTheServersAndTheServicesState) {
-  ImmediateSource source;
-  Start(source);
-  const auto health = grpc::health::v1::Health::NewStub(channel_);
-  for (const char* service : {"", "pcap.v1.PcapService"}) {
-    grpc::ClientContext context;
-    grpc::health::v1::HealthCheckRequest request;
-    grpc::health::v1::HealthCheckResponse response;
-    request.set_service(service);
-    ASSERT_TRUE(health->Check(&context, request, &response).ok()) << service;
-    EXPECT_EQ(response.status(), grpc::health::v1::HealthCheckResponse::SERVING) << service;
-  }
-  grpc::ClientContext context;
-  grpc::health::v1::HealthCheckRequest request;
-  grpc::health::v1::HealthCheckResponse response;
-  request.set_service("no.Such");
-  EXPECT_EQ(health->Check(&context, request, &response).error_code(), grpc::StatusCode::NOT_FOUND);
-}
-
 TEST_F(ServerTest, DrainTellsHealthFirstAndLetsCallsFinish) {
   FakeClock clock;
   FakeSource source(clock);
