@@ -42,16 +42,20 @@ void Stream::Arrived(bool ok) {
 void Stream::Begin() {
   handler_ = streams_.HandlerFor(context_.method(), *this);
   if (handler_ == nullptr) return Finish(Unimplemented(context_.method()));
-  Refresh();
-  if (!finishing_) Read();
+  EndWithServer();
+  Read();
 }
 
 void Stream::Refresh() {
-  if (streams_.ending()) {
-    Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is shutting down"));
-  } else if (handler_ != nullptr && !finishing_ && !over_) {
-    handler_->Refresh();
-  }
+  if (finishing_ || over_) return;
+  handler_->Refresh();
+  EndWithServer();
+}
+
+// What the handler has to tell comes first: that the server ends may be the news.
+void Stream::EndWithServer() {
+  if (!streams_.ending() || writing_) return;
+  Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is shutting down"));
 }
 
 void Stream::Read() {
@@ -86,6 +90,7 @@ void Stream::WasSent(bool ok) {
     Finish(grpc::Status::CANCELLED);
   } else if (!over_) {
     handler_->Sent();
+    EndWithServer();
   }
   EventIsOver();
 }

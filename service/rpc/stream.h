@@ -70,6 +70,7 @@ class Stream final {
 
   void Begin();
   void Refresh();
+  void EndWithServer();
   void SendStatus();
   void EventIsOver();
 

@@ -100,17 +100,33 @@ TEST_F(HealthTest, AWatchOfAnUnknownServiceSaysSoAndStaysOpen) {
   EXPECT_EQ(watcher.End(), grpc::StatusCode::UNAVAILABLE);
 }
 
-TEST_F(HealthTest, AllWatchesSeeAChangeWhicheverTheirQueue) {
+// On ten connections, so that no queue is left out.
+std::vector<std::unique_ptr<Watcher>> WatchHundredfold(const RunningServer& server) {
   std::vector<std::unique_ptr<Watcher>> watchers;
   for (int i = 0; i < 10; ++i) {
-    const auto channel = server_.NewChannel();
+    const auto channel = server.NewChannel();
     for (int j = 0; j < 10; ++j) watchers.push_back(std::make_unique<Watcher>(channel, ""));
   }
-  for (auto& watcher : watchers) ASSERT_EQ(watcher->Next(), HealthCheckResponse::SERVING);
+  for (auto& watcher : watchers) EXPECT_EQ(watcher->Next(), HealthCheckResponse::SERVING);
+  return watchers;
+}
+
+TEST_F(HealthTest, AllWatchesSeeAChangeWhicheverTheirQueue) {
+  const auto watchers = WatchHundredfold(server_);
   server_.Drain([&] {
     for (auto& watcher : watchers) EXPECT_EQ(watcher->Next(), HealthCheckResponse::NOT_SERVING);
   });
   for (auto& watcher : watchers) {
+    EXPECT_EQ(watcher->Next(), -1);
+    EXPECT_EQ(watcher->End(), grpc::StatusCode::UNAVAILABLE);
+  }
+}
+
+TEST_F(HealthTest, AllWatchesSeeTheChangeEvenWhereThereIsNoLameDuckTime) {
+  const auto watchers = WatchHundredfold(server_);
+  server_.Drain();
+  for (auto& watcher : watchers) {
+    EXPECT_EQ(watcher->Next(), HealthCheckResponse::NOT_SERVING);
     EXPECT_EQ(watcher->Next(), -1);
     EXPECT_EQ(watcher->End(), grpc::StatusCode::UNAVAILABLE);
   }
