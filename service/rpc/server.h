@@ -46,8 +46,9 @@ class Server {
 
   const CallStats& stats() const;
 
-  // Tells health checks NOT_SERVING; waits `lame_duck`, still serving, for balancers to notice;
-  // then takes no new calls, and waits up to `timeout` for those in flight before it ends them.
+  // Tells health checks and watches NOT_SERVING; waits `lame_duck`, still serving, for balancers to
+  // notice; then ends watches and reflection streams, takes no new calls, and waits up to `timeout`
+  // for those in flight before it ends them.
   // `wait` blocks for the time it is given or less (a second signal cuts it short by returning
   // false). Once, from one thread.
   void Drain(absl::Duration lame_duck, absl::Duration timeout,

@@ -2,7 +2,7 @@
 // know), from the moment gRPC is asked for it to the last event that concerns it.
 //
 // gRPC's own health and reflection services need threads that poll the same connections as ours,
-// and hand on to us what is ours: a cached call would cost a quarter more. So these calls share our
+// and hand on to us what is ours: a cached call would cost an eighth more. So these calls share our
 // queues.
 //
 //   OpenStreams streams(service, {{"/a.B/C", [](Stream& stream) { return … }}}, queue);

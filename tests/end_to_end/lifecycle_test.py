@@ -47,7 +47,7 @@ def test_the_ready_line_names_the_version(gateway: Gateway) -> None:
 
 def test_no_thread_of_grpc_polls_the_connections_beside_ours(gateway: Gateway) -> None:
     """Services of gRPC's synchronous or callback API bring such threads: they take events of the
-    calls and hand them on, which makes a cached call cost a quarter more."""
+    calls and hand them on, which makes a cached call cost an eighth more."""
     assert health(gateway, "") == SERVING
     tasks = Path(f"/proc/{gateway.process.pid}/task").iterdir()
     names = {(task / "comm").read_text().strip() for task in tasks}

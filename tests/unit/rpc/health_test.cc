@@ -39,7 +39,7 @@ class Watcher {
     return reader_->Read(&response) ? static_cast<int>(response.status()) : -1;
   }
   void Cancel() { context_.TryCancel(); }
-  grpc::StatusCode End() { return reader_->Finish().error_code(); }
+  grpc::Status End() { return reader_->Finish(); }
 
  private:
   grpc::ClientContext context_;
@@ -88,7 +88,10 @@ TEST_F(HealthTest, AWatchSeesTheDrainBeginAndEnd) {
   ASSERT_EQ(watcher.Next(), HealthCheckResponse::SERVING);
   server_.Drain([&] { EXPECT_EQ(watcher.Next(), HealthCheckResponse::NOT_SERVING); });
   EXPECT_EQ(watcher.Next(), -1);
-  EXPECT_EQ(watcher.End(), grpc::StatusCode::UNAVAILABLE);
+  const grpc::Status end = watcher.End();
+  EXPECT_EQ(end.error_code(), grpc::StatusCode::UNAVAILABLE);
+  // Told, not cut off.
+  EXPECT_EQ(end.error_message(), "the server is shutting down");
 }
 
 TEST_F(HealthTest, AWatchOfAnUnknownServiceSaysSoAndStaysOpen) {
@@ -97,7 +100,7 @@ TEST_F(HealthTest, AWatchOfAnUnknownServiceSaysSoAndStaysOpen) {
   server_.Drain();
   // Nothing in between, and what ended it is the drain.
   EXPECT_EQ(watcher.Next(), -1);
-  EXPECT_EQ(watcher.End(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(watcher.End().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
 // On ten connections, so that no queue is left out.
@@ -118,7 +121,7 @@ TEST_F(HealthTest, AllWatchesSeeAChangeWhicheverTheirQueue) {
   });
   for (auto& watcher : watchers) {
     EXPECT_EQ(watcher->Next(), -1);
-    EXPECT_EQ(watcher->End(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(watcher->End().error_code(), grpc::StatusCode::UNAVAILABLE);
   }
 }
 
@@ -128,7 +131,7 @@ TEST_F(HealthTest, AllWatchesSeeTheChangeEvenWhereThereIsNoLameDuckTime) {
   for (auto& watcher : watchers) {
     EXPECT_EQ(watcher->Next(), HealthCheckResponse::NOT_SERVING);
     EXPECT_EQ(watcher->Next(), -1);
-    EXPECT_EQ(watcher->End(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(watcher->End().error_code(), grpc::StatusCode::UNAVAILABLE);
   }
 }
 
@@ -139,7 +142,7 @@ TEST_F(HealthTest, AWatchCanBeCancelledAndOthersGoOn) {
   ASSERT_EQ(staying.Next(), HealthCheckResponse::SERVING);
   leaving.Cancel();
   EXPECT_EQ(leaving.Next(), -1);
-  EXPECT_EQ(leaving.End(), grpc::StatusCode::CANCELLED);
+  EXPECT_EQ(leaving.End().error_code(), grpc::StatusCode::CANCELLED);
   server_.Drain([&] { EXPECT_EQ(staying.Next(), HealthCheckResponse::NOT_SERVING); });
 }
 
@@ -148,7 +151,7 @@ TEST_F(HealthTest, AServerMayBeDestroyedUnderOpenWatches) {
   ASSERT_EQ(watcher.Next(), HealthCheckResponse::SERVING);
   server_.Destroy();
   EXPECT_EQ(watcher.Next(), -1);
-  EXPECT_NE(watcher.End(), grpc::StatusCode::OK);
+  EXPECT_NE(watcher.End().error_code(), grpc::StatusCode::OK);
 }
 
 TEST_F(HealthTest, BytesThatAreNoRequestAreAnInvalidArgument) {

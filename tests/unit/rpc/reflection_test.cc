@@ -192,7 +192,9 @@ TYPED_TEST(ReflectionTest, ADrainEndsItsStreams) {
   this->Ask(this->Symbol("pcap.v1.Pcap"));
   // In the lame duck time it still answers.
   server.Drain([&] { this->Ask(this->Symbol("pcap.v1.Pcap")); });
-  EXPECT_EQ(this->stream_->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  const grpc::Status end = this->stream_->Finish();
+  EXPECT_EQ(end.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(end.error_message(), "the server is shutting down");
 }
 
 TYPED_TEST(ReflectionTest, AServerMayBeDestroyedUnderItsStreams) {
