@@ -7,6 +7,8 @@
 #include "service/operations/admin_listener.h"
 #include "service/operations/metrics.h"
 #include "service/rpc/server.h"
+#include "service/shared/redis_client.h"
+#include "service/shared/shared_source.h"
 #include "service/source/clock.h"
 #include "service/upstream/curl_client.h"
 #include "service/upstream/rest_source.h"
@@ -45,6 +47,14 @@ void AddCallMetrics(const CallStats& stats, Metrics& metrics) {
                .value = [&stats] { return stats.waiting.load(); }});
 }
 
+// Null stands for what is not there.
+uint64_t CallsSaved(const CachingSource* cache, const SharedSource* shared) {
+  uint64_t saved = 0;
+  if (cache != nullptr) saved += cache->stats().hits.Value() + cache->stats().collapsed.Value();
+  if (shared != nullptr) saved += shared->stats().hits.Value();
+  return saved;
+}
+
 void AddCacheMetrics(const CachingSource& cache, int64_t most_bytes, Metrics& metrics) {
   const CacheStats& stats = cache.stats();
   metrics.Add({.name = "pcap_gateway_cache_hits_total",
@@ -74,9 +84,6 @@ void AddCacheMetrics(const CachingSource& cache, int64_t most_bytes, Metrics& me
   metrics.Add({.name = "pcap_gateway_cache_confirmed_total",
                .help = "Answers that fell behind a final one, which was kept in their stead.",
                .value = [&stats] { return stats.confirmed.Value(); }});
-  metrics.Add({.name = "pcap_gateway_upstream_calls_saved_total",
-               .help = "Calls that were answered without a request of their own.",
-               .value = [&stats] { return stats.hits.Value() + stats.collapsed.Value(); }});
   metrics.Add({.name = "pcap_gateway_cache_evictions_total",
                .help = "Entries dropped to make room.",
                .value = [&cache] { return cache.store_stats().evictions; }});
@@ -92,6 +99,47 @@ void AddCacheMetrics(const CachingSource& cache, int64_t most_bytes, Metrics& me
                .help = "Bytes that the cache's entries may count for.",
                .type = Metric::Type::kGauge,
                .value = [most_bytes] { return most_bytes; }});
+}
+
+void AddRedisMetrics(const SharedSource& shared, Metrics& metrics) {
+  const SharedStats& stats = shared.stats();
+  const RedisStats& redis = shared.redis_stats();
+  metrics.Add({.name = "pcap_gateway_redis_up",
+               .help = "1 while Redis answers; 0 while calls go on without it.",
+               .type = Metric::Type::kGauge,
+               .value = [&redis] { return redis.up.load() ? 1 : 0; }});
+  const struct {
+    const char* name;
+    const char* help;
+    const Counter& counter;
+  } counters[] = {
+      {"pcap_gateway_redis_hits_total", "Questions answered from Redis.", stats.hits},
+      {"pcap_gateway_redis_misses_total", "Questions that Redis had no acceptable answer for.",
+       stats.misses},
+      {"pcap_gateway_redis_waits_total", "Misses that waited for another replica's request.",
+       stats.waits},
+      {"pcap_gateway_redis_stores_total", "Outcomes given to Redis.", stats.stores},
+      {"pcap_gateway_redis_corrupt_total", "Entries in Redis that were none of ours.",
+       stats.corrupt},
+      {"pcap_gateway_redis_skipped_total", "Commands not sent, as Redis was down.", redis.skipped},
+  };
+  for (const auto& [name, help, counter] : counters) {
+    metrics.Add(
+        {.name = name, .help = help, .value = [&counter = counter] { return counter.Value(); }});
+  }
+  const struct {
+    const char* kind;
+    const Counter& counter;
+  } failures[] = {{"timeout", redis.timeouts},
+                  {"connection", redis.connections},
+                  {"reply", redis.errors},
+                  {"overload", redis.overloads}};
+  for (const auto& [kind, counter] : failures) {
+    metrics.Add({.name = "pcap_gateway_redis_failures_total",
+                 .help = "Commands that failed, and connections lost or refused, by kind.",
+                 .labels = {{"kind", kind}},
+                 .value = [&counter = counter] { return counter.Value(); }});
+  }
 }
 
 void AddUpstreamMetrics(const CurlStats& stats, Metrics& metrics) {
@@ -113,7 +161,9 @@ struct Gateway::Parts {
   SteadyWallClock clock;
   std::unique_ptr<CurlClient> curl;
   std::unique_ptr<Source> source;
-  CachingSource* cache = nullptr;  // in `source`; null where the cache is off
+  // Both in `source`, or null where there is none.
+  SharedSource* shared = nullptr;
+  CachingSource* cache = nullptr;
   std::unique_ptr<Server> server;
   Metrics metrics;
   std::unique_ptr<AdminListener> admin;  // null: there is none
@@ -129,6 +179,11 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
                .value = [] { return 1; }});
   AddCallMetrics(server->stats(), metrics);
   if (cache != nullptr) AddCacheMetrics(*cache, options.cache_bytes, metrics);
+  if (shared != nullptr) AddRedisMetrics(*shared, metrics);
+  metrics.Add({.name = "pcap_gateway_upstream_calls_saved_total",
+               .help = "Calls that were answered without a request of their own: hits, collapsed "
+                       "ones, and Redis' hits.",
+               .value = [this] { return CallsSaved(cache, shared); }});
   AddUpstreamMetrics(curl->stats(), metrics);
   auto listener =
       AdminListener::Start(options.admin_listen, {.metrics = [this] { return metrics.Text(); },
@@ -149,13 +204,30 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) 
   if (!curl.ok()) return curl.status();
   parts->curl = *std::move(curl);
 
-  // The way of a call, from its end: Cloudflare, then the cache around it.
+  // The way of a call, from its end: Cloudflare, what replicas share around it, our own cache
+  // around that.
   parts->source = std::make_unique<RestSource>(
       *parts->curl, *parts->curl,
       RestOptions{.base_url = options.upstream_url,
                   .timeout = options.upstream_timeout,
                   .reveal_destination_secrets = options.reveal_destination_secrets},
       parts->clock);
+  if (options.redis_url.has_value()) {
+    absl::StatusOr<std::unique_ptr<RedisClient>> redis =
+        RedisClient::Start({.url = *options.redis_url,
+                            .command_timeout = options.redis_timeout,
+                            .log = [](bool is_up, const std::string& line) {
+                              spdlog::log(is_up ? spdlog::level::info : spdlog::level::warn, line);
+                            }});
+    if (!redis.ok()) return redis.status();
+    auto shared = std::make_unique<SharedSource>(
+        std::move(parts->source), *std::move(redis),
+        SharedOptions{.freshness = options.freshness,
+                      .variant = options.reveal_destination_secrets ? "revealed" : "redacted"},
+        parts->clock);
+    parts->shared = shared.get();
+    parts->source = std::move(shared);
+  }
   if (options.cache_bytes > 0) {
     auto cache = std::make_unique<CachingSource>(
         std::move(parts->source),
@@ -195,7 +267,9 @@ Gateway::Gateway(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Gateway::~Gateway() {
   parts_->admin.reset();
   parts_->server.reset();
-  // Whatever is still asked upstream is answered now, while those it answers are there.
+  // Whatever is still asked is answered now, while those it answers are there: first what waits for
+  // Redis goes on to Cloudflare, and then nothing does.
+  if (parts_->shared != nullptr) parts_->shared->Stop();
   parts_->curl->Stop();
 }
 

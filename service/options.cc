@@ -45,6 +45,8 @@ struct RawOptions {
   std::string not_found_lifetime = "5s";
   std::string stale_while_revalidate = "5s";
   std::string stale_if_error = "1h";
+  std::string redis_url;
+  std::string redis_timeout = "5ms";
   std::string admin_listen = "127.0.0.1:9464";
   bool reveal_destination_secrets = false;
   std::string lame_duck = "5s";
@@ -181,6 +183,12 @@ absl::Status FinaliseCache(const RawOptions& raw, Options& options) {
   if (freshness.longest_moving_lifetime < freshness.moving_lifetime) {
     status.Update(Refused("longest-moving-lifetime", "must not be less than --moving-lifetime"));
   }
+  if (!raw.redis_url.empty()) {
+    status.Update(Put("redis-url", RedisUrlFrom(raw.redis_url), options.redis_url));
+  }
+  status.Update(Put("redis-timeout",
+                    DurationFrom(raw.redis_timeout, absl::Milliseconds(1), absl::Seconds(10)),
+                    options.redis_timeout));
   return status;
 }
 
@@ -271,6 +279,11 @@ void Declare(CLI::App& app, RawOptions& raw) {
                  "How long after that a stale answer is given while it is refreshed");
   app.add_option("--stale-if-error", raw.stale_if_error,
                  "How long after that a stale answer is given when Cloudflare fails");
+  // No default is shown for what may hold a password.
+  app.add_option("--redis-url", raw.redis_url,
+                 "Redis that replicas share: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or "
+                 "unix:///PATH");
+  app.add_option("--redis-timeout", raw.redis_timeout, "The longest that a call waits for Redis");
   app.add_option("--admin-listen", raw.admin_listen,
                  "HOST:PORT of metrics and health over HTTP; empty for none");
   DeclareSwitch(app, "--reveal-destination-secrets", raw.reveal_destination_secrets,

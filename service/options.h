@@ -12,6 +12,7 @@
 
 #include "absl/time/time.h"
 #include "service/cache/freshness.h"
+#include "service/shared/redis_url.h"
 #include "service/source/credential.h"
 #include "service/source/id.h"
 
@@ -34,6 +35,10 @@ struct Options {
   int64_t cache_bytes = 64 << 20;
   // How long what is kept answers calls.
   FreshnessPolicy freshness;
+  // The Redis that replicas share; absent: none.
+  std::optional<RedisUrl> redis_url;
+  // How long a call waits for Redis.
+  absl::Duration redis_timeout = absl::Milliseconds(5);
   // HOST:PORT of metrics and health over HTTP; empty: none.
   std::string admin_listen = "127.0.0.1:9464";
   // The operator named it: then a port that is taken stops the start.

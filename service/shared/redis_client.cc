@@ -407,7 +407,7 @@ void RedisClient::Impl::Greeted(const redisReply* reply, bool is_last) {
   timeouts_in_a_row_ = 0;
   stats_.up = true;
   told_.clear();
-  if (options_.log) options_.log("Redis is up");
+  if (options_.log) options_.log(true, "Redis is up");
 }
 
 void RedisClient::Impl::ConnectionLost(absl::string_view why) {
@@ -428,7 +428,7 @@ void RedisClient::Impl::GoDown(absl::string_view why) {
   // Once for each reason: it is tried again each second.
   if (options_.log && told_ != why) {
     told_ = std::string(why);
-    options_.log(absl::StrCat("Redis is down: ", why, "; calls go on without it"));
+    options_.log(false, absl::StrCat("Redis is down: ", why, "; calls go on without it"));
   }
   StartTimer(connect_timer_, uv_now(&loop_) + Milliseconds(options_.reconnect_after),
              [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->Connect(); });

@@ -41,7 +41,7 @@ struct RedisOptions {
   size_t most_in_flight = 10'000;
   // Told, on the client's thread, when Redis has come up or gone down, and why: one line without
   // secrets. May be empty.
-  std::function<void(const std::string& line)> log;
+  std::function<void(bool is_up, const std::string& line)> log;
 };
 
 struct RedisReply {

@@ -134,6 +134,18 @@ TEST_F(OptionsTest, SetEachLifetimeByItsOwnFlag) {
   EXPECT_EQ(options.freshness.stale_if_error, absl::Seconds(4));
 }
 
+TEST_F(OptionsTest, NameARedis) {
+  EXPECT_FALSE(Good().redis_url.has_value());
+  EXPECT_FALSE(Good({"--redis-url="}).redis_url.has_value());
+  EXPECT_EQ(Good().redis_timeout, absl::Milliseconds(5));
+  const Options options = Good({"--redis-url=redis://:pw@cache/2", "--redis-timeout=20ms"});
+  EXPECT_EQ(options.redis_url->host, "cache");
+  EXPECT_EQ(options.redis_url->password, "pw");
+  EXPECT_EQ(options.redis_url->database, 2);
+  EXPECT_EQ(options.redis_timeout, absl::Milliseconds(20));
+  EXPECT_THAT(Refusal({"--redis-url=redis://:canary@"}), Not(HasSubstr("canary")));
+}
+
 TEST_F(OptionsTest, LetNoLifetimeShrinkWithAge) {
   EXPECT_THAT(Refusal({"--moving-lifetime=11s"}),
               HasSubstr("--longest-moving-lifetime: must not be less than --moving-lifetime"));
@@ -324,6 +336,10 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"not-found-lifetime", ""},
       {"stale-while-revalidate", "soon"},
       {"stale-if-error", "-1h"},
+      {"redis-url", "rediss://cache"},
+      {"redis-url", "cache:6379"},
+      {"redis-timeout", "0s"},
+      {"redis-timeout", "11s"},
       {"admin-listen", "nonsense"},
       {"lame-duck", "-1s"},
       {"drain-timeout", "soon"},
@@ -397,6 +413,7 @@ TEST_F(OptionsTest, HelpAndVersionNeedNothingElse) {
 TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
   Set("CLOUDFLARE_API_TOKEN", "canary");
   Set("PCAP_GATEWAY_UPSTREAM_PROXY", "http://user:canary@proxy");
+  Set("PCAP_GATEWAY_REDIS_URL", "redis://:canary@cache");
   const std::string help = std::get<EarlyExit>(Read({"--help"})).text;
   for (const char* name : {"--listen",
                            "--upstream-url",
@@ -414,6 +431,8 @@ TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
                            "--not-found-lifetime",
                            "--stale-while-revalidate",
                            "--stale-if-error",
+                           "--redis-url",
+                           "--redis-timeout",
                            "--admin-listen",
                            "--reveal-destination-secrets",
                            "--lame-duck",

@@ -25,8 +25,8 @@ using Kind = RedisReply::Kind;
 // What a client logs, to be waited for.
 class Log {
  public:
-  std::function<void(const std::string&)> Sink() {
-    return [this](const std::string& line) {
+  std::function<void(bool, const std::string&)> Sink() {
+    return [this](bool, const std::string& line) {
       const std::lock_guard lock(mutex_);
       text_ += line + "\n";
       changed_.notify_all();
