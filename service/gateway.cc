@@ -116,7 +116,7 @@ void AddRedisMetrics(const SharedSource& shared, Metrics& metrics) {
       {"pcap_gateway_redis_hits_total", "Questions answered from Redis.", stats.hits},
       {"pcap_gateway_redis_misses_total", "Questions that Redis had no acceptable answer for.",
        stats.misses},
-      {"pcap_gateway_redis_waits_total", "Misses that waited for another replica's request.",
+      {"pcap_gateway_redis_waits_total", "Questions that waited for another replica's request.",
        stats.waits},
       {"pcap_gateway_redis_stores_total", "Outcomes given to Redis.", stats.stores},
       {"pcap_gateway_redis_corrupt_total", "Entries in Redis that were none of ours.",

@@ -27,6 +27,11 @@ Reply HitOf(Kept kept, absl::Time now) {
           .age = age};
 }
 
+// From one behind this one, fresh or not.
+bool IsFromACache(const Reply& reply) {
+  return reply.cache_status.how == CacheStatus::How::kHit || reply.cache_status.stale_if_error;
+}
+
 CacheStatus::How WhyNot(Freshness freshness) {
   return freshness == Freshness::kTooOldForCaller ? CacheStatus::How::kRequest
                                                   : CacheStatus::How::kStale;
@@ -190,17 +195,14 @@ void CachingSource::Land(const FlightPtr& flight, Reply reply) {
     // Everybody left. Who came after that has a flight of their own, and its newer outcome may be
     // stored already.
     if (flight->over) return;
-    const bool from_a_cache =
-        reply.cache_status.how == CacheStatus::How::kHit || reply.cache_status.stale_if_error;
     // Stored before the flight is gone, so that whoever finds no flight finds the outcome.
-    const CacheStatus status = Keep(flight->key, reply.outcome, now);
+    const CacheStatus status =
+        Keep(flight->key, reply.outcome, LifetimeOf(flight->key, reply), now);
     reply.cache_status.stored = status.stored;
     reply.cache_status.ttl = status.ttl;
     answers.reserve(flight->waiters.size());
     for (const WaiterPtr& waiter : std::exchange(flight->waiters, {})) {
-      // What another replica had asked for may be too old for one who came later with a smaller
-      // max_age than the flight was launched with.
-      if (from_a_cache && reply.outcome->as_of < waiter->asked - waiter->max_age) {
+      if (!WillDo(*waiter, reply, now)) {
         if (flight->next == nullptr) {
           flight->next = std::make_shared<Flight>(flight->query);
           flight->next->query.background = false;
@@ -217,13 +219,37 @@ void CachingSource::Land(const FlightPtr& flight, Reply reply) {
   for (auto& [done, answer] : answers) std::move(done)(std::move(answer));
 }
 
-// Stores the outcome if it is to be kept; `outcome` is then what counts from now on. With mutex_
-// held.
-CacheStatus CachingSource::Keep(const Key& key, OutcomePtr& outcome, absl::Time now) {
+// From the outcome's `as_of` on.
+absl::Duration CachingSource::LifetimeOf(const Key& key, const Reply& reply) const {
+  // A cache has told it already.
+  if (IsFromACache(reply)) return reply.age + reply.cache_status.ttl.value_or(-reply.age);
+  const uint64_t seed = absl::HashOf(key, absl::ToUnixNanos(reply.outcome->as_of));
+  return WithJitter(pcap_gateway::LifetimeOf(*reply.outcome, options_.freshness),
+                    options_.freshness, seed);
+}
+
+// Whether what a flight brought is an answer for this waiter. What Cloudflare said just now is; but
+// what another cache kept may be too old for one who came after the flight was launched.
+bool CachingSource::WillDo(const Waiter& waiter, const Reply& landed, absl::Time now) const {
+  if (!IsFromACache(landed)) return true;
+  const Keeping keeping = {.as_of = landed.outcome->as_of,
+                           .fresh_until = now + landed.cache_status.ttl.value_or(-landed.age),
+                           .ok = landed.outcome->ok()};
+  if (landed.cache_status.stale_if_error) {
+    return ServesOnError(keeping, waiter.max_age, options_.freshness, waiter.asked, now);
+  }
+  const Freshness freshness =
+      FreshnessOf(keeping, waiter.max_age, options_.freshness, waiter.asked);
+  return freshness == Freshness::kFresh || freshness == Freshness::kStaleWhileRevalidate;
+}
+
+// Stores the outcome if it is to be kept, for `lifetime` from its `as_of` on; `outcome` is then
+// what counts from now on. With mutex_ held.
+CacheStatus CachingSource::Keep(const Key& key, OutcomePtr& outcome, absl::Duration lifetime,
+                                absl::Time now) {
   CacheStatus status;
   if (TakesAway(*outcome)) store_.Erase(key);
-  const absl::Duration longest = LifetimeOf(*outcome, options_.freshness);
-  if (longest <= absl::ZeroDuration()) return status;
+  if (lifetime <= absl::ZeroDuration()) return status;
   const std::optional<Kept> kept = store_.Peek(key);
   // From another cache, which had heard less.
   if (kept.has_value() && kept->outcome->ok() && outcome->as_of < kept->outcome->as_of) {
@@ -234,7 +260,7 @@ CacheStatus CachingSource::Keep(const Key& key, OutcomePtr& outcome, absl::Time 
   if (kept.has_value() && FallsBehind(*outcome, *kept->outcome)) {
     outcome = Confirmed(*kept->outcome, *outcome);
     stats_.confirmed.Add();
-    return Keep(key, outcome, now);
+    return Keep(key, outcome, LifetimeOf(key, {.outcome = outcome}), now);
   }
   // Final captures are not deleted: who says that one is gone lags behind. It is told to those who
   // asked, but does not make us forget.
@@ -242,8 +268,7 @@ CacheStatus CachingSource::Keep(const Key& key, OutcomePtr& outcome, absl::Time 
       kept->outcome->stage == Stage::kFinal && now < kept->fresh_until) {
     return status;
   }
-  const uint64_t seed = absl::HashOf(key, absl::ToUnixNanos(outcome->as_of));
-  const absl::Time fresh_until = outcome->as_of + WithJitter(longest, options_.freshness, seed);
+  const absl::Time fresh_until = outcome->as_of + lifetime;
   status.stored = store_.Put(key, {.outcome = outcome,
                                    .fresh_until = fresh_until,
                                    .refresh_at = RefreshAt(*outcome, fresh_until)});

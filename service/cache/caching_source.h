@@ -80,7 +80,9 @@ class CachingSource final : public Source {
   void Leave(const WaiterPtr& waiter);
   FlightPtr Replace(const FlightPtr& flight);
 
-  CacheStatus Keep(const Key& key, OutcomePtr& outcome, absl::Time now);
+  absl::Duration LifetimeOf(const Key& key, const Reply& reply) const;
+  CacheStatus Keep(const Key& key, OutcomePtr& outcome, absl::Duration lifetime, absl::Time now);
+  bool WillDo(const Waiter& waiter, const Reply& landed, absl::Time now) const;
   Reply ReplyTo(const Waiter& waiter, const Reply& landed, absl::Time now);
   std::optional<Reply> StaleReplyTo(const Waiter& waiter, int forward_status, absl::Time now);
 

@@ -488,6 +488,8 @@ void RedisClient::Impl::HandleReply(Command& command, const redisReply* reply) {
 }
 
 void RedisClient::Impl::HandleTimeouts() {
+  // The reply may be there, and this thread have been late: libuv runs timers first.
+  if (context_ != nullptr) redisAsyncHandleRead(context_);
   while (!in_flight_.empty() && in_flight_.front()->due <= uv_now(&loop_)) {
     Done done = std::exchange(in_flight_.front()->done, nullptr);
     in_flight_.pop_front();

@@ -36,7 +36,7 @@ struct RedisOptions {
   // From the first packet to the answer to PING.
   absl::Duration connect_timeout = absl::Seconds(1);
   absl::Duration reconnect_after = absl::Seconds(1);
-  int timeouts_until_down = 3;  // in a row
+  int timeouts_until_down = 6;  // in a row
   // Commands that wait for their reply; more fail at once.
   size_t most_in_flight = 10'000;
   // Told, on the client's thread, when Redis has come up or gone down, and why: one line without

@@ -19,12 +19,15 @@ using Kind = RedisReply::Kind;
 constexpr absl::Duration kFirstPause = absl::Milliseconds(5);
 constexpr absl::Duration kLongestPause = absl::Milliseconds(50);
 
-// KEYS: entry, lock. ARGV: value, lifetime in ms, mark, token. Stores the value, unless it would
-// take a final one's place, and gives the lock back in any case.
+// KEYS: entry, lock. ARGV: value, lifetime in ms, mark, token. Stores the value; but where it would
+// take a final one's place, gives that back. Gives up the lock in any case.
 constexpr absl::string_view kStore = R"(
 local result = 1
-if ARGV[3] ~= 'M' or redis.call('GETRANGE', KEYS[1], 0, 0) ~= 'F' then
-  result = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if ARGV[3] == 'M' and redis.call('GETRANGE', KEYS[1], 0, 0) == 'F' then
+  result = redis.call('GET', KEYS[1])
+else
+  local set = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  if set.err then result = set end
 end
 if redis.call('GET', KEYS[2]) == ARGV[4] then redis.call('DEL', KEYS[2]) end
 return result)";
@@ -62,10 +65,8 @@ struct SharedSource::Question {
   absl::Time asked;
   std::string name;
   std::string lock_name;
-  std::string token;
-  bool locked = false;
+  std::string token;  // of the lock; empty: it was not asked for
   bool waited = false;
-  bool looked = false;
   absl::Duration pause = kFirstPause;
   // When Redis was looked into last, by its own clock; absent: it could not be.
   std::optional<absl::Time> redis_now;
@@ -120,6 +121,7 @@ void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply>
   question->redis_now = TimeFrom(time);
   const bool replied = value.has_value() && value->kind != Kind::kError;
   if (!replied || !question->redis_now.has_value()) return AskInner(question);
+  question->kept = nullptr;
   if (value->kind == Kind::kText) Open(*question, value->text, sent_at);
 
   const absl::Time now = clock_.Now();
@@ -132,7 +134,6 @@ void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply>
                                .ttl = question->fresh_until - now},
               .age = std::max(now - question->kept->as_of, absl::ZeroDuration())});
   }
-  if (!std::exchange(question->looked, true)) stats_.misses.Add();
   const bool alone =
       question->query.only_if_cached || question->query.max_age <= absl::ZeroDuration();
   if (alone || now - question->asked > options_.lock_time) return AskInner(question);
@@ -147,7 +148,6 @@ void SharedSource::Open(Question& question, const std::string& value, absl::Time
   if (!sound) {
     stats_.corrupt.Add();
     redis_->Send({"DEL", question.name}, kIgnore);
-    question.kept = nullptr;
     return;
   }
   entry->outcome->as_of = sent_at - (*question.redis_now - entry->outcome->as_of);
@@ -166,7 +166,6 @@ void SharedSource::Lock(const QuestionPtr& question) {
   redis_->Send({"SET", question->lock_name, question->token, "NX", "PX", milliseconds},
                [=, this](const std::optional<RedisReply>& reply) {
                  if (reply.has_value() && reply->kind == Kind::kNil) return Wait(question);
-                 question->locked = reply.has_value() && reply->kind == Kind::kText;
                  AskInner(question);
                });
 }
@@ -179,6 +178,7 @@ void SharedSource::Wait(const QuestionPtr& question) {
 
 void SharedSource::AskInner(const QuestionPtr& question) {
   if (!question->done) return Unlock(*question);  // cancelled in the meantime
+  if (question->redis_now.has_value()) stats_.misses.Add();
   question->inner = inner_->Ask(question->query, [this, question](Reply reply) {
     redis_->Post([this, question, reply = std::move(reply)]() mutable {
       Landed(question, std::move(reply));
@@ -189,57 +189,77 @@ void SharedSource::AskInner(const QuestionPtr& question) {
 void SharedSource::Landed(const QuestionPtr& question, Reply reply) {
   question->inner = Ticket();
   const absl::Time now = clock_.Now();
-  if (question->kept != nullptr && FallsBehind(*reply.outcome, *question->kept)) {
-    reply.outcome = Confirmed(*question->kept, *reply.outcome);
-    stats_.confirmed.Add();
-  }
+  const Outcome& outcome = *reply.outcome;
   if (question->redis_now.has_value()) {
     reply.cache_status.how = question->kept == nullptr     ? CacheStatus::How::kUriMiss
                              : now < question->fresh_until ? CacheStatus::How::kRequest
                                                            : CacheStatus::How::kStale;
+    if (TakesAway(outcome)) redis_->Send({"DEL", question->name}, kIgnore);
+    const absl::Duration longest = LifetimeOf(outcome, options_.freshness);
+    if (longest > absl::ZeroDuration()) return Store(question, std::move(reply), longest);
   }
-  Share(*question, *reply.outcome, reply.cache_status);
-  if (!question->done) return;
-  if (question->kept != nullptr && CallsForStale(*reply.outcome) &&
+  Unlock(*question);
+  if (question->kept != nullptr && CallsForStale(outcome) &&
       ServesOnError(question->keeping(), question->query.max_age, options_.freshness,
                     question->asked, now)) {
     stats_.stale_if_error.Add();
     reply.cache_status.stale_if_error = true;
-    reply.cache_status.forward_status = reply.outcome->http_status;
+    reply.cache_status.forward_status = outcome.http_status;
     reply.cache_status.ttl = question->fresh_until - now;
     reply.outcome = question->kept;
     reply.age = std::max(now - question->kept->as_of, absl::ZeroDuration());
   }
-  std::exchange(question->done, nullptr)(std::move(reply));
+  Answer(*question, std::move(reply));
 }
 
-// Gives the others what was learnt, and the lock back.
-void SharedSource::Share(const Question& question, const Outcome& outcome, CacheStatus& status) {
-  if (!question.redis_now.has_value()) return;
-  const absl::Duration longest = LifetimeOf(outcome, options_.freshness);
-  if (TakesAway(outcome)) redis_->Send({"DEL", question.name}, kIgnore);
-  if (longest > absl::ZeroDuration()) {
-    const uint64_t seed = absl::HashOf(question.name, absl::ToUnixNanos(outcome.as_of));
-    const absl::Duration lifetime = WithJitter(longest, options_.freshness, seed);
-    const absl::Duration kept_for =
-        lifetime + (outcome.ok() ? options_.freshness.stale_if_error : absl::ZeroDuration());
-    const std::string value = SealedEntry(outcome, *question.redis_now, lifetime, question.name,
-                                          *question.query.credential);
-    const std::string milliseconds =
-        absl::StrCat(std::max<int64_t>(1, absl::ToInt64Milliseconds(kept_for)));
-    redis_->Send({"EVAL", kStore, "2", question.name, question.lock_name, value, milliseconds,
-                  absl::string_view(value).substr(0, 1), question.token},
-                 kIgnore);
-    stats_.stores.Add();
-    status.stored = true;
-    status.ttl = lifetime - std::max(clock_.Now() - outcome.as_of, absl::ZeroDuration());
-  } else {
-    Unlock(question);
+// Gives the others what was learnt, and the lock back. Who was told that the capture still moves
+// hears of it only once Redis has said that nobody knows better.
+void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duration longest) {
+  if (question->kept != nullptr && FallsBehind(*reply.outcome, *question->kept)) {
+    reply.outcome = Confirmed(*question->kept, *reply.outcome);
+    longest = LifetimeOf(*reply.outcome, options_.freshness);
+    stats_.confirmed.Add();
   }
+  const Outcome& outcome = *reply.outcome;
+  const uint64_t seed = absl::HashOf(question->name, absl::ToUnixNanos(outcome.as_of));
+  const absl::Duration lifetime = WithJitter(longest, options_.freshness, seed);
+  const absl::Duration kept_for =
+      lifetime + (outcome.ok() ? options_.freshness.stale_if_error : absl::ZeroDuration());
+  const std::string value = SealedEntry(outcome, *question->redis_now, lifetime, question->name,
+                                        *question->query.credential);
+  const std::string milliseconds =
+      absl::StrCat(std::max<int64_t>(1, absl::ToInt64Milliseconds(kept_for)));
+  const bool may_fall_behind = outcome.ok() && outcome.stage == Stage::kMoving;
+  reply.cache_status.stored = true;
+  reply.cache_status.ttl = lifetime - std::max(clock_.Now() - outcome.as_of, absl::ZeroDuration());
+  stats_.stores.Add();
+  if (!may_fall_behind) Answer(*question, reply);
+  redis_->Send({"EVAL", kStore, "2", question->name, question->lock_name, value, milliseconds,
+                absl::string_view(value).substr(0, 1), question->token},
+               [=, this, reply = std::move(reply)](std::optional<RedisReply> stored) mutable {
+                 if (stored.has_value() && stored->kind == Kind::kText) {
+                   Supersede(*question, stored->text, reply);
+                 }
+                 Answer(*question, std::move(reply));
+               });
+}
+
+// Puts the final answer that Redis held already, if it is one, into the moving one's place.
+void SharedSource::Supersede(const Question& question, const std::string& value, Reply& reply) {
+  const auto entry = OpenedEntry(value, question.name, *question.query.credential);
+  if (!entry.has_value() || !FallsBehind(*reply.outcome, *entry->outcome)) return;
+  reply.outcome = Confirmed(*entry->outcome, *reply.outcome);
+  reply.cache_status.ttl = entry->lifetime;
+  stats_.confirmed.Add();
+}
+
+void SharedSource::Answer(Question& question, Reply reply) {
+  if (question.done) std::exchange(question.done, nullptr)(std::move(reply));
 }
 
 void SharedSource::Unlock(const Question& question) {
-  if (!question.locked) return;
+  // Also where Redis did not say in time whether it gave the lock.
+  if (question.token.empty()) return;
   redis_->Send({"EVAL", kUnlock, "1", question.lock_name, question.token}, kIgnore);
 }
 

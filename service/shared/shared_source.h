@@ -41,8 +41,8 @@ struct SharedOptions {
 // Every question is one hit or one miss, unless Redis could not be asked.
 struct SharedStats {
   Counter hits;            // answered by Redis
-  Counter misses;          // Redis held nothing that would do
-  Counter waits;           // of the misses: another replica was asking
+  Counter misses;          // Redis held nothing that would do, nor came to in time
+  Counter waits;           // questions that waited for another replica's answer
   Counter stores;          // outcomes given to Redis
   Counter corrupt;         // entries that were none
   Counter stale_if_error;  // given stale, as asking failed
@@ -85,7 +85,9 @@ class SharedSource final : public Source {
   void Wait(const QuestionPtr& question);
   void AskInner(const QuestionPtr& question);
   void Landed(const QuestionPtr& question, Reply reply);
-  void Share(const Question& question, const Outcome& outcome, CacheStatus& status);
+  void Store(const QuestionPtr& question, Reply reply, absl::Duration longest);
+  void Supersede(const Question& question, const std::string& value, Reply& reply);
+  void Answer(Question& question, Reply reply);
   void Unlock(const Question& question);
   void Cancel(const QuestionPtr& question);
 

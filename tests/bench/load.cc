@@ -111,8 +111,8 @@ class ClosedLoop {
 
   void CallNext(GrpcConnection& connection) {
     if (!MayBegin()) return;
-    const Request& request = requests_.Next();
-    connection.Call(request.framed, plan_.expect_id ? std::string_view(request.pcap_id) : "");
+    const Request request = requests_.Next();
+    connection.Call(request.framed, plan_.expect_id ? request.pcap_id : "");
     ++begun_;
     ++in_flight_;
   }

@@ -53,20 +53,29 @@ std::vector<double> ZipfWeights(size_t count, double exponent) {
 Requests::Requests(const Mix& mix) : in_turn_(mix.zipf == 0), random_(mix.seed) {
   pcap::v1::GetPcapRequest message;
   message.set_account_id(mix.account_id);
-  for (std::string& id : IdsOf(mix)) {
+  for (const std::string& id : IdsOf(mix)) {
     message.set_pcap_id(id);
-    requests_.push_back({.framed = Framed(message.SerializeAsString()), .pcap_id = std::move(id)});
+    const std::string framed = Framed(message.SerializeAsString());
+    places_.push_back({bytes_.size(), bytes_.size() + framed.rfind(id), id.size()});
+    bytes_ += framed;
   }
   if (in_turn_) return;
-  const std::vector<double> weights = ZipfWeights(requests_.size(), mix.zipf);
+  const std::vector<double> weights = ZipfWeights(places_.size(), mix.zipf);
   draw_ = std::discrete_distribution<size_t>(weights.begin(), weights.end());
 }
 
-const Request& Requests::Next() {
-  if (!in_turn_) return requests_[draw_(random_)];
-  const Request& request = requests_[next_];
-  next_ = next_ + 1 == requests_.size() ? 0 : next_ + 1;
-  return request;
+Request Requests::Next() {
+  size_t number = next_;
+  if (in_turn_) {
+    next_ = next_ + 1 == places_.size() ? 0 : next_ + 1;
+  } else {
+    number = draw_(random_);
+  }
+  const Place& place = places_[number];
+  const size_t end = number + 1 == places_.size() ? bytes_.size() : places_[number + 1].framed;
+  const std::string_view bytes = bytes_;
+  return {bytes.substr(place.framed, end - place.framed),
+          bytes.substr(place.pcap_id, place.id_bytes)};
 }
 
 }  // namespace pcap_gateway::bench

@@ -15,10 +15,14 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "service/cache/caching_source.h"
+#include "service/shared/redis_client.h"
+#include "service/shared/shared_source.h"
 #include "service/source/clock.h"
 #include "tests/history/call_history.h"
+#include "tests/history/chaos.h"
 #include "tests/history/simulated_upstream.h"
 #include "tests/support/queries.h"
+#include "tests/support/redis_server.h"
 
 namespace pcap_gateway {
 namespace {
@@ -41,6 +45,24 @@ FreshnessPolicy Policy() {
           .stale_if_error = absl::Milliseconds(20)};
 }
 
+struct Gateway {
+  Gateway(SimulatedUpstream& upstream, const RedisServer& redis, const FreshnessPolicy& policy,
+          const Clock& clock) {
+    auto client = *RedisClient::Start(
+        {.url = *RedisUrlFrom(redis.url()), .reconnect_after = absl::Milliseconds(5)});
+    auto owned = std::make_unique<SharedSource>(
+        upstream.Connect(), std::move(client),
+        SharedOptions{.freshness = policy, .lock_time = absl::Milliseconds(100)}, clock);
+    shared = owned.get();
+    source = std::make_unique<CachingSource>(
+        upstream.Tap(std::move(owned)), CacheOptions{.most_bytes = 64 << 20, .freshness = policy},
+        clock);
+  }
+
+  SharedSource* shared;
+  std::unique_ptr<CachingSource> source;
+};
+
 // Each credential meets other faults, so that each rule holds without an exception: who was told
 // 401 or 404 in between may be told anything after.
 std::shared_ptr<const Credential> CredentialNumber(int number) {
@@ -62,6 +84,7 @@ Faults FaultsOf(const Key& key) {
 // One caller after the other of one thread.
 class Caller {
  public:
+  // All outlive it.
   Caller(uint64_t seed, int gateway, Source& source, const Clock& clock, CallHistory& history)
       : random_(seed), gateway_(gateway), source_(source), clock_(clock), history_(history) {}
 
@@ -70,8 +93,10 @@ class Caller {
     Query query = QueryFor(static_cast<int>(number / 300 + Draw(30)), MaxAge());
     query.credential = CredentialNumber(static_cast<int>(Draw(3)));
     query.only_if_cached = Draw(50) == 0;
-    CallRecord record = {
-        .gateway = gateway_, .key = AskedFor(query), .max_age = query.max_age, .came = clock_.Now()};
+    CallRecord record = {.gateway = gateway_,
+                         .key = AskedFor(query),
+                         .max_age = query.max_age,
+                         .came = clock_.Now()};
     if (std::optional<Reply> reply = source_.AtHand(query)) {
       record.reply = *std::move(reply);
     } else {
@@ -108,28 +133,39 @@ TEST(History, HasNoAnswerTooOldNoStatusGoingBackwardsAndNothingOfAnothersCredent
   const uint64_t operations = FromEnvironment("HISTORY_OPERATIONS", HISTORY_OPERATIONS);
   const SteadyWallClock clock;
   const FreshnessPolicy policy = Policy();
+  RedisServer redis;
+  Chaos chaos(seed, redis);
   SimulatedUpstream upstream(seed, clock, &FaultsOf);
   CallHistory history(upstream, policy);
+  uint64_t shared_hits = 0;
   {
-    std::vector<std::unique_ptr<Source>> gateways;
-    for (int i = 0; i < kGateways; ++i) {
-      gateways.push_back(std::make_unique<CachingSource>(
-          upstream.Connect(), CacheOptions{.most_bytes = 64 << 20, .freshness = policy}, clock));
-    }
+    std::vector<Gateway> gateways;
+    for (int i = 0; i < kGateways; ++i) gateways.emplace_back(upstream, redis, policy, clock);
     std::atomic<uint64_t> next{0};
     std::vector<std::thread> threads;
     for (int i = 0; i < kCallers; ++i) {
       const int gateway = i % kGateways;
       threads.emplace_back([&, gateway, seed_of_caller = seed + 1 + i] {
-        Caller caller(seed_of_caller, gateway, *gateways[gateway], clock, history);
-        for (uint64_t number = next++; number < operations; number = next++) caller.Call(number);
+        Caller caller(seed_of_caller, gateway, *gateways[gateway].source, clock, history);
+        for (uint64_t number = next++; number < operations; number = next++) {
+          chaos.Befall(number);
+          caller.Call(number);
+        }
       });
     }
     for (std::thread& thread : threads) thread.join();
+    chaos.End();
+    for (Gateway& gateway : gateways) {
+      gateway.shared->Stop();
+      shared_hits += gateway.shared->stats().hits.Value();
+    }
     upstream.Stop();
   }
   std::cout << "history: seed " << seed << ", " << operations << " calls, " << upstream.exchanges()
-            << " exchanges with the upstream, " << history.violations() << " violations\n"
+            << " exchanges with the upstream, " << shared_hits
+            << " hits in Redis, which was killed " << chaos.kills() << " times, stood still "
+            << chaos.pauses() << " times and had " << chaos.spoilt()
+            << " values spoilt: " << history.violations() << " violations\n"
             << history;
   EXPECT_EQ(history.violations(), 0) << "HISTORY_SEED=" << seed;
 }

@@ -36,6 +36,23 @@ struct SimulatedUpstream::Connection final : Source {
   SimulatedUpstream& upstream;
 };
 
+struct SimulatedUpstream::Tapped final : Source {
+  Tapped(SimulatedUpstream& upstream, std::unique_ptr<Source> inner)
+      : upstream(upstream), inner(std::move(inner)) {}
+
+  std::optional<Reply> AtHand(const Query& query) override { return inner->AtHand(query); }
+  Ticket Ask(Query query, Done done) override {
+    return inner->Ask(std::move(query), [this, done = std::move(done)](Reply reply) mutable {
+      const OutcomePtr outcome = reply.outcome;
+      std::move(done)(std::move(reply));
+      upstream.NoteEnd(*outcome);
+    });
+  }
+
+  SimulatedUpstream& upstream;
+  const std::unique_ptr<Source> inner;
+};
+
 SimulatedUpstream::SimulatedUpstream(uint64_t seed, const Clock& clock,
                                      std::function<Faults(const Key&)> faults)
     : clock_(clock), faults_(std::move(faults)), random_(seed), thread_([this] { Serve(); }) {}
@@ -50,6 +67,17 @@ void SimulatedUpstream::Stop() {
 }
 
 std::unique_ptr<Source> SimulatedUpstream::Connect() { return std::make_unique<Connection>(*this); }
+
+std::unique_ptr<Source> SimulatedUpstream::Tap(std::unique_ptr<Source> inner) {
+  return std::make_unique<Tapped>(*this, std::move(inner));
+}
+
+void SimulatedUpstream::NoteEnd(const Outcome& outcome) {
+  const int64_t number = NumberOf(outcome);
+  if (number < 0) return;
+  const std::lock_guard lock(mutex_);
+  exchanges_[number].ended = std::min(exchanges_[number].ended, clock_.Now());
+}
 
 int64_t SimulatedUpstream::NumberOf(const Outcome& outcome) {
   int64_t number = -1;
@@ -75,6 +103,12 @@ absl::Time SimulatedUpstream::LatestAnswered(const Key& key) const {
   const std::lock_guard lock(mutex_);
   const auto found = captures_.find(key);
   return found == captures_.end() ? absl::InfinitePast() : found->second.latest_answered;
+}
+
+absl::Time SimulatedUpstream::LatestRefused(const Key& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = captures_.find(key);
+  return found == captures_.end() ? absl::InfinitePast() : found->second.latest_refused;
 }
 
 Ticket SimulatedUpstream::Ask(Query query, Source::Done done) {
@@ -126,7 +160,6 @@ void SimulatedUpstream::Finish(int64_t number, bool cancelled) {
     outcome = cancelled ? Failure(exchanges_[number].began, absl::StatusCode::kCancelled,
                                   Reason::kCancelled, 0, number)
                         : Answer(number);
-    exchanges_[number].ended = clock_.Now();
   }
   std::move(done)({.outcome = std::move(outcome)});
 }
@@ -143,6 +176,7 @@ OutcomePtr SimulatedUpstream::Answer(int64_t number) {
     return Failure(as_of, absl::StatusCode::kNotFound, Reason::kPcapNotFound, 404, number);
   }
   if (Happens(faults.unauthorized)) {
+    captures_[exchange.key].latest_refused = clock_.Now();
     return Failure(as_of, absl::StatusCode::kUnauthenticated, Reason::kUpstreamUnauthenticated, 401,
                    number);
   }

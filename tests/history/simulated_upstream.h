@@ -35,7 +35,7 @@ inline Key AskedFor(const Query& query) {
 struct Exchange {
   Key key;
   absl::Time began;                           // when it was asked
-  absl::Time ended = absl::InfiniteFuture();  // just before it was answered
+  absl::Time ended = absl::InfiniteFuture();  // when the cache had dealt with its answer
   bool ok = false;
   Stage stage = Stage::kMoving;
 };
@@ -62,6 +62,9 @@ class SimulatedUpstream {
   // A Source to put below a cache; as many as there are caches. They do not outlive this.
   std::unique_ptr<Source> Connect();
 
+  // A Source around `inner`, right below a cache: notes when the cache has dealt with each answer.
+  std::unique_ptr<Source> Tap(std::unique_ptr<Source> inner);
+
   // The number of the exchange that brought this outcome.
   static int64_t NumberOf(const Outcome& outcome);
 
@@ -72,16 +75,22 @@ class SimulatedUpstream {
   // none has.
   absl::Time LatestAnswered(const Key& key) const;
 
+  // When an exchange about `key` was last answered with 401; infinite past: never.
+  absl::Time LatestRefused(const Key& key) const;
+
  private:
   struct Connection;
+  struct Tapped;
   struct Capture {
     bool final = false;
     absl::Time latest_answered = absl::InfinitePast();
+    absl::Time latest_refused = absl::InfinitePast();
   };
 
   Ticket Ask(Query query, Source::Done done);
   void Serve();
   void Finish(int64_t number, bool cancelled);
+  void NoteEnd(const Outcome& outcome);
   OutcomePtr Answer(int64_t number);
   bool Happens(double chance);
 

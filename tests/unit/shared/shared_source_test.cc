@@ -156,6 +156,8 @@ TEST_F(SharedSourceTest, OneAsksAndTheOthersWait) {
   EXPECT_EQ(first->message(), "capture");
   for (const auto& asked : others) EXPECT_EQ(asked->message(), "capture");
   EXPECT_EQ(other->upstream->asked(), 0u);
+  EXPECT_EQ(other->source->stats().hits.Value(), 50u);
+  EXPECT_EQ(other->source->stats().misses.Value(), 0u);
 }
 
 TEST_F(SharedSourceTest, AFailureIsNotSharedTheNextOneAsks) {
@@ -348,7 +350,7 @@ TEST_F(SharedSourceTest, AFinalEntryStaysFinal) {
   ASSERT_TRUE(other->upstream->AwaitAsked(1));
   Bring(*one, "the end");
   other->upstream->Answer(0, "before the end", Stage::kMoving);
-  late->reply();
+  EXPECT_EQ(late->message(), "the end");
   EXPECT_EQ(NewReplica()->Ask(QueryFor(1))->message(), "the end");
 }
 
