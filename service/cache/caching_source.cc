@@ -187,11 +187,11 @@ void CachingSource::Launch(const FlightPtr& flight) {
 }
 
 void CachingSource::Land(const FlightPtr& flight, Reply reply) {
-  const absl::Time now = clock_.Now();
   std::vector<std::pair<Done, Reply>> answers;
   FlightPtr next;
   {
     const std::lock_guard lock(mutex_);
+    const absl::Time now = clock_.Now();  // not before anybody who waits by now came
     // Everybody left. Who came after that has a flight of their own, and its newer outcome may be
     // stored already.
     if (flight->over) return;

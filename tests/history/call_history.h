@@ -6,7 +6,7 @@
 //               accepts, on one within the policy's bounds
 //   understated an answer's `age` is no less than it was when the call came
 //   backwards   once a caller of a gateway has been told a final status, no call that comes to that
-//               gateway later is told another, unless the credential was refused in between
+//               gateway later is told another; unless the credential was refused it meanwhile
 //   crossed     an answer was brought for the very key that it is given to: credential included
 //   late errors a failure is told to those who waited for it, not to who comes after it (404 apart,
 //               which is kept)

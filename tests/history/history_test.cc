@@ -37,7 +37,7 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
 }
 
 FreshnessPolicy Policy() {
-  return {.final_lifetime = absl::Seconds(2),
+  return {.final_lifetime = absl::Seconds(20),
           .moving_lifetime = absl::Milliseconds(5),
           .longest_moving_lifetime = absl::Milliseconds(20),
           .not_found_lifetime = absl::Milliseconds(5),

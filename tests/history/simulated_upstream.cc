@@ -105,10 +105,10 @@ absl::Time SimulatedUpstream::LatestAnswered(const Key& key) const {
   return found == captures_.end() ? absl::InfinitePast() : found->second.latest_answered;
 }
 
-absl::Time SimulatedUpstream::LatestRefused(const Key& key) const {
+bool SimulatedUpstream::WasRefused(const Key& key) const {
   const std::lock_guard lock(mutex_);
   const auto found = captures_.find(key);
-  return found == captures_.end() ? absl::InfinitePast() : found->second.latest_refused;
+  return found != captures_.end() && found->second.was_refused;
 }
 
 Ticket SimulatedUpstream::Ask(Query query, Source::Done done) {
@@ -176,7 +176,7 @@ OutcomePtr SimulatedUpstream::Answer(int64_t number) {
     return Failure(as_of, absl::StatusCode::kNotFound, Reason::kPcapNotFound, 404, number);
   }
   if (Happens(faults.unauthorized)) {
-    captures_[exchange.key].latest_refused = clock_.Now();
+    captures_[exchange.key].was_refused = true;
     return Failure(as_of, absl::StatusCode::kUnauthenticated, Reason::kUpstreamUnauthenticated, 401,
                    number);
   }

@@ -75,8 +75,8 @@ class SimulatedUpstream {
   // none has.
   absl::Time LatestAnswered(const Key& key) const;
 
-  // When an exchange about `key` was last answered with 401; infinite past: never.
-  absl::Time LatestRefused(const Key& key) const;
+  // Whether an exchange about `key` was ever answered with 401.
+  bool WasRefused(const Key& key) const;
 
  private:
   struct Connection;
@@ -84,7 +84,7 @@ class SimulatedUpstream {
   struct Capture {
     bool final = false;
     absl::Time latest_answered = absl::InfinitePast();
-    absl::Time latest_refused = absl::InfinitePast();
+    bool was_refused = false;
   };
 
   Ticket Ask(Query query, Source::Done done);

@@ -1,0 +1,54 @@
+"""A real redis-server, on a socket in a folder of its own."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import tempfile
+from pathlib import Path
+
+from harness.process import Process
+
+REDIS = "/usr/bin/redis-server"
+
+
+class Redis:
+    """Answering once it is made."""
+
+    def __init__(self) -> None:
+        # Not pytest's folder, whose name is too long for a socket.
+        self._folder = tempfile.TemporaryDirectory(prefix="redis-")
+        self._socket = Path(self._folder.name) / "redis.sock"
+        self.url = f"unix://{self._socket}"
+        self.start()
+
+    def start(self) -> None:
+        settings = ["--port", "0", "--unixsocket", self._socket, "--save", ""]
+        self._process = Process([REDIS, *settings, "--dir", self._folder.name])
+        self._process.stdout.wait_for(r"eady to accept connections")
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def pause(self) -> None:
+        self._process.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send(signal.SIGCONT)
+
+    def stop(self) -> None:
+        if self._process.running():
+            self._process.kill()
+        self._folder.cleanup()
+
+    def cli(self, *words: str) -> str:
+        """Everything that Redis replies to the command, as its protocol has it."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(20)
+            client.connect(str(self._socket))
+            parts = "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
+            client.sendall(f"*{len(words)}\r\n{parts}*1\r\n$4\r\nQUIT\r\n".encode())
+            reply = b""
+            while block := client.recv(65536):
+                reply += block
+        return reply.decode("utf-8", "replace")
