@@ -131,7 +131,7 @@ Ticket CachingSource::Ask(Query query, Done done) {
     stats_.misses.Add();
     if (query.only_if_cached) {
       lock.unlock();
-      return inner_->Ask(std::move(query), std::move(done));
+      return AskCaches(std::move(query), std::move(done));
     }
     waiter = std::make_shared<Waiter>(Waiter{.done = std::move(done),
                                              .key = query.key(),
@@ -154,6 +154,20 @@ Ticket CachingSource::Ask(Query query, Done done) {
   }
   if (launch != nullptr) Launch(launch);
   return Ticket([this, waiter] { Leave(waiter); });
+}
+
+// Asks those behind this one for what they have. It is no flight: others may want more than that.
+Ticket CachingSource::AskCaches(Query query, Done done) {
+  const Key key = query.key();
+  return inner_->Ask(std::move(query), [this, key, done = std::move(done)](Reply reply) mutable {
+    if (IsFromACache(reply)) {
+      const std::lock_guard lock(mutex_);
+      const absl::Time now = clock_.Now();
+      reply.cache_status.ttl = Keep(key, reply.outcome, LifetimeOf(key, reply), now).ttl;
+      reply.age = AgeOf(*reply.outcome, now);
+    }
+    std::move(done)(std::move(reply));
+  });
 }
 
 // With mutex_ held.
@@ -195,14 +209,17 @@ void CachingSource::Land(const FlightPtr& flight, Reply reply) {
     // Everybody left. Who came after that has a flight of their own, and its newer outcome may be
     // stored already.
     if (flight->over) return;
+    const absl::Duration lifetime = LifetimeOf(flight->key, reply);
+    const Keeping landed = {.as_of = reply.outcome->as_of,
+                            .fresh_until = reply.outcome->as_of + lifetime,
+                            .ok = reply.outcome->ok()};
     // Stored before the flight is gone, so that whoever finds no flight finds the outcome.
-    const CacheStatus status =
-        Keep(flight->key, reply.outcome, LifetimeOf(flight->key, reply), now);
+    const CacheStatus status = Keep(flight->key, reply.outcome, lifetime, now);
     reply.cache_status.stored = status.stored;
     reply.cache_status.ttl = status.ttl;
     answers.reserve(flight->waiters.size());
     for (const WaiterPtr& waiter : std::exchange(flight->waiters, {})) {
-      if (!WillDo(*waiter, reply, now)) {
+      if (IsFromACache(reply) && !WillDo(*waiter, landed, reply.cache_status, now)) {
         if (flight->next == nullptr) {
           flight->next = std::make_shared<Flight>(flight->query);
           flight->next->query.background = false;
@@ -228,18 +245,14 @@ absl::Duration CachingSource::LifetimeOf(const Key& key, const Reply& reply) con
                     options_.freshness, seed);
 }
 
-// Whether what a flight brought is an answer for this waiter. What Cloudflare said just now is; but
-// what another cache kept may be too old for one who came after the flight was launched.
-bool CachingSource::WillDo(const Waiter& waiter, const Reply& landed, absl::Time now) const {
-  if (!IsFromACache(landed)) return true;
-  const Keeping keeping = {.as_of = landed.outcome->as_of,
-                           .fresh_until = now + landed.cache_status.ttl.value_or(-landed.age),
-                           .ok = landed.outcome->ok()};
-  if (landed.cache_status.stale_if_error) {
-    return ServesOnError(keeping, waiter.max_age, options_.freshness, waiter.asked, now);
+// Whether what another cache kept is an answer for this waiter, who may have come after the flight
+// was launched. (What Cloudflare said just now always is.)
+bool CachingSource::WillDo(const Waiter& waiter, const Keeping& landed, const CacheStatus& status,
+                           absl::Time now) const {
+  if (status.stale_if_error) {
+    return ServesOnError(landed, waiter.max_age, options_.freshness, waiter.asked, now);
   }
-  const Freshness freshness =
-      FreshnessOf(keeping, waiter.max_age, options_.freshness, waiter.asked);
+  const Freshness freshness = FreshnessOf(landed, waiter.max_age, options_.freshness, waiter.asked);
   return freshness == Freshness::kFresh || freshness == Freshness::kStaleWhileRevalidate;
 }
 
@@ -251,8 +264,12 @@ CacheStatus CachingSource::Keep(const Key& key, OutcomePtr& outcome, absl::Durat
   if (TakesAway(*outcome)) store_.Erase(key);
   if (lifetime <= absl::ZeroDuration()) return status;
   const std::optional<Kept> kept = store_.Peek(key);
-  // From another cache, which had heard less.
+  // From another cache, which has heard less of it since; though perhaps of its end before.
   if (kept.has_value() && kept->outcome->ok() && outcome->as_of < kept->outcome->as_of) {
+    if (FallsBehind(*kept->outcome, *outcome)) {
+      outcome = Confirmed(*outcome, *kept->outcome);
+      return Keep(key, outcome, LifetimeOf(key, {.outcome = outcome}), now);
+    }
     outcome = kept->outcome;
     status.ttl = kept->fresh_until - now;
     return status;

@@ -73,6 +73,7 @@ class CachingSource final : public Source {
   struct Aftermath;
 
   void Refresh(const Query& query, absl::Time as_of, absl::Time now);
+  Ticket AskCaches(Query query, Done done);
   void Join(Flight& flight, const WaiterPtr& waiter);
   void JoinNext(Flight& flight, const WaiterPtr& waiter);
   void Launch(const FlightPtr& flight);
@@ -82,7 +83,8 @@ class CachingSource final : public Source {
 
   absl::Duration LifetimeOf(const Key& key, const Reply& reply) const;
   CacheStatus Keep(const Key& key, OutcomePtr& outcome, absl::Duration lifetime, absl::Time now);
-  bool WillDo(const Waiter& waiter, const Reply& landed, absl::Time now) const;
+  bool WillDo(const Waiter& waiter, const Keeping& landed, const CacheStatus& status,
+              absl::Time now) const;
   Reply ReplyTo(const Waiter& waiter, const Reply& landed, absl::Time now);
   std::optional<Reply> StaleReplyTo(const Waiter& waiter, int forward_status, absl::Time now);
 

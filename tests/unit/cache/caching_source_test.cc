@@ -39,6 +39,14 @@ struct Caller {
   }
 };
 
+// What a cache behind this one says: `age` old, and fresh for `ttl` more.
+Reply HitBehind(const Clock& clock, std::string message, Stage stage, absl::Duration age,
+                absl::Duration ttl) {
+  return {.outcome = MakeOutcome(clock.Now() - age, std::move(message), stage),
+          .cache_status = {.how = How::kHit, .shared = true, .ttl = ttl},
+          .age = age};
+}
+
 class CachingSourceTest : public testing::Test {
  protected:
   CachingSourceTest() {
@@ -435,13 +443,11 @@ TEST_F(CachingSourceTest, OnlyIfCachedAnswersFromTheStoreAndStartsNothing) {
 
 // What another replica had asked for can be older than the request for it.
 TEST_F(CachingSourceTest, ASharedAnswerGoesOnlyToThoseItIsYoungEnoughFor) {
-  const absl::Time old = clock_.Now();
-  clock_.Advance(absl::Seconds(30));
   const auto tolerant = Call(QueryFor(1));
   const auto strict = Call(QueryFor(1, absl::Seconds(10)));
   ASSERT_EQ(upstream_->asked(), 1u);
-  upstream_->AnswerWith(0, {.outcome = MakeOutcome(old, "shared", Stage::kFinal),
-                            .cache_status = {.how = How::kHit, .shared = true}});
+  upstream_->AnswerWith(
+      0, HitBehind(clock_, "shared", Stage::kFinal, absl::Seconds(30), absl::Hours(1)));
   EXPECT_EQ(tolerant->message(), "shared");
   EXPECT_EQ(tolerant->reply().cache_status.how, How::kHit);
   EXPECT_TRUE(tolerant->reply().cache_status.shared);
@@ -504,6 +510,67 @@ TEST_F(CachingSourceTest, EntriesThatCameTogetherDoNotExpireTogether) {
   EXPECT_GT(lifetimes.size(), 50u);
   EXPECT_LE(*lifetimes.rbegin(), policy.final_lifetime);
   EXPECT_GE(*lifetimes.begin(), policy.final_lifetime * 0.9);
+}
+
+TEST_F(CachingSourceTest, AHitBehindThisCacheIsFreshForAsLongAsThatSays) {
+  const auto caller = Call(QueryFor(1));
+  upstream_->AnswerWith(
+      0, HitBehind(clock_, "shared", Stage::kFinal, absl::Hours(2), absl::Minutes(3)));
+  EXPECT_EQ(caller->reply().cache_status.how, How::kHit);
+  EXPECT_EQ(caller->reply().cache_status.ttl, absl::Minutes(3));
+  clock_.Advance(absl::Minutes(2));
+  EXPECT_EQ(Call(QueryFor(1))->reply().cache_status.ttl, absl::Minutes(1));
+  clock_.Advance(absl::Minutes(2));
+  EXPECT_TRUE(Call(QueryFor(1))->waits());
+}
+
+TEST_F(CachingSourceTest, AHitBehindThisCacheThatIsStaleByNowIsNoAnswerForWhoCameLate) {
+  const auto early = Call(QueryFor(1));
+  const Reply hit =
+      HitBehind(clock_, "shared", Stage::kMoving, absl::ZeroDuration(), absl::Seconds(1));
+  clock_.Advance(absl::Seconds(1) + kPolicy.stale_while_revalidate);
+  const auto late = Call(QueryFor(1));
+  upstream_->AnswerWith(0, hit);
+  EXPECT_EQ(early->message(), "shared");
+  EXPECT_TRUE(late->waits());
+  upstream_->Answer(1, "new");
+  EXPECT_EQ(late->message(), "new");
+}
+
+// Whoever has been told of the end by one cache is not told of anything before it by another.
+TEST_F(CachingSourceTest, AHitBehindThisCacheIsKeptWhoeverAskedForIt) {
+  Query query = QueryFor(1);
+  query.only_if_cached = true;
+  const auto caller = Call(query);
+  upstream_->AnswerWith(
+      0, HitBehind(clock_, "the end", Stage::kFinal, absl::Minutes(1), absl::Hours(1)));
+  EXPECT_EQ(caller->message(), "the end");
+  EXPECT_EQ(caller->reply().age, absl::Minutes(1));
+  const auto insisting = Call(QueryFor(1, absl::ZeroDuration()));
+  upstream_->Answer(1, "before the end", Stage::kMoving);
+  EXPECT_EQ(insisting->message(), "the end");
+}
+
+TEST_F(CachingSourceTest, AnOlderHitBehindThisCacheDoesNotTakeANewerOnesPlace) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "new", Stage::kMoving);
+  clock_.Advance(kPolicy.moving_lifetime + kPolicy.stale_while_revalidate);
+  const auto second = Call(QueryFor(1));
+  upstream_->AnswerWith(1,
+                        HitBehind(clock_, "old", Stage::kMoving, absl::Hours(1), absl::Hours(1)));
+  EXPECT_EQ(second->message(), "new");
+}
+
+TEST_F(CachingSourceTest, AnOlderHitBehindThisCacheThatKnowsTheEndDoes) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "lags behind", Stage::kMoving);
+  const absl::Time asked_at = clock_.Now();
+  clock_.Advance(kPolicy.moving_lifetime + kPolicy.stale_while_revalidate);
+  const auto second = Call(QueryFor(1));
+  upstream_->AnswerWith(
+      1, HitBehind(clock_, "the end", Stage::kFinal, absl::Hours(1), absl::Hours(1)));
+  EXPECT_EQ(second->message(), "the end");
+  EXPECT_EQ(second->reply().outcome->as_of, asked_at);
 }
 
 // Callers come, wait and leave on several threads while answers come on others; run under
