@@ -28,8 +28,8 @@ void PcapFromJson(const JsonValue& object, Secrets secrets, pcap::v1::Pcap& pcap
 // kFinal for success, complete and failed. A capture of no known form is taken to be moving.
 Stage StageOf(const pcap::v1::Pcap& pcap);
 
-// From `submitted` to `time_limit` after it. A capture that does not say one or the other has no end,
-// and a negative limit is none.
+// From `submitted` to `time_limit` after it. A capture that does not say one or the other has no
+// end, and a negative limit is none.
 Run RunOf(const pcap::v1::Pcap& pcap);
 
 }  // namespace pcap_gateway

@@ -92,7 +92,7 @@ class Watch final : public RequestHandler {
 Health::Health(std::set<std::string> services) : services_(std::move(services)) {}
 
 Health::Status Health::StatusOf(const std::string& service) const {
-  if (!service.empty() && services_.count(service) == 0) {
+  if (!service.empty() && !services_.contains(service)) {
     return HealthCheckResponse::SERVICE_UNKNOWN;
   }
   return serving_.load() ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;

@@ -111,18 +111,19 @@ void SharedSource::Look(const QuestionPtr& question) {
   redis_->Send({"GET", question->name},
                [value](std::optional<RedisReply> reply) { *value = std::move(reply); });
   redis_->Send({"TIME"}, [=, this](const std::optional<RedisReply>& time) {
-    Looked(question, *std::move(value), time, sent_at);
+    Looked(question, std::move(*value), time, sent_at);
   });
 }
 
 void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply> value,
                           const std::optional<RedisReply>& time, absl::Time sent_at) {
   if (!question->done) return;
-  question->redis_now = TimeFrom(time);
+  const std::optional<absl::Time> redis_now = TimeFrom(time);
+  question->redis_now = redis_now;
   const bool replied = value.has_value() && value->kind != Kind::kError;
-  if (!replied || !question->redis_now.has_value()) return AskInner(question);
+  if (!replied || !redis_now.has_value()) return AskInner(question);
   question->kept = nullptr;
-  if (value->kind == Kind::kText) Open(*question, value->text, sent_at);
+  if (value->kind == Kind::kText) Open(*question, value->text, sent_at, *redis_now);
 
   const absl::Time now = clock_.Now();
   if (IsHit(*question, now)) {
@@ -142,15 +143,16 @@ void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply>
 
 // Reads what Redis holds. A clock of Redis' that was set back makes entries from the future, of
 // which nobody can say how old they are.
-void SharedSource::Open(Question& question, const std::string& value, absl::Time sent_at) {
+void SharedSource::Open(Question& question, const std::string& value, absl::Time sent_at,
+                        absl::Time redis_now) {
   std::optional<SharedEntry> entry = OpenedEntry(value, question.name, *question.query.credential);
-  const bool sound = entry.has_value() && entry->outcome->as_of <= *question.redis_now;
+  const bool sound = entry.has_value() && entry->outcome->as_of <= redis_now;
   if (!sound) {
     stats_.corrupt.Add();
     redis_->Send({"DEL", question.name}, kIgnore);
     return;
   }
-  entry->outcome->as_of = sent_at - (*question.redis_now - entry->outcome->as_of);
+  entry->outcome->as_of = sent_at - (redis_now - entry->outcome->as_of);
   question.fresh_until = entry->outcome->as_of + entry->lifetime;
   question.kept = std::move(entry->outcome);
 }
@@ -196,7 +198,9 @@ void SharedSource::Landed(const QuestionPtr& question, Reply reply) {
                                                            : CacheStatus::How::kStale;
     if (TakesAway(outcome)) redis_->Send({"DEL", question->name}, kIgnore);
     const absl::Duration longest = LifetimeOf(outcome, options_.freshness);
-    if (longest > absl::ZeroDuration()) return Store(question, std::move(reply), longest);
+    if (longest > absl::ZeroDuration()) {
+      return Store(question, std::move(reply), longest, *question->redis_now);
+    }
   }
   Unlock(*question);
   if (question->kept != nullptr && CallsForStale(outcome) &&
@@ -214,7 +218,8 @@ void SharedSource::Landed(const QuestionPtr& question, Reply reply) {
 
 // Gives the others what was learnt, and the lock back. Who was told that the capture still moves
 // hears of it only once Redis has said that nobody knows better.
-void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duration longest) {
+void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duration longest,
+                         absl::Time redis_now) {
   if (question->kept != nullptr && FallsBehind(*reply.outcome, *question->kept)) {
     reply.outcome = Confirmed(*question->kept, *reply.outcome);
     longest = LifetimeOf(*reply.outcome, options_.freshness);
@@ -225,8 +230,8 @@ void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duratio
   const absl::Duration lifetime = WithJitter(longest, options_.freshness, seed);
   const absl::Duration kept_for =
       lifetime + (outcome.ok() ? options_.freshness.stale_if_error : absl::ZeroDuration());
-  const std::string value = SealedEntry(outcome, *question->redis_now, lifetime, question->name,
-                                        *question->query.credential);
+  const std::string value =
+      SealedEntry(outcome, redis_now, lifetime, question->name, *question->query.credential);
   const std::string milliseconds =
       absl::StrCat(std::max<int64_t>(1, absl::ToInt64Milliseconds(kept_for)));
   const bool may_fall_behind = outcome.ok() && outcome.stage == Stage::kMoving;

@@ -79,13 +79,14 @@ class SharedSource final : public Source {
   void Look(const QuestionPtr& question);
   void Looked(const QuestionPtr& question, std::optional<RedisReply> value,
               const std::optional<RedisReply>& time, absl::Time sent_at);
-  void Open(Question& question, const std::string& value, absl::Time sent_at);
+  void Open(Question& question, const std::string& value, absl::Time sent_at, absl::Time redis_now);
   bool IsHit(const Question& question, absl::Time now) const;
   void Lock(const QuestionPtr& question);
   void Wait(const QuestionPtr& question);
   void AskInner(const QuestionPtr& question);
   void Landed(const QuestionPtr& question, Reply reply);
-  void Store(const QuestionPtr& question, Reply reply, absl::Duration longest);
+  void Store(const QuestionPtr& question, Reply reply, absl::Duration longest,
+             absl::Time redis_now);
   void Supersede(const Question& question, const std::string& value, Reply& reply);
   void Answer(Question& question, Reply reply);
   void Unlock(const Question& question);

@@ -51,8 +51,9 @@ void CallHistory::AddAnswer(const CallRecord& call) {
   // A final answer stays what it was; any later answer about the capture confirms it.
   const absl::Time seen =
       final ? std::max(exchange.began, upstream_.LatestAnswered(call.key)) : exchange.began;
-  const absl::Duration oldest = std::min(call.max_age, OldestOf(call.reply, policy_));
-  Check(seen >= call.came - oldest, "too old", call);
+  Check(seen >= call.came - call.max_age, "too old", call);
+  const bool was_waited_for = exchange.ended >= call.came;
+  Check(was_waited_for || seen >= call.came - OldestOf(call.reply, policy_), "stale", call);
   Check(call.reply.age >= call.came - seen, "understated", call);
 
   const auto [told, first] = told_final_.try_emplace({call.gateway, call.key}, call.ended);

@@ -2,8 +2,9 @@
 //
 // The rules, each a count of violations:
 //   too old     an answer to a call that came at t and accepts no answer older than m rests on an
-//               exchange with the upstream that began at t - m or later; and whatever the caller
-//               accepts, on one within the policy's bounds
+//               exchange with the upstream that began at t - m or later
+//   stale       whatever the caller accepts, it rests on one within the policy's bounds, or on one
+//               that was answered while the call waited
 //   understated an answer's `age` is no less than it was when the call came
 //   backwards   once a caller of a gateway has been told a final status, no call that comes to that
 //               gateway later is told another; unless the credential was refused it meanwhile

@@ -243,7 +243,7 @@ class OddServer {
 TEST_F(RedisClientTest, AServerThatSpeaksNonsenseIsDown) {
   for (const std::string& says :
        {std::string("HTTP/1.1 400 Bad Request\r\n\r\n"), std::string(1000, '\xff'),
-        std::string("$-5\r\n"), std::string("*999999999\r\n"), std::string("$99999999999999\r\nx"),
+        std::string("$-5\r\n"), std::string("*2\r\n:1\r\n?"), std::string("$99999999999999\r\nx"),
         std::string("\r\n\r\n"), std::string("+")}) {
     const OddServer server(says);
     StartClient(server.url(), {.connect_timeout = absl::Milliseconds(100)});
