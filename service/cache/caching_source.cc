@@ -215,7 +215,8 @@ void CachingSource::Land(const FlightPtr& flight, Reply reply) {
                             .ok = reply.outcome->ok()};
     // Stored before the flight is gone, so that whoever finds no flight finds the outcome.
     const CacheStatus status = Keep(flight->key, reply.outcome, lifetime, now);
-    reply.cache_status.stored = status.stored;
+    // RFC 9211, 2.5: said of what was forwarded. A hit behind this cache was not.
+    reply.cache_status.stored = status.stored && !IsFromACache(reply);
     reply.cache_status.ttl = status.ttl;
     answers.reserve(flight->waiters.size());
     for (const WaiterPtr& waiter : std::exchange(flight->waiters, {})) {

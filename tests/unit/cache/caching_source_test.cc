@@ -517,6 +517,7 @@ TEST_F(CachingSourceTest, AHitBehindThisCacheIsFreshForAsLongAsThatSays) {
   upstream_->AnswerWith(
       0, HitBehind(clock_, "shared", Stage::kFinal, absl::Hours(2), absl::Minutes(3)));
   EXPECT_EQ(caller->reply().cache_status.how, How::kHit);
+  EXPECT_FALSE(caller->reply().cache_status.stored);
   EXPECT_EQ(caller->reply().cache_status.ttl, absl::Minutes(3));
   clock_.Advance(absl::Minutes(2));
   EXPECT_EQ(Call(QueryFor(1))->reply().cache_status.ttl, absl::Minutes(1));
