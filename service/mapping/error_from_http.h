@@ -41,9 +41,6 @@ namespace pcap_gateway {
 // over the limit (developers.cloudflare.com/fundamentals/api/reference/limits).
 inline constexpr absl::Duration kDefaultRetryAfter = absl::Minutes(5);
 
-// The most that is believed: one wrong Retry-After must not silence callers for a day.
-inline constexpr absl::Duration kMostRetryAfter = absl::Hours(1);
-
 // The error in `answer`, whose body is `document` and `envelope`; nullopt: it is a 2xx that says
 // success. `owner`: whose credential was used. `now`: what a Retry-After with a date is relative
 // to.
@@ -54,10 +51,6 @@ std::optional<Error> ErrorFromHttp(const HttpAnswer& answer, const JsonDocument&
 // The error of a 2xx that is not what was asked for. `what` goes on "Cloudflare answered HTTP 200":
 // "without a result".
 Error InvalidResponse(const HttpAnswer& answer, absl::string_view what);
-
-// What a Retry-After header says: seconds, or a date relative to `now`; between 0 and
-// kMostRetryAfter. nullopt: nothing that can be read.
-std::optional<absl::Duration> RetryAfterFrom(absl::string_view header, absl::Time now);
 
 }  // namespace pcap_gateway
 
