@@ -36,6 +36,8 @@ absl::string_view NameOf(Reason reason) {
       return "UPSTREAM_RESPONSE_TOO_LARGE";
     case Reason::kUpstreamError:
       return "UPSTREAM_ERROR";
+    case Reason::kOverloaded:
+      return "OVERLOADED";
     case Reason::kDeadlineExceeded:
       return "DEADLINE_EXCEEDED";
     case Reason::kCancelled:

@@ -33,6 +33,7 @@ enum class Reason {
   kUpstreamInvalidResponse,
   kUpstreamResponseTooLarge,
   kUpstreamError,
+  kOverloaded,
   kDeadlineExceeded,
   kCancelled,
   kShuttingDown,

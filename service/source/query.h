@@ -10,6 +10,7 @@
 #include "service/source/credential.h"
 #include "service/source/endpoint.h"
 #include "service/source/id.h"
+#include "service/source/latest_deadline.h"
 
 namespace pcap_gateway {
 
@@ -52,6 +53,8 @@ struct Query {
   bool background = false;
   // No answer is of use after this.
   absl::Time deadline = absl::InfiniteFuture();
+  // The same for a question that many ask, of whom more may come; null: `deadline` says all.
+  std::shared_ptr<const LatestDeadline> latest_deadline;
   Trace trace;
 
   Key key() const { return {credential->partition(), account, resource, endpoint->number}; }

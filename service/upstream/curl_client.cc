@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -177,6 +178,7 @@ class CurlClient::Impl {
   absl::Status Start();
   void Stop();
   void Post(Task task);
+  Ticket After(absl::Duration delay, Task task);
   Ticket Send(const HttpRequest& request, Done done);
 
  private:
@@ -196,8 +198,9 @@ class CurlClient::Impl {
   static int OnCloseSocket(void* user, curl_socket_t socket);
 
   void Run();
-  int MillisecondsToTimer() const;
+  int MillisecondsToTimers() const;
   void HandleTimer();
+  void RunDue();
   void HandleEvent(const epoll_event& event);
   void RunInbox();
   void CollectFinished();
@@ -222,8 +225,9 @@ class CurlClient::Impl {
   CURLM* multi_ = nullptr;
   int epoll_ = -1;
   int wakeup_ = -1;
-  std::vector<Watch> watches_;  // by file descriptor
-  std::optional<SteadyTime> timer_;
+  std::vector<Watch> watches_;                                // by file descriptor
+  std::optional<SteadyTime> timer_;                           // libcurl's
+  std::multimap<SteadyTime, std::pair<uint64_t, Task>> due_;  // numbered for their tickets
   bool stopping_ = false;
   uint64_t next_number_ = 1;
   std::unordered_set<Transfer*> active_;  // owned
@@ -283,19 +287,24 @@ void CurlClient::Impl::Post(Task task) {
 void CurlClient::Impl::Run() {
   std::array<epoll_event, 64> events;
   while (!stopping_) {
-    const int count = epoll_wait(epoll_, events.data(), events.size(), MillisecondsToTimer());
+    const int count = epoll_wait(epoll_, events.data(), events.size(), MillisecondsToTimers());
     const Burst burst;
     for (int i = 0; i < count; ++i) HandleEvent(events[i]);
     HandleTimer();
+    RunDue();
     CollectFinished();
   }
   FailAll();
 }
 
 // For epoll_wait; -1: there is no timer.
-int CurlClient::Impl::MillisecondsToTimer() const {
-  if (!timer_.has_value()) return -1;
-  const auto left = *timer_ - std::chrono::steady_clock::now();
+int CurlClient::Impl::MillisecondsToTimers() const {
+  std::optional<SteadyTime> first = timer_;
+  if (!due_.empty() && (!first.has_value() || due_.begin()->first < *first)) {
+    first = due_.begin()->first;
+  }
+  if (!first.has_value()) return -1;
+  const auto left = *first - std::chrono::steady_clock::now();
   if (left.count() <= 0) return 0;
   // Rounded up: waking a little early would spin until the time has come.
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
@@ -306,6 +315,31 @@ void CurlClient::Impl::HandleTimer() {
   timer_.reset();
   int running;
   curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+void CurlClient::Impl::RunDue() {
+  // The time is asked for once: tasks that put off others by nothing do not hold up the loop.
+  if (due_.empty()) return;
+  const SteadyTime now = std::chrono::steady_clock::now();
+  while (!due_.empty() && due_.begin()->first <= now) {
+    Task task = std::move(due_.begin()->second.second);
+    due_.erase(due_.begin());
+    std::move(task)();
+  }
+}
+
+Ticket CurlClient::Impl::After(absl::Duration delay, Task task) {
+  const SteadyTime at = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(delay);
+  const uint64_t number = next_number_++;
+  due_.emplace(at, std::pair(number, std::move(task)));
+  return Ticket([this, at, number] {
+    for (auto [it, end] = due_.equal_range(at); it != end; ++it) {
+      if (it->second.first == number) {
+        due_.erase(it);
+        return;
+      }
+    }
+  });
 }
 
 void CurlClient::Impl::HandleEvent(const epoll_event& event) {
@@ -544,6 +578,8 @@ void CurlClient::Impl::FailAll() {
     stats_.failed.Add();
     Finish(*active_.begin(), TransportFailure{Kind::kStopped, "the gateway is shutting down"});
   }
+  // Who waits for a later time finds now that nothing is sent any more.
+  for (auto& [at, numbered] : std::exchange(due_, {})) std::move(numbered.second)();
   // What those who just heard of it posted in turn.
   RunInbox();
 }
@@ -560,6 +596,9 @@ absl::StatusOr<std::unique_ptr<CurlClient>> CurlClient::Start(const CurlOptions&
 CurlClient::~CurlClient() { Stop(); }
 void CurlClient::Stop() { impl_->Stop(); }
 void CurlClient::Post(Task task) { impl_->Post(std::move(task)); }
+Ticket CurlClient::After(absl::Duration delay, Task task) {
+  return impl_->After(delay, std::move(task));
+}
 Ticket CurlClient::Send(HttpRequest request, Done done) {
   return impl_->Send(request, std::move(done));
 }

@@ -60,6 +60,9 @@ class CurlClient final : public HttpClient, public Loop {
   // Any thread.
   void Post(Task task) override;
 
+  // Loop's thread only. Stop runs what is not due yet.
+  Ticket After(absl::Duration delay, Task task) override;
+
   // Loop's thread only.
   Ticket Send(HttpRequest request, Done done) override;
 

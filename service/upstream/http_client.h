@@ -1,7 +1,9 @@
 // HttpClient: the transport seam. A request in; one answer, or the reason why there is none, out.
 //
-// An HTTP status is an answer, whatever its number. What repeats, limits or withholds requests
-// (retries, budget, circuit breaker) is an HttpClient around an HttpClient.
+// An HTTP status is an answer, whatever its number. What repeats, limits or withholds requests is
+// an HttpClient around an HttpClient:
+//
+//   retrying_client → breaker_client → limited_client → budgeted_client → curl_client
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_HTTP_CLIENT_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_HTTP_CLIENT_H_
 
@@ -15,6 +17,7 @@
 #include "absl/time/time.h"
 #include "service/source/credential.h"
 #include "service/source/http_answer.h"
+#include "service/source/latest_deadline.h"
 #include "service/source/source.h"
 
 namespace pcap_gateway {
@@ -29,6 +32,12 @@ struct HttpRequest {
   std::vector<std::string> header_lines;
   // From Send to the last byte; positive.
   absl::Duration timeout = absl::Seconds(30);
+  // Until when somebody waits for the answer; null: for as long as it takes.
+  std::shared_ptr<const LatestDeadline> deadline;
+  // Nobody waits for the answer.
+  bool background = false;
+  // Sending it twice is the same as sending it once.
+  bool idempotent = false;
   // A longer body fails the request.
   size_t most_body_bytes = 1 << 20;
 };
@@ -51,7 +60,18 @@ struct TransportFailure {
   std::string detail;
 };
 
-using HttpResult = std::variant<HttpAnswer, TransportFailure>;
+// A request that was not sent, for the upstream's or our own good.
+struct Withheld {
+  enum class Kind {
+    kOverBudget,   // the rate limit leaves no room for it
+    kCircuitOpen,  // the upstream has been failing
+    kQueueFull,    // too many others wait
+  };
+  Kind kind;
+  absl::Duration retry_after;  // positive
+};
+
+using HttpResult = std::variant<HttpAnswer, TransportFailure, Withheld>;
 
 // Used on the loop's thread only; so decorators need no locks.
 class HttpClient {

@@ -3,6 +3,8 @@
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_LOOP_H_
 
 #include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+#include "service/source/source.h"
 
 namespace pcap_gateway {
 
@@ -15,6 +17,9 @@ class Loop {
   // Runs `task` on the loop's thread, soon and after all tasks posted before it. Any thread; never
   // blocks.
   virtual void Post(Task task) = 0;
+
+  // Runs `task` after `delay`, unless the ticket is cancelled before. The loop's thread only.
+  virtual Ticket After(absl::Duration delay, Task task) = 0;
 };
 
 }  // namespace pcap_gateway

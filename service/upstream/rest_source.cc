@@ -41,6 +41,26 @@ Error ErrorOf(const TransportFailure& failure, bool caller_set_the_limit) {
   return Error(absl::StatusCode::kInternal, Reason::kInternal, "unknown transport failure");
 }
 
+Error ErrorOf(const Withheld& withheld) {
+  Error error(absl::StatusCode::kInternal, Reason::kInternal, "withheld for an unknown reason");
+  switch (withheld.kind) {
+    case Withheld::Kind::kOverBudget:
+      error = Error(absl::StatusCode::kResourceExhausted, Reason::kRateLimited,
+                    "one more request would break Cloudflare's rate limit for this credential");
+      break;
+    case Withheld::Kind::kCircuitOpen:
+      error = Error(absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable,
+                    "Cloudflare has been failing, and is left alone for a moment");
+      break;
+    case Withheld::Kind::kQueueFull:
+      error = Error(absl::StatusCode::kUnavailable, Reason::kOverloaded,
+                    "too many calls wait for Cloudflare");
+      break;
+  }
+  error.retry_after = withheld.retry_after;
+  return error;
+}
+
 // A ray id is hex digits, a dash and a data center's code. Anything else is not repeated to
 // callers: it would be foreign text in their metadata.
 Ray CleanRay(absl::string_view ray) {
@@ -93,6 +113,9 @@ void RestSource::Send(const std::shared_ptr<Call>& call) {
       .url = absl::StrCat(options_.base_url, query.endpoint->path(query)),
       .credential = query.credential,
       .timeout = std::min(left, options_.timeout),
+      .deadline = query.latest_deadline,
+      .background = query.background,
+      .idempotent = query.endpoint->idempotent,
   };
   if (!query.trace.traceparent.empty()) {
     request.header_lines.push_back(absl::StrCat("traceparent: ", query.trace.traceparent));
@@ -119,6 +142,8 @@ OutcomePtr RestSource::OutcomeOf(const Call& call, HttpResult result) const {
   auto outcome = std::make_shared<Outcome>();
   if (const auto* failure = std::get_if<TransportFailure>(&result)) {
     outcome->error = std::make_unique<const Error>(ErrorOf(*failure, call.caller_set_the_limit));
+  } else if (const auto* withheld = std::get_if<Withheld>(&result)) {
+    outcome->error = std::make_unique<const Error>(ErrorOf(*withheld));
   } else {
     HttpAnswer& answer = std::get<HttpAnswer>(result);
     call.query.credential->RedactFrom(answer.body);

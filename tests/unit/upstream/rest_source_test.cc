@@ -3,11 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <deque>
 #include <string>
 #include <vector>
 
 #include "tests/support/fake_clock.h"
+#include "tests/support/fake_http_client.h"
+#include "tests/support/fake_loop.h"
 #include "tests/support/queries.h"
 
 namespace pcap_gateway {
@@ -15,43 +16,6 @@ namespace {
 
 using Kind = TransportFailure::Kind;
 using testing::ElementsAre;
-
-// Keeps tasks until the test runs them.
-class FakeLoop final : public Loop {
- public:
-  void Post(Task task) override { tasks_.push_back(std::move(task)); }
-
-  void RunAll() {
-    while (!tasks_.empty()) {
-      Task task = std::move(tasks_.front());
-      tasks_.pop_front();
-      std::move(task)();
-    }
-  }
-
- private:
-  std::deque<Task> tasks_;
-};
-
-// Keeps requests until the test answers them.
-class FakeHttpClient final : public HttpClient {
- public:
-  Ticket Send(HttpRequest request, Done done) override {
-    const size_t number = requests.size();
-    requests.push_back(std::move(request));
-    pending_.push_back(std::move(done));
-    return Ticket([this, number] { End(number, TransportFailure{Kind::kCancelled, "cancelled"}); });
-  }
-
-  void End(size_t number, HttpResult result) {
-    if (Done done = std::exchange(pending_[number], nullptr)) std::move(done)(std::move(result));
-  }
-
-  std::vector<HttpRequest> requests;
-
- private:
-  std::vector<Done> pending_;
-};
 
 class RestSourceTest : public testing::Test {
  protected:
@@ -62,7 +26,7 @@ class RestSourceTest : public testing::Test {
   const Error& error() const { return *replies_.at(0).outcome->error; }
 
   FakeClock clock_;
-  FakeLoop loop_;
+  FakeLoop loop_{clock_};
   FakeHttpClient http_;
   RestSource source_{
       loop_, http_, {.base_url = "https://api.test/v4", .timeout = absl::Seconds(30)}, clock_};

@@ -1,0 +1,34 @@
+// LatestDeadline: until when anybody waits for an answer that many may come to wait for.
+#ifndef PCAP_GATEWAY_SERVICE_SOURCE_LATEST_DEADLINE_H_
+#define PCAP_GATEWAY_SERVICE_SOURCE_LATEST_DEADLINE_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace pcap_gateway {
+
+// Thread-safe.
+class LatestDeadline {
+ public:
+  explicit LatestDeadline(absl::Time deadline) : nanos_(absl::ToUnixNanos(deadline)) {}
+
+  // Never makes it earlier.
+  void Extend(absl::Time deadline) {
+    const int64_t later = absl::ToUnixNanos(deadline);
+    int64_t nanos = nanos_.load(std::memory_order_relaxed);
+    while (nanos < later && !nanos_.compare_exchange_weak(nanos, later)) {
+    }
+  }
+
+  // InfiniteFuture is given back as a time some centuries away.
+  absl::Time Get() const { return absl::FromUnixNanos(nanos_.load(std::memory_order_relaxed)); }
+
+ private:
+  std::atomic<int64_t> nanos_;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_SOURCE_LATEST_DEADLINE_H_

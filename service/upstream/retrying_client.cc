@@ -1,0 +1,87 @@
+#include "service/upstream/retrying_client.h"
+
+#include <utility>
+
+namespace pcap_gateway {
+
+struct RetryingClient::Request {
+  HttpRequest request;
+  Done done;  // empty once it was called
+  absl::Time give_up_at;
+  int attempts = 0;
+  bool sent = false;                  // an attempt is under way; else the next one waits
+  std::optional<HttpResult> failure;  // of the last attempt
+  Ticket ticket;                      // of the attempt, or of the wait
+};
+
+RetryingClient::RetryingClient(Loop& loop, HttpClient& inner, const RetryPolicy& policy,
+                               std::function<double()> chance, const Clock& clock)
+    : loop_(loop),
+      inner_(inner),
+      policy_(policy),
+      chance_(std::move(chance)),
+      clock_(clock),
+      allowance_(policy) {}
+
+Ticket RetryingClient::Send(HttpRequest request, Done done) {
+  allowance_.AddRequest();
+  auto pending = std::make_shared<Request>();
+  pending->give_up_at = clock_.Now() + request.timeout;
+  pending->request = std::move(request);
+  pending->done = std::move(done);
+  Attempt(pending);
+  if (!pending->done) return {};
+  return Ticket([pending] {
+    pending->ticket.Cancel();
+    // Between two attempts there was none to cancel.
+    if (pending->done) {
+      std::exchange(pending->done,
+                    nullptr)(TransportFailure{TransportFailure::Kind::kCancelled, "cancelled"});
+    }
+  });
+}
+
+void RetryingClient::Attempt(const RequestPtr& request) {
+  const int number = ++request->attempts;
+  request->sent = true;
+  HttpRequest attempt = request->request;
+  attempt.timeout = request->give_up_at - clock_.Now();
+  Ticket ticket = inner_.Send(std::move(attempt), [this, request](HttpResult result) {
+    request->sent = false;
+    request->ticket = Ticket();
+    Ended(request, std::move(result));
+  });
+  // It may have ended at once, and the ticket be that of the wait for the next attempt.
+  if (request->sent && request->attempts == number) request->ticket = std::move(ticket);
+}
+
+void RetryingClient::Ended(const RequestPtr& request, HttpResult result) {
+  // That a retry was withheld says less than what made it one.
+  if (std::holds_alternative<Withheld>(result) && request->failure.has_value()) {
+    result = *std::move(request->failure);
+  } else if (const auto wait = WaitBeforeRetry(*request, result)) {
+    stats_.retries.Add();
+    request->failure = std::move(result);
+    request->ticket = loop_.After(*wait, [this, request] { Attempt(request); });
+    return;
+  }
+  std::exchange(request->done, nullptr)(std::move(result));
+}
+
+// Absent: it is not to be repeated.
+std::optional<absl::Duration> RetryingClient::WaitBeforeRetry(const Request& request,
+                                                              const HttpResult& result) {
+  const HttpRequest& what = request.request;
+  if (!what.idempotent || what.background) return std::nullopt;
+  const absl::Time now = clock_.Now();
+  const auto wait = BackoffBefore(request.attempts + 1, result, policy_, chance_(), now);
+  if (!wait.has_value()) return std::nullopt;
+  absl::Time too_late = request.give_up_at;
+  if (what.deadline != nullptr) too_late = std::min(too_late, what.deadline->Get());
+  if (now + *wait >= too_late) return std::nullopt;
+  if (allowance_.TakeRetry()) return wait;
+  stats_.over_allowance.Add();
+  return std::nullopt;
+}
+
+}  // namespace pcap_gateway

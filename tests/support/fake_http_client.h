@@ -1,0 +1,75 @@
+// FakeHttpClient: keeps requests until the test ends them.
+#ifndef PCAP_GATEWAY_TESTS_SUPPORT_FAKE_HTTP_CLIENT_H_
+#define PCAP_GATEWAY_TESTS_SUPPORT_FAKE_HTTP_CLIENT_H_
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "service/upstream/http_client.h"
+#include "tests/support/queries.h"
+
+namespace pcap_gateway {
+
+class FakeHttpClient final : public HttpClient {
+ public:
+  Ticket Send(HttpRequest request, Done done) override {
+    const size_t number = requests.size();
+    requests.push_back(std::move(request));
+    if (at_once.has_value()) {
+      std::move(done)(*at_once);
+      pending_.emplace_back();
+      return {};
+    }
+    pending_.push_back(std::move(done));
+    return Ticket([this, number] {
+      End(number, TransportFailure{TransportFailure::Kind::kCancelled, "cancelled"});
+    });
+  }
+
+  // No effect on one that has ended.
+  void End(size_t number, HttpResult result) {
+    if (Done done = std::exchange(pending_.at(number), nullptr)) std::move(done)(std::move(result));
+  }
+  // The latest.
+  void End(HttpResult result) { End(requests.size() - 1, std::move(result)); }
+
+  std::vector<HttpRequest> requests;
+  // Set: how every request ends, before Send returns.
+  std::optional<HttpResult> at_once;
+
+ private:
+  std::vector<Done> pending_;
+};
+
+inline HttpRequest RequestFor(int resource) {
+  static const auto credential = TestCredential();
+  return {.url = "http://api.test/" + std::to_string(resource),
+          .credential = credential,
+          .idempotent = true};
+}
+
+inline HttpResult Answered(int status, std::string retry_after = "") {
+  HttpAnswer answer;
+  answer.status = status;
+  answer.retry_after = std::move(retry_after);
+  return answer;
+}
+
+inline HttpResult FailedWith(TransportFailure::Kind kind) {
+  return TransportFailure{kind, "as the test wants it"};
+}
+
+// "503", "kBroken"'s number with a minus, or "withheld": how a request ended, for comparing.
+inline std::string EndOf(const HttpResult& result) {
+  if (const auto* answer = std::get_if<HttpAnswer>(&result)) return std::to_string(answer->status);
+  if (const auto* failure = std::get_if<TransportFailure>(&result)) {
+    return std::to_string(-static_cast<int>(failure->kind) - 1);
+  }
+  return "withheld";
+}
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_TESTS_SUPPORT_FAKE_HTTP_CLIENT_H_
