@@ -1,5 +1,6 @@
 #include "service/gateway.h"
 
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,8 +11,12 @@
 #include "service/shared/redis_client.h"
 #include "service/shared/shared_source.h"
 #include "service/source/clock.h"
+#include "service/upstream/breaker_client.h"
+#include "service/upstream/budgeted_client.h"
 #include "service/upstream/curl_client.h"
+#include "service/upstream/limited_client.h"
 #include "service/upstream/rest_source.h"
+#include "service/upstream/retrying_client.h"
 #include "spdlog/spdlog.h"
 
 namespace pcap_gateway {
@@ -154,12 +159,55 @@ void AddUpstreamMetrics(const CurlStats& stats, Metrics& metrics) {
                .value = [&stats] { return stats.failed.Value(); }});
 }
 
+// Null: an option turned it off.
+void AddProtectionMetrics(const BudgetedClient* budgeted, const LimitedClient& limited,
+                          const BreakerClient* breaker, const RetryingClient* retrying,
+                          Metrics& metrics) {
+  const auto withheld = [&metrics](const char* reason, const Counter& counter) {
+    metrics.Add({.name = "pcap_gateway_upstream_withheld_total",
+                 .help = "Requests that were not sent to Cloudflare, by reason.",
+                 .labels = {{"reason", reason}},
+                 .value = [&counter] { return counter.Value(); }});
+  };
+  withheld("queue", limited.stats().refused);
+  if (budgeted != nullptr) {
+    const BudgetStats& stats = budgeted->stats();
+    withheld("budget", stats.withheld);
+    withheld("budget_refresh", stats.withheld_background);
+    metrics.Add({.name = "pcap_gateway_upstream_rate_limited_total",
+                 .help = "Answers with HTTP status 429.",
+                 .value = [&stats] { return stats.blocked.Value(); }});
+  }
+  if (breaker != nullptr) {
+    const BreakerStats& stats = breaker->stats();
+    withheld("circuit", stats.withheld);
+    metrics.Add({.name = "pcap_gateway_upstream_circuit_state",
+                 .help = "0: requests pass; 1: one does, to see; 2: none does.",
+                 .type = Metric::Type::kGauge,
+                 .value = [&stats] { return stats.state.load(); }});
+  }
+  if (retrying != nullptr) {
+    const RetryStats& stats = retrying->stats();
+    metrics.Add({.name = "pcap_gateway_upstream_retries_total",
+                 .help = "Requests that were repeated.",
+                 .value = [&stats] { return stats.retries.Value(); }});
+    metrics.Add({.name = "pcap_gateway_upstream_retries_forgone_total",
+                 .help = "Failures that were not repeated, as too many were.",
+                 .value = [&stats] { return stats.over_allowance.Value(); }});
+  }
+}
+
 }  // namespace
 
 // In the order of the way back: who is asked stands above who asks.
 struct Gateway::Parts {
   SteadyWallClock clock;
   std::unique_ptr<CurlClient> curl;
+  // Each around the one before it; null where an option turned it off.
+  std::unique_ptr<BudgetedClient> budgeted;
+  std::unique_ptr<LimitedClient> limited;
+  std::unique_ptr<BreakerClient> breaker;
+  std::unique_ptr<RetryingClient> retrying;
   std::unique_ptr<Source> source;
   // Both in `source`, or null where there is none.
   SharedSource* shared = nullptr;
@@ -168,8 +216,42 @@ struct Gateway::Parts {
   Metrics metrics;
   std::unique_ptr<AdminListener> admin;  // null: there is none
 
+  HttpClient& BuildClient(const Options& options);
   absl::Status StartAdmin(const Options& options);
 };
+
+// libcurl, and what repeats, limits and withholds requests around it. The outermost is returned.
+HttpClient& Gateway::Parts::BuildClient(const Options& options) {
+  HttpClient* client = curl.get();
+  if (options.upstream_limit > 0) {
+    budgeted = std::make_unique<BudgetedClient>(
+        *client,
+        BudgetPolicy{.limit = options.upstream_limit,
+                     .limit_is_final = options.upstream_limit_is_explicit,
+                     .reserve = options.upstream_reserve},
+        clock);
+    client = budgeted.get();
+  }
+  limited = std::make_unique<LimitedClient>(*client, LimitOptions{}, clock);
+  client = limited.get();
+  if (options.upstream_failures > 0) {
+    breaker = std::make_unique<BreakerClient>(
+        *client, BreakerPolicy{.failures_to_open = static_cast<int>(options.upstream_failures)},
+        clock);
+    client = breaker.get();
+  }
+  if (options.upstream_retries > 0) {
+    retrying = std::make_unique<RetryingClient>(
+        *curl, *client,
+        RetryPolicy{.most_attempts = 1 + static_cast<int>(options.upstream_retries)},
+        [random = std::mt19937_64(std::random_device()())]() mutable {
+          return std::uniform_real_distribution<double>(0, 1)(random);
+        },
+        clock);
+    client = retrying.get();
+  }
+  return *client;
+}
 
 absl::Status Gateway::Parts::StartAdmin(const Options& options) {
   metrics.Add({.name = "pcap_gateway_build_info",
@@ -185,6 +267,7 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
                        "ones, and Redis' hits.",
                .value = [this] { return CallsSaved(cache, shared); }});
   AddUpstreamMetrics(curl->stats(), metrics);
+  AddProtectionMetrics(budgeted.get(), *limited, breaker.get(), retrying.get(), metrics);
   auto listener =
       AdminListener::Start(options.admin_listen, {.metrics = [this] { return metrics.Text(); },
                                                   .ready = [this] { return server->serving(); }});
@@ -207,7 +290,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) 
   // The way of a call, from its end: Cloudflare, what replicas share around it, our own cache
   // around that.
   parts->source = std::make_unique<RestSource>(
-      *parts->curl, *parts->curl,
+      *parts->curl, parts->BuildClient(options),
       RestOptions{.base_url = options.upstream_url,
                   .timeout = options.upstream_timeout,
                   .reveal_destination_secrets = options.reveal_destination_secrets},

@@ -111,6 +111,13 @@ absl::StatusOr<int64_t> BytesFrom(absl::string_view text) {
   return number;
 }
 
+absl::StatusOr<int64_t> CountFrom(absl::string_view text, int64_t most) {
+  int64_t number = 0;
+  const bool digits = !text.empty() && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
+  if (digits && absl::SimpleAtoi(text, &number) && number <= most) return number;
+  return absl::InvalidArgumentError(absl::StrCat("must be a whole number from 0 to ", most));
+}
+
 absl::StatusOr<absl::Duration> DurationFrom(absl::string_view text, absl::Duration least,
                                             absl::Duration most) {
   absl::Duration duration;

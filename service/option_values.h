@@ -20,6 +20,9 @@ namespace pcap_gateway {
 // case.
 absl::StatusOr<int64_t> BytesFrom(absl::string_view text);
 
+// A whole number from 0 to `most`.
+absl::StatusOr<int64_t> CountFrom(absl::string_view text, int64_t most);
+
 // From `least` to `most`, with a unit: `30s`, `250ms`, `1h30m`.
 absl::StatusOr<absl::Duration> DurationFrom(absl::string_view text, absl::Duration least,
                                             absl::Duration most = absl::Hours(24));

@@ -25,6 +25,8 @@ using Environment = std::function<const char*(const char*)>;
 constexpr int kUnusableOption = 2;
 constexpr size_t kMostTokenFileBytes = 64 << 10;
 constexpr size_t kMostCaFileBytes = 16 << 20;
+constexpr int64_t kMostRequests = 1'000'000'000;
+constexpr int64_t kMostRetries = 10;
 constexpr absl::Duration kLongestLifetime = absl::Hours(24 * 30);
 
 // The options as the operator wrote them; Finalise makes Options of them.
@@ -35,6 +37,10 @@ struct RawOptions {
   std::string upstream_proxy;
   std::string upstream_timeout = "30s";
   bool allow_http_upstream = false;
+  std::string upstream_limit = "1200";
+  std::string upstream_reserve = "240";
+  std::string upstream_retries = "2";
+  std::string upstream_failures = "20";
   std::string credential = "service";
   std::string api_token_file;
   std::string default_account_id;
@@ -151,6 +157,17 @@ absl::Status FinaliseUpstream(const RawOptions& raw, Options& options) {
                             options.upstream_url);
   status.Update(Put("upstream-timeout", DurationFrom(raw.upstream_timeout, absl::Milliseconds(1)),
                     options.upstream_timeout));
+  status.Update(
+      Put("upstream-limit", CountFrom(raw.upstream_limit, kMostRequests), options.upstream_limit));
+  status.Update(Put("upstream-reserve", CountFrom(raw.upstream_reserve, kMostRequests),
+                    options.upstream_reserve));
+  if (options.upstream_limit > 0 && options.upstream_reserve >= options.upstream_limit) {
+    status.Update(Refused("upstream-reserve", "must be less than --upstream-limit"));
+  }
+  status.Update(Put("upstream-retries", CountFrom(raw.upstream_retries, kMostRetries),
+                    options.upstream_retries));
+  status.Update(Put("upstream-failures", CountFrom(raw.upstream_failures, kMostRequests),
+                    options.upstream_failures));
   if (!raw.upstream_ca_file.empty()) {
     status.Update(Check("upstream-ca-file", CheckCaFile(raw.upstream_ca_file)));
   }
@@ -257,6 +274,14 @@ void Declare(CLI::App& app, RawOptions& raw) {
                  "URL of a proxy; the environment's proxies are not used");
   app.add_option("--upstream-timeout", raw.upstream_timeout,
                  "The longest that one request to Cloudflare may take");
+  app.add_option("--upstream-limit", raw.upstream_limit,
+                 "Requests in five minutes for each credential; 0 for any number");
+  app.add_option("--upstream-reserve", raw.upstream_reserve,
+                 "Of these, so many are for calls alone, not for refreshes");
+  app.add_option("--upstream-retries", raw.upstream_retries,
+                 "How often a request that failed for the moment is repeated");
+  app.add_option("--upstream-failures", raw.upstream_failures,
+                 "Failures in a row after which Cloudflare is left alone for a moment; 0: never");
   DeclareSwitch(app, "--allow-http-upstream", raw.allow_http_upstream,
                 "Accept a plain http upstream that is not on this machine");
   app.add_option("--credential", raw.credential,
@@ -454,6 +479,7 @@ std::variant<Options, EarlyExit> ReadOptions(const std::vector<std::string>& arg
   absl::StatusOr<Options> options = Finalise(raw, environment);
   if (!options.ok()) return Unusable(options.status().message());
   options->admin_listen_is_explicit = app.get_option("--admin-listen")->count() > 0;
+  options->upstream_limit_is_explicit = app.get_option("--upstream-limit")->count() > 0;
   return *std::move(options);
 }
 

@@ -47,6 +47,16 @@ struct Options {
   bool reveal_destination_secrets = false;
   // One request upstream takes no longer than this.
   absl::Duration upstream_timeout = absl::Seconds(30);
+  // Requests in any five minutes that one credential may send to Cloudflare; 0: any number.
+  int64_t upstream_limit = 1200;
+  // An operator set it: then Cloudflare's own word lowers it, but does not raise it.
+  bool upstream_limit_is_explicit = false;
+  // Of these, so many are for calls alone; refreshes leave them.
+  int64_t upstream_reserve = 240;
+  // How often a request that failed for the moment is repeated; 0: never.
+  int64_t upstream_retries = 2;
+  // Failures in a row after which Cloudflare is left alone for a moment; 0: it never is.
+  int64_t upstream_failures = 20;
   // From SIGTERM: still serving, but NOT_SERVING to health checks, so that balancers turn away.
   absl::Duration lame_duck = absl::Seconds(5);
   // After that, calls in flight may take this long to finish.

@@ -45,6 +45,7 @@ struct CachingSource::Waiter {
   const Key key;
   const absl::Time asked;
   const absl::Duration max_age;
+  const absl::Time deadline;
   const CacheStatus::How why;  // what it found in the store
   bool collapsed = false;
   Flight* flight = nullptr;              // that it waits for; null: it has been answered, or left
@@ -64,6 +65,9 @@ struct CachingSource::Flight : std::enable_shared_from_this<CachingSource::Fligh
   bool over = false;        // landed, or left by all
   Ticket ticket;
   std::list<WaiterPtr> waiters;
+  // Until when anybody who has joined would wait.
+  const std::shared_ptr<LatestDeadline> waited_until =
+      std::make_shared<LatestDeadline>(absl::InfinitePast());
   FlightPtr next;  // launched when this one is over
 };
 
@@ -137,6 +141,7 @@ Ticket CachingSource::Ask(Query query, Done done) {
                                              .key = query.key(),
                                              .asked = now,
                                              .max_age = query.max_age,
+                                             .deadline = query.deadline,
                                              .why = why});
     FlightPtr& current = flights_[waiter->key];
     if (current == nullptr) {
@@ -173,6 +178,7 @@ Ticket CachingSource::AskCaches(Query query, Done done) {
 // With mutex_ held.
 void CachingSource::Join(Flight& flight, const WaiterPtr& waiter) {
   waiter->collapsed = flight.background || !flight.waiters.empty();
+  flight.waited_until->Extend(waiter->deadline);
   waiter->flight = &flight;
   waiter->place = flight.waiters.insert(flight.waiters.end(), waiter);
 }
@@ -188,6 +194,7 @@ void CachingSource::JoinNext(Flight& flight, const WaiterPtr& waiter) {
 void CachingSource::Launch(const FlightPtr& flight) {
   Query query = flight->query;
   query.deadline = absl::InfiniteFuture();
+  if (!flight->background) query.latest_deadline = flight->waited_until;
   Ticket ticket = inner_->Ask(std::move(query),
                               [this, flight](Reply reply) { Land(flight, std::move(reply)); });
   {

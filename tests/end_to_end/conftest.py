@@ -35,7 +35,9 @@ def _start(
     upstream_url: str, home: Path, options: tuple[str, ...], variables: dict[str, str]
 ) -> Gateway:
     _needs_binary()
-    usual = [f"--upstream-url={upstream_url}", "--admin-listen", "", "--lame-duck=0s"]
+    # A fault is one fault, and no test is there to be protected from another's.
+    plain = ["--upstream-limit=0", "--upstream-retries=0", "--upstream-failures=0"]
+    usual = [f"--upstream-url={upstream_url}", "--admin-listen", "", "--lame-duck=0s", *plain]
     return Gateway([*usual, *options], environment(home, **variables))
 
 
