@@ -283,6 +283,8 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) 
       .ca_file = options.upstream_ca_file,
       .proxy = options.upstream_proxy,
       .user_agent = absl::StrCat("pcap-gateway/", Version()),
+      .connect_timeout = options.upstream_connect_timeout,
+      .first_byte_timeout = options.upstream_first_byte_timeout,
   });
   if (!curl.ok()) return curl.status();
   parts->curl = *std::move(curl);

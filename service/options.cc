@@ -36,9 +36,11 @@ struct RawOptions {
   std::string upstream_ca_file;
   std::string upstream_proxy;
   std::string upstream_timeout = "30s";
+  std::string upstream_connect_timeout = "5s";
+  std::string upstream_first_byte_timeout = "10s";
   bool allow_http_upstream = false;
   std::string upstream_limit = "1200";
-  std::string upstream_reserve = "240";
+  std::string upstream_reserve;
   std::string upstream_retries = "2";
   std::string upstream_failures = "20";
   std::string credential = "service";
@@ -157,10 +159,25 @@ absl::Status FinaliseUpstream(const RawOptions& raw, Options& options) {
                             options.upstream_url);
   status.Update(Put("upstream-timeout", DurationFrom(raw.upstream_timeout, absl::Milliseconds(1)),
                     options.upstream_timeout));
+  const struct {
+    const char* option;
+    const std::string& text;
+    absl::Duration& place;
+  } parts[] = {
+      {"upstream-connect-timeout", raw.upstream_connect_timeout, options.upstream_connect_timeout},
+      {"upstream-first-byte-timeout", raw.upstream_first_byte_timeout,
+       options.upstream_first_byte_timeout},
+  };
+  for (const auto& [option, text, place] : parts) {
+    status.Update(Put(option, DurationFrom(text, absl::Milliseconds(1)), place));
+  }
   status.Update(
       Put("upstream-limit", CountFrom(raw.upstream_limit, kMostRequests), options.upstream_limit));
-  status.Update(Put("upstream-reserve", CountFrom(raw.upstream_reserve, kMostRequests),
-                    options.upstream_reserve));
+  options.upstream_reserve = options.upstream_limit / 5;
+  if (!raw.upstream_reserve.empty()) {
+    status.Update(Put("upstream-reserve", CountFrom(raw.upstream_reserve, kMostRequests),
+                      options.upstream_reserve));
+  }
   if (options.upstream_limit > 0 && options.upstream_reserve >= options.upstream_limit) {
     status.Update(Refused("upstream-reserve", "must be less than --upstream-limit"));
   }
@@ -273,11 +290,15 @@ void Declare(CLI::App& app, RawOptions& raw) {
   app.add_option("--upstream-proxy", raw.upstream_proxy,
                  "URL of a proxy; the environment's proxies are not used");
   app.add_option("--upstream-timeout", raw.upstream_timeout,
-                 "The longest that one request to Cloudflare may take");
+                 "The longest that one request to Cloudflare may take, repeated or not");
+  app.add_option("--upstream-connect-timeout", raw.upstream_connect_timeout,
+                 "Of that, for a connection: address, TCP and TLS");
+  app.add_option("--upstream-first-byte-timeout", raw.upstream_first_byte_timeout,
+                 "Of that, until an answer begins; then 1 KiB has to come in each 5s");
   app.add_option("--upstream-limit", raw.upstream_limit,
                  "Requests in five minutes for each credential; 0 for any number");
   app.add_option("--upstream-reserve", raw.upstream_reserve,
-                 "Of these, so many are for calls alone, not for refreshes");
+                 "Of these, so many are for calls alone, not for refreshes; by default a fifth");
   app.add_option("--upstream-retries", raw.upstream_retries,
                  "How often a request that failed for the moment is repeated");
   app.add_option("--upstream-failures", raw.upstream_failures,

@@ -45,8 +45,12 @@ struct Options {
   bool admin_listen_is_explicit = false;
   // Answers carry destination_conf as Cloudflare sent it.
   bool reveal_destination_secrets = false;
-  // One request upstream takes no longer than this.
+  // One request upstream takes no longer than this, repeated or not.
   absl::Duration upstream_timeout = absl::Seconds(30);
+  // A connection takes no longer than this: the name's address, TCP, TLS.
+  absl::Duration upstream_connect_timeout = absl::Seconds(5);
+  // From a request's last byte to its answer's first.
+  absl::Duration upstream_first_byte_timeout = absl::Seconds(10);
   // Requests in any five minutes that one credential may send to Cloudflare; 0: any number.
   int64_t upstream_limit = 1200;
   // An operator set it: then Cloudflare's own word lowers it, but does not raise it.

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "google/protobuf/arena.h"
 #include "pcap/v1/pcap_service.pb.h"
 #include "service/mapping/envelope.h"
@@ -42,7 +41,7 @@ Outcome Parse(const HttpAnswer& answer, const ParseOptions& options) {
   const JsonDocument document = JsonDocument::Parse(answer.body);
   const Envelope envelope = ReadEnvelope(document.root());
   if (std::optional<Error> error =
-          ErrorFromHttp(answer, document, envelope, options.credential_owner, absl::Now())) {
+          ErrorFromHttp(answer, document, envelope, options.credential_owner, options.now)) {
     return Failed(std::move(outcome), *std::move(error));
   }
   if (envelope.result == nullptr) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "service/source/credential.h"
 #include "service/source/http_answer.h"
 #include "service/source/id.h"
@@ -23,6 +24,8 @@ struct ParseOptions {
   Credential::Owner credential_owner = Credential::Owner::kGateway;
   // Leave destination_conf as Cloudflare sent it. Never applies to errors.
   bool reveal_destination_secrets = false;
+  // When the answer came; what dates in it are relative to.
+  absl::Time now = absl::UnixEpoch();
 };
 
 // Lives for the whole process; compared by address.

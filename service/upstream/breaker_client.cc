@@ -22,6 +22,7 @@ Sign SignOf(const HttpResult& result) {
     case Kind::kConnect:
     case Kind::kTls:
     case Kind::kTimeout:
+    case Kind::kStalled:
     case Kind::kBroken:
       return Sign::kUnwell;
     case Kind::kMalformed:

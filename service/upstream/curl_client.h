@@ -1,4 +1,4 @@
-// CurlClient: HttpClient on libcurl's multi interface, and the thread that is the Loop.
+// CurlClient: HttpClient on libcurl, and the thread that is the Loop.
 //
 // One thread waits in epoll for libcurl's sockets, libcurl's timer and its own inbox; everything it
 // owns is touched by that thread alone. Connections are kept and shared: HTTP/2 over TLS (one
@@ -30,10 +30,16 @@ struct CurlOptions {
   // URL of a proxy; empty: none, whatever the environment says.
   std::string proxy;
   std::string user_agent = "pcap-gateway";
-  absl::Duration connect_timeout = absl::Seconds(10);
+  // For the name's address, the connection and the TLS handshake together.
+  absl::Duration connect_timeout = absl::Seconds(5);
+  // From a request's last byte to its answer's first.
+  absl::Duration first_byte_timeout = absl::Seconds(10);
+  // An answer that has begun brings `least_bytes` in each `stall_timeout`, or its end.
+  absl::Duration stall_timeout = absl::Seconds(5);
+  size_t least_bytes = 1024;
   // Open connections to one host; further requests wait for a free one.
   int most_connections = 256;
-  // A connection older than this is not used again, so that DNS changes are followed.
+  // A connection older than this takes no new requests, so that DNS changes are followed.
   absl::Duration connection_age = absl::Minutes(10);
 };
 

@@ -38,6 +38,8 @@ struct HttpRequest {
   bool background = false;
   // Sending it twice is the same as sending it once.
   bool idempotent = false;
+  // Not over a connection that is there: the one it failed on may be among them.
+  bool fresh_connection = false;
   // A longer body fails the request.
   size_t most_body_bytes = 1 << 20;
 };
@@ -48,7 +50,8 @@ struct TransportFailure {
     kResolve,    // the name has no address
     kConnect,    // refused, unreachable
     kTls,        // no trust, wrong host, handshake
-    kTimeout,    // `timeout` passed
+    kTimeout,    // `timeout` passed, or the connection took too long
+    kStalled,    // no byte for too long, or too few
     kBroken,     // reset, closed early, bytes missing
     kMalformed,  // not HTTP, or a URL that cannot be asked
     kTooLarge,   // more than `most_body_bytes`

@@ -34,6 +34,7 @@ Error ErrorOf(const TransportFailure& failure, bool caller_set_the_limit) {
     case Kind::kConnect:
     case Kind::kTls:
     case Kind::kBroken:
+    case Kind::kStalled:
     case Kind::kMalformed:
       return Error(absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable,
                    absl::StrCat("Cloudflare gave no answer: ", failure.detail));
@@ -149,7 +150,8 @@ OutcomePtr RestSource::OutcomeOf(const Call& call, HttpResult result) const {
     call.query.credential->RedactFrom(answer.body);
     *outcome = call.query.endpoint->parse(
         answer, {.credential_owner = call.query.credential->owner(),
-                 .reveal_destination_secrets = options_.reveal_destination_secrets});
+                 .reveal_destination_secrets = options_.reveal_destination_secrets,
+                 .now = clock_.Now()});
     outcome->http_status = answer.status;
     outcome->cf_ray = CleanRay(answer.cf_ray);
   }

@@ -33,6 +33,7 @@ bool IsTransient(const HttpResult& result) {
     case Kind::kResolve:
     case Kind::kConnect:
     case Kind::kBroken:
+    case Kind::kStalled:
       return true;
     case Kind::kTls:      // it stays as it is until somebody mends it
     case Kind::kTimeout:  // the time is over

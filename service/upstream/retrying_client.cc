@@ -3,12 +3,21 @@
 #include <utility>
 
 namespace pcap_gateway {
+namespace {
+
+bool IsStalled(const HttpResult& result) {
+  const auto* failure = std::get_if<TransportFailure>(&result);
+  return failure != nullptr && failure->kind == TransportFailure::Kind::kStalled;
+}
+
+}  // namespace
 
 struct RetryingClient::Request {
   HttpRequest request;
   Done done;  // empty once it was called
   absl::Time give_up_at;
   int attempts = 0;
+  absl::Time sent_at;                 // the latest of them
   bool sent = false;                  // an attempt is under way; else the next one waits
   std::optional<HttpResult> failure;  // of the last attempt
   Ticket ticket;                      // of the attempt, or of the wait
@@ -45,7 +54,9 @@ void RetryingClient::Attempt(const RequestPtr& request) {
   const int number = ++request->attempts;
   request->sent = true;
   HttpRequest attempt = request->request;
-  attempt.timeout = request->give_up_at - clock_.Now();
+  request->sent_at = clock_.Now();
+  attempt.timeout = request->give_up_at - request->sent_at;
+  if (request->failure.has_value()) attempt.fresh_connection = IsStalled(*request->failure);
   Ticket ticket = inner_.Send(std::move(attempt), [this, request](HttpResult result) {
     request->sent = false;
     request->ticket = Ticket();
@@ -56,6 +67,7 @@ void RetryingClient::Attempt(const RequestPtr& request) {
 }
 
 void RetryingClient::Ended(const RequestPtr& request, HttpResult result) {
+  NoteQuickest(*request, result);
   // That a retry was withheld says less than what made it one.
   if (std::holds_alternative<Withheld>(result) && request->failure.has_value()) {
     result = *std::move(request->failure);
@@ -68,6 +80,14 @@ void RetryingClient::Ended(const RequestPtr& request, HttpResult result) {
   std::exchange(request->done, nullptr)(std::move(result));
 }
 
+// Of answers with content: to refuse takes less time.
+void RetryingClient::NoteQuickest(const Request& request, const HttpResult& result) {
+  const auto* answer = std::get_if<HttpAnswer>(&result);
+  if (answer != nullptr && answer->status / 100 == 2) {
+    quickest_ = std::min(quickest_, clock_.Now() - request.sent_at);
+  }
+}
+
 // Absent: it is not to be repeated.
 std::optional<absl::Duration> RetryingClient::WaitBeforeRetry(const Request& request,
                                                               const HttpResult& result) {
@@ -78,7 +98,9 @@ std::optional<absl::Duration> RetryingClient::WaitBeforeRetry(const Request& req
   if (!wait.has_value()) return std::nullopt;
   absl::Time too_late = request.give_up_at;
   if (what.deadline != nullptr) too_late = std::min(too_late, what.deadline->Get());
-  if (now + *wait >= too_late) return std::nullopt;
+  const bool has_answered = quickest_ != absl::InfiniteDuration();
+  const absl::Duration takes = has_answered ? quickest_ : absl::ZeroDuration();
+  if (now + *wait + takes >= too_late) return std::nullopt;
   if (allowance_.TakeRetry()) return wait;
   stats_.over_allowance.Add();
   return std::nullopt;

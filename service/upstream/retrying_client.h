@@ -20,7 +20,8 @@ struct RetryStats {
 };
 
 // All attempts of a request together take no longer than its timeout. A retry whose answer could
-// not come within that, or before the request's deadline, is not sent.
+// not come within that, or before the request's deadline, is not sent; "could" goes by the quickest
+// answer that ever came.
 class RetryingClient final : public HttpClient {
  public:
   // All outlive it. `chance` gives evenly spread numbers from 0 to 1.
@@ -37,6 +38,7 @@ class RetryingClient final : public HttpClient {
 
   void Attempt(const RequestPtr& request);
   void Ended(const RequestPtr& request, HttpResult result);
+  void NoteQuickest(const Request& request, const HttpResult& result);
   std::optional<absl::Duration> WaitBeforeRetry(const Request& request, const HttpResult& result);
 
   Loop& loop_;
@@ -46,6 +48,7 @@ class RetryingClient final : public HttpClient {
   const Clock& clock_;
   RetryStats stats_;
   RetryAllowance allowance_;
+  absl::Duration quickest_ = absl::InfiniteDuration();  // infinite: none came yet
 };
 
 }  // namespace pcap_gateway

@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,7 +32,9 @@ struct Bytes {
     kClose,     // in an orderly way
     kReset,     // RST
     kHang,      // send no more, until the client goes
+    kDrip,      // send `drip` every few milliseconds, until the client goes
   } then = Then::kKeepOpen;
+  std::string drip;
 };
 
 // An answer as a decent server gives it.
@@ -102,6 +105,8 @@ class ScriptedServer {
       if (bytes.then == Bytes::Then::kKeepOpen) continue;
       if (bytes.then == Bytes::Then::kHang) {
         ReadRequest(connection, request);  // returns when the client goes
+      } else if (bytes.then == Bytes::Then::kDrip) {
+        Drip(connection, bytes.drip);
       } else if (bytes.then == Bytes::Then::kReset) {
         const linger at_once{1, 0};
         setsockopt(connection, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
@@ -112,6 +117,12 @@ class ScriptedServer {
       }
       return;
     }
+  }
+
+  void Drip(int connection, const std::string& drop) {
+    pollfd gone{connection, POLLIN, 0};
+    while (poll(&gone, 1, 5) == 0) send(connection, drop.data(), drop.size(), MSG_NOSIGNAL);
+    client_gone_.Happen();
   }
 
   bool ReadRequest(int connection, std::string& request) {

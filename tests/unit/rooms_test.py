@@ -77,7 +77,14 @@ ROOMS = {
 # Libraries that one file keeps to itself within its room, so that another can take its place.
 ONLY_IN = {
     "cli11": {"service/options.cc", "client/pcapctl.cc"},
-    "curl": {"service/upstream/curl_client.cc", "client/http_get.cc"},
+    "curl": {
+        "service/upstream/curl_client.cc",
+        "service/upstream/curl_pool.cc",
+        "service/upstream/curl_pool.h",
+        "service/upstream/curl_transfer.cc",
+        "service/upstream/curl_transfer.h",
+        "client/http_get.cc",
+    },
     "microhttpd": {"service/operations/admin_listener.cc"},
     "hiredis": {"service/shared/redis_client.cc"},
     "uv": {"service/shared/redis_client.cc"},

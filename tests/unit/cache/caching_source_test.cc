@@ -74,6 +74,24 @@ class CachingSourceTest : public testing::Test {
   std::unique_ptr<CachingSource> cache_;
 };
 
+TEST_F(CachingSourceTest, SaysUntilWhenTheLastOfThoseWhoWaitDoes) {
+  Query first = QueryFor(1);
+  first.deadline = clock_.Now() + absl::Seconds(1);
+  const auto one = Call(std::move(first));
+  const auto until = upstream_->query(0).latest_deadline;
+  ASSERT_NE(until, nullptr);
+  EXPECT_EQ(until->Get(), clock_.Now() + absl::Seconds(1));
+
+  Query second = QueryFor(1);
+  second.deadline = clock_.Now() + absl::Seconds(3);
+  const auto two = Call(std::move(second));
+  Query third = QueryFor(1);
+  third.deadline = clock_.Now() + absl::Seconds(2);
+  const auto three = Call(std::move(third));
+  EXPECT_EQ(upstream_->asked(), 1u);
+  EXPECT_EQ(until->Get(), clock_.Now() + absl::Seconds(3));
+}
+
 TEST_F(CachingSourceTest, AsksOnceAndThenAnswersFromTheStore) {
   const auto first = Call(QueryFor(1));
   EXPECT_TRUE(first->waits());

@@ -84,6 +84,13 @@ TEST_F(OptionsTest, HaveDefaults) {
   EXPECT_EQ(options.upstream_ca_file, "");
   EXPECT_EQ(options.upstream_proxy, "");
   EXPECT_EQ(options.upstream_timeout, absl::Seconds(30));
+  EXPECT_EQ(options.upstream_connect_timeout, absl::Seconds(5));
+  EXPECT_EQ(options.upstream_first_byte_timeout, absl::Seconds(10));
+  EXPECT_EQ(options.upstream_limit, 1200);
+  EXPECT_FALSE(options.upstream_limit_is_explicit);
+  EXPECT_EQ(options.upstream_reserve, 240);
+  EXPECT_EQ(options.upstream_retries, 2);
+  EXPECT_EQ(options.upstream_failures, 20);
   EXPECT_FALSE(options.default_account_id.has_value());
   EXPECT_EQ(options.cache_bytes, 64 << 20);
   EXPECT_EQ(options.freshness.final_lifetime, absl::Hours(24));
@@ -132,6 +139,27 @@ TEST_F(OptionsTest, SetEachLifetimeByItsOwnFlag) {
   EXPECT_EQ(options.freshness.not_found_lifetime, absl::ZeroDuration());
   EXPECT_EQ(options.freshness.stale_while_revalidate, absl::Seconds(3));
   EXPECT_EQ(options.freshness.stale_if_error, absl::Seconds(4));
+}
+
+TEST_F(OptionsTest, ProtectTheUpstream) {
+  const Options options = Good({"--upstream-connect-timeout=1s", "--upstream-first-byte-timeout=2s",
+                                "--upstream-limit=500", "--upstream-reserve=0",
+                                "--upstream-retries=0", "--upstream-failures=3"});
+  EXPECT_EQ(options.upstream_connect_timeout, absl::Seconds(1));
+  EXPECT_EQ(options.upstream_first_byte_timeout, absl::Seconds(2));
+  EXPECT_EQ(options.upstream_limit, 500);
+  EXPECT_TRUE(options.upstream_limit_is_explicit);
+  EXPECT_EQ(options.upstream_reserve, 0);
+  EXPECT_EQ(options.upstream_retries, 0);
+  EXPECT_EQ(options.upstream_failures, 3);
+}
+
+TEST_F(OptionsTest, ReserveAFifthOfTheLimitUnlessTold) {
+  EXPECT_EQ(Good({"--upstream-limit=100"}).upstream_reserve, 20);
+  EXPECT_EQ(Good({"--upstream-limit=1"}).upstream_reserve, 0);
+  EXPECT_EQ(Good({"--upstream-limit=0"}).upstream_reserve, 0);
+  EXPECT_THAT(Refusal({"--upstream-limit=100", "--upstream-reserve=100"}),
+              HasSubstr("--upstream-reserve: must be less than --upstream-limit"));
 }
 
 TEST_F(OptionsTest, NameARedis) {
@@ -317,6 +345,14 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"upstream-proxy", "proxy:3128"},
       {"upstream-timeout", "30"},
       {"upstream-timeout", "0s"},
+      {"upstream-connect-timeout", "0s"},
+      {"upstream-first-byte-timeout", "soon"},
+      {"upstream-limit", "-1"},
+      {"upstream-limit", "many"},
+      {"upstream-reserve", "1200"},
+      {"upstream-retries", "11"},
+      {"upstream-retries", ""},
+      {"upstream-failures", "1.5"},
       {"credential", "both"},
       {"credential", ""},
       {"api-token-file", "/does/not/exist"},
@@ -420,6 +456,12 @@ TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
                            "--upstream-ca-file",
                            "--upstream-proxy",
                            "--upstream-timeout",
+                           "--upstream-connect-timeout",
+                           "--upstream-first-byte-timeout",
+                           "--upstream-limit",
+                           "--upstream-reserve",
+                           "--upstream-retries",
+                           "--upstream-failures",
                            "--allow-http-upstream",
                            "--credential",
                            "--api-token-file",

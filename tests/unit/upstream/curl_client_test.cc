@@ -1,7 +1,11 @@
 #include "service/upstream/curl_client.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -10,6 +14,7 @@
 #include <string>
 #include <variant>
 
+#include "absl/strings/match.h"
 #include "tests/support/event.h"
 #include "tests/support/queries.h"
 #include "tests/support/scripted_server.h"
@@ -200,6 +205,112 @@ TEST_F(CurlClientTest, OtherProtocolsAreRefused) {
 TEST_F(CurlClientTest, ASilentServerTimesOut) {
   ScriptedServer server([](const std::string&) { return Bytes{"", Bytes::Then::kHang}; });
   EXPECT_EQ(GetFailure({.url = server.url(), .timeout = absl::Milliseconds(50)}), Kind::kTimeout);
+}
+
+// Transfers that stall are given up after milliseconds, not seconds.
+class ImpatientCurlClientTest : public CurlClientTest {
+ protected:
+  ImpatientCurlClientTest() {
+    client_ = *CurlClient::Start({.connect_timeout = absl::Milliseconds(100),
+                                  .first_byte_timeout = absl::Milliseconds(100),
+                                  .stall_timeout = absl::Milliseconds(100)});
+  }
+};
+
+TEST_F(ImpatientCurlClientTest, AServerThatDoesNotBeginItsAnswerHasStalled) {
+  ScriptedServer server([](const std::string&) { return Bytes{"", Bytes::Then::kHang}; });
+  EXPECT_EQ(GetFailure({.url = server.url()}), Kind::kStalled);
+  EXPECT_TRUE(server.AwaitClientGone());
+}
+
+TEST_F(ImpatientCurlClientTest, AServerThatStopsAmidItsAnswerHasStalled) {
+  ScriptedServer server([](const std::string&) {
+    return Bytes{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", Bytes::Then::kHang};
+  });
+  EXPECT_EQ(GetFailure({.url = server.url()}), Kind::kStalled);
+  EXPECT_TRUE(server.AwaitClientGone());
+}
+
+TEST_F(ImpatientCurlClientTest, ABodyThatDripsHasStalled) {
+  ScriptedServer server([](const std::string&) {
+    return Bytes{"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", Bytes::Then::kDrip, " "};
+  });
+  EXPECT_EQ(GetFailure({.url = server.url()}), Kind::kStalled);
+  EXPECT_TRUE(server.AwaitClientGone());
+}
+
+TEST_F(ImpatientCurlClientTest, HeadersThatDripHaveStalled) {
+  ScriptedServer server([](const std::string&) {
+    return Bytes{"HTTP/1.1 200 OK\r\n", Bytes::Then::kDrip, "A: b\r\n"};
+  });
+  EXPECT_EQ(GetFailure({.url = server.url()}), Kind::kStalled);
+}
+
+TEST_F(ImpatientCurlClientTest, ALongBodyThatComesFastEnoughIsTaken) {
+  const std::string drop(1024, ' ');
+  ScriptedServer server([&](const std::string&) {
+    return Bytes{absl::StrCat("HTTP/1.1 200 OK\r\nContent-Length: ", 100 * drop.size(), "\r\n\r\n"),
+                 Bytes::Then::kDrip, drop};
+  });
+  EXPECT_EQ(GetAnswer({.url = server.url()}).body.size(), 100 * drop.size());
+}
+
+// A port that takes connections no further than into its queue, which is full.
+TEST_F(ImpatientCurlClientTest, AConnectionThatTakesTooLongIsOneThatFailed) {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener, 0), 0);
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  std::vector<int> in_queue(4);
+  for (int& waiting : in_queue) {
+    waiting = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    connect(waiting, reinterpret_cast<sockaddr*>(&address), size);
+  }
+  EXPECT_EQ(GetFailure({.url = absl::StrCat("http://127.0.0.1:", ntohs(address.sin_port))}),
+            Kind::kConnect);
+  for (const int waiting : in_queue) close(waiting);
+  close(listener);
+}
+
+TEST_F(CurlClientTest, AFreshConnectionIsMadeWhenAskedFor) {
+  ScriptedServer server([](const std::string&) { return Answer(200, "{}"); });
+  GetAnswer({.url = server.url()});
+  GetAnswer({.url = server.url(), .fresh_connection = true});
+  EXPECT_EQ(server.connections(), 2);
+  GetAnswer({.url = server.url()});
+  EXPECT_EQ(server.connections(), 2);
+}
+
+TEST_F(CurlClientTest, AnAgedConnectionTakesNoNewRequestButEndsItsOld) {
+  client_ = *CurlClient::Start({.connection_age = absl::ZeroDuration()});
+  Event asked;
+  Event answered;
+  ScriptedServer server([&](const std::string& request) {
+    if (absl::StartsWith(request, "GET /first")) {
+      asked.Happen();
+      if (!answered.Await()) return Answer(500, "");
+    }
+    return Answer(200, request.substr(0, request.find(' ', 4)));
+  });
+  std::optional<HttpResult> first;
+  Event ended;
+  client_->Post([&] {
+    client_->Send({.url = server.url() + "/first"}, [&](HttpResult result) {
+      first = std::move(result);
+      ended.Happen();
+    });
+  });
+  ASSERT_TRUE(asked.Await());
+  EXPECT_EQ(GetAnswer({.url = server.url() + "/second"}).body, "GET /second");
+  EXPECT_EQ(GetAnswer({.url = server.url() + "/third"}).body, "GET /third");
+  EXPECT_EQ(server.connections(), 3);
+  answered.Happen();
+  ASSERT_TRUE(ended.Await());
+  EXPECT_EQ(std::get<HttpAnswer>(*first).body, "GET /first");
 }
 
 TEST_F(CurlClientTest, CancelEndsTheTransferAndClosesItsConnection) {

@@ -51,6 +51,32 @@ TEST_F(RetryingClientTest, GivesTheLastFailureWhenItHasTriedEnough) {
   EXPECT_TRUE(loop_.idle());
 }
 
+TEST_F(RetryingClientTest, DoesNotAskForWhatCannotComeInTime) {
+  Ask();
+  clock_.Advance(absl::Milliseconds(50));
+  http_.End(Answered(200));
+  // The retry would be sent after 100 ms; an answer has never taken less than 50.
+  for (const int deadline : {149, 151}) {
+    HttpRequest request = RequestFor(1);
+    request.deadline =
+        std::make_shared<LatestDeadline>(clock_.Now() + absl::Milliseconds(deadline));
+    Ask(std::move(request));
+    http_.End(Answered(503));
+    EXPECT_EQ(loop_.idle(), deadline == 149);
+  }
+}
+
+TEST_F(RetryingClientTest, AfterAStallItTakesAFreshConnection) {
+  http_.at_once = FailedWith(Kind::kStalled);
+  Ask();
+  loop_.Advance(absl::Milliseconds(100));
+  http_.at_once = FailedWith(Kind::kBroken);
+  loop_.Advance(absl::Minutes(1));
+  ASSERT_EQ(http_.requests.size(), 3u);
+  EXPECT_FALSE(http_.requests[0].fresh_connection);
+  EXPECT_TRUE(http_.requests[1].fresh_connection);
+}
+
 TEST_F(RetryingClientTest, DoesNotRepeatWhatStaysAsItIs) {
   http_.at_once = Answered(404);
   Ask();

@@ -1,0 +1,206 @@
+#include "service/upstream/curl_transfer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace pcap_gateway {
+namespace {
+
+using Kind = TransportFailure::Kind;
+
+// A URL in two: `https://host:port` and the request target `/path`.
+struct SplitUrl {
+  explicit SplitUrl(const std::string& url) {
+    const size_t authority = url.find("://");
+    const size_t path =
+        authority == std::string::npos ? std::string::npos : url.find('/', authority + 3);
+    origin = url.substr(0, path);
+    target = path == std::string::npos ? "/" : url.substr(path);
+  }
+
+  std::string origin;
+  std::string target;
+};
+
+// The answer's place for a header that is of use to us; nullptr for the others.
+std::string* PlaceFor(absl::string_view name, HttpAnswer& answer) {
+  switch (name.size()) {
+    case 6:
+      return absl::EqualsIgnoreCase(name, "cf-ray") ? &answer.cf_ray : nullptr;
+    case 9:
+      return absl::EqualsIgnoreCase(name, "ratelimit") ? &answer.ratelimit : nullptr;
+    case 11:
+      return absl::EqualsIgnoreCase(name, "retry-after") ? &answer.retry_after : nullptr;
+    case 12:
+      return absl::EqualsIgnoreCase(name, "content-type") ? &answer.content_type : nullptr;
+    case 16:
+      return absl::EqualsIgnoreCase(name, "ratelimit-policy") ? &answer.ratelimit_policy : nullptr;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace
+
+Kind KindOf(CURLcode code) {
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return Kind::kResolve;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_PROXY:
+      return Kind::kConnect;
+    case CURLE_OPERATION_TIMEDOUT:
+      return Kind::kTimeout;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+      return Kind::kTls;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+      return Kind::kMalformed;
+    default:
+      return Kind::kBroken;
+  }
+}
+
+CurlTransfer::~CurlTransfer() {
+  curl_slist_free_all(headers_);
+  if (easy != nullptr) curl_easy_cleanup(easy);
+}
+
+bool CurlTransfer::Init() {
+  easy = curl_easy_init();
+  if (easy == nullptr) return false;
+  return EasySetup(easy)
+             .Set(CURLOPT_PRIVATE, this)
+             .Set(CURLOPT_WRITEFUNCTION, &OnBody)
+             .Set(CURLOPT_WRITEDATA, this)
+             .Set(CURLOPT_HEADERFUNCTION, &OnHeader)
+             .Set(CURLOPT_HEADERDATA, this)
+             .code() == CURLE_OK;
+}
+
+CURLcode CurlTransfer::Prepare(const HttpRequest& request, bool whole_url) {
+  curl_slist_free_all(std::exchange(headers_, nullptr));
+  headers_ = curl_slist_append(nullptr, "Accept: application/json");
+  if (request.credential != nullptr) {
+    for (const std::string& line : request.credential->header_lines()) {
+      headers_ = curl_slist_append(headers_, line.c_str());
+    }
+  }
+  for (const std::string& line : request.header_lines) {
+    headers_ = curl_slist_append(headers_, line.c_str());
+  }
+  answer_ = HttpAnswer();
+  most_body_bytes_ = request.most_body_bytes;
+  too_large_ = false;
+  received_ = 0;
+  checked_received_ = 0;
+  const SplitUrl url(request.url);
+  const bool tls = absl::StartsWithIgnoreCase(url.origin, "https:");
+  timeout_ = std::max(absl::Floor(request.timeout, absl::Milliseconds(1)), absl::Milliseconds(1));
+  EasySetup setup(easy);
+  if (whole_url) {
+    setup.Set(CURLOPT_URL, request.url.c_str());
+  } else {
+    // libcurl takes a URL apart and puts it together again for each request. Ours differ in the
+    // path alone, which it sends as it is when it is told so.
+    if (origin_ != url.origin) setup.Set(CURLOPT_URL, url.origin.c_str());
+    setup.Set(CURLOPT_REQUEST_TARGET, url.target.c_str());
+    origin_ = url.origin;
+  }
+  if (fresh_connection_ != request.fresh_connection) {
+    setup.Set(CURLOPT_FRESH_CONNECT, request.fresh_connection ? 1L : 0L);
+    fresh_connection_ = request.fresh_connection;
+  }
+  return setup.Set(CURLOPT_HTTPHEADER, headers_)
+      .Set(CURLOPT_TIMEOUT_MS, static_cast<long>(absl::ToInt64Milliseconds(timeout_)))
+      .Set(CURLOPT_HTTP_VERSION,
+           static_cast<long>(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
+      .Set(CURLOPT_CUSTOMREQUEST,
+           request.method == "GET" ? nullptr : std::string(request.method).c_str())
+      .code();
+}
+
+bool CurlTransfer::Stalled(std::chrono::steady_clock::time_point now,
+                           absl::Duration first_byte_timeout, absl::Duration stall_timeout,
+                           size_t least_bytes) {
+  if (received_ == 0) {
+    curl_off_t until_sent = 0;  // microseconds; 0 while it waits for a connection
+    curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &until_sent);
+    const auto sent_at = started_at + std::chrono::microseconds(until_sent);
+    return until_sent > 0 && absl::FromChrono(now - sent_at) > first_byte_timeout;
+  }
+  if (checked_received_ == 0 || received_ - checked_received_ >= least_bytes) {
+    checked_at_ = now;
+    checked_received_ = received_;
+    return false;
+  }
+  return absl::FromChrono(now - checked_at_) > stall_timeout;
+}
+
+HttpResult CurlTransfer::ResultOf(CURLcode code) {
+  if (code == CURLE_OK) {
+    long status = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    answer_.status = static_cast<int>(status);
+    return std::move(answer_);
+  }
+  if (too_large_) return TransportFailure{Kind::kTooLarge, "the answer is too large"};
+  // One code for two timeouts.
+  if (code == CURLE_OPERATION_TIMEDOUT &&
+      absl::FromChrono(std::chrono::steady_clock::now() - started_at) < timeout_) {
+    return TransportFailure{Kind::kConnect, "no connection in time"};
+  }
+  return TransportFailure{KindOf(code), curl_easy_strerror(code)};
+}
+
+size_t CurlTransfer::OnBody(char* data, size_t size, size_t count, void* user) {
+  CurlTransfer& transfer = *static_cast<CurlTransfer*>(user);
+  const size_t bytes = size * count;
+  transfer.received_ += bytes;
+  if (transfer.answer_.body.size() + bytes > transfer.most_body_bytes_) {
+    transfer.too_large_ = true;
+    return CURL_WRITEFUNC_ERROR;
+  }
+  transfer.answer_.body.append(data, bytes);
+  return bytes;
+}
+
+// libcurl gives whole lines, those of interim (1xx) answers too.
+size_t CurlTransfer::OnHeader(char* data, size_t size, size_t count, void* user) {
+  CurlTransfer& transfer = *static_cast<CurlTransfer*>(user);
+  const absl::string_view line(data, size * count);
+  transfer.received_ += line.size();
+  if (absl::StartsWith(line, "HTTP/")) {
+    transfer.answer_ = HttpAnswer();
+    return line.size();
+  }
+  const size_t colon = line.find(':');
+  if (colon == absl::string_view::npos) return line.size();
+  if (std::string* place = PlaceFor(line.substr(0, colon), transfer.answer_)) {
+    const absl::string_view value = absl::StripAsciiWhitespace(line.substr(colon + 1));
+    // A list header may come in several lines (RFC 9110, 5.3).
+    if (place->empty()) {
+      place->assign(value.data(), value.size());
+    } else {
+      absl::StrAppend(place, ", ", value);
+    }
+  }
+  return line.size();
+}
+
+}  // namespace pcap_gateway

@@ -1,0 +1,86 @@
+// CurlTransfer: a request on its way through libcurl, and the easy handle that carries it.
+#ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_CURL_TRANSFER_H_
+#define PCAP_GATEWAY_SERVICE_UPSTREAM_CURL_TRANSFER_H_
+
+#include <curl/curl.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "service/upstream/http_client.h"
+
+namespace pcap_gateway {
+
+class CurlPool;
+
+// Applies options to an easy handle and remembers the first failure, so that there is one place to
+// check.
+class EasySetup {
+ public:
+  explicit EasySetup(CURL* easy) : easy_(easy) {}
+
+  template <typename T>
+  EasySetup& Set(CURLoption option, T value) {
+    if (code_ == CURLE_OK) code_ = curl_easy_setopt(easy_, option, value);
+    return *this;
+  }
+
+  CURLcode code() const { return code_; }
+
+ private:
+  CURL* easy_;
+  CURLcode code_ = CURLE_OK;
+};
+
+// Handles are set up once and used again, which saves most of libcurl's work at the start of a
+// request. The loop's thread only.
+struct CurlTransfer {
+  CurlTransfer() = default;
+  CurlTransfer(const CurlTransfer&) = delete;
+  CurlTransfer& operator=(const CurlTransfer&) = delete;
+  ~CurlTransfer();
+
+  // Makes the handle, with libcurl's callbacks set to this; false: libcurl has none to give.
+  bool Init();
+
+  // Sets what differs from request to request. `whole_url`: a proxy wants to see it.
+  CURLcode Prepare(const HttpRequest& request, bool whole_url);
+
+  // Whether the other side keeps us waiting longer than it may: for the first byte of its answer,
+  // or between bytes of it. Asked now and then while the transfer is under way.
+  bool Stalled(std::chrono::steady_clock::time_point now, absl::Duration first_byte_timeout,
+               absl::Duration stall_timeout, size_t least_bytes);
+
+  // What libcurl's `code` at the end of the transfer means.
+  HttpResult ResultOf(CURLcode code);
+
+  CURL* easy = nullptr;
+  CurlPool* pool = nullptr;  // that it is in while it is under way
+  HttpClient::Done done;
+  uint64_t number = 0;  // of this use; a ticket of an earlier one no longer fits
+  std::chrono::steady_clock::time_point started_at;
+
+ private:
+  static size_t OnBody(char* data, size_t size, size_t count, void* user);
+  static size_t OnHeader(char* data, size_t size, size_t count, void* user);
+
+  curl_slist* headers_ = nullptr;
+  std::string origin_;  // what CURLOPT_URL is set to
+  bool fresh_connection_ = false;
+  absl::Duration timeout_;
+  HttpAnswer answer_;
+  size_t most_body_bytes_ = 0;
+  bool too_large_ = false;
+  size_t received_ = 0;  // bytes of headers and body
+  // When `least_bytes` had last come in time, and how many there were then.
+  std::chrono::steady_clock::time_point checked_at_;
+  size_t checked_received_ = 0;
+};
+
+// The failure that `code` stands for.
+TransportFailure::Kind KindOf(CURLcode code);
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_UPSTREAM_CURL_TRANSFER_H_
