@@ -9,6 +9,7 @@
 #include "service/operations/metrics.h"
 #include "service/rpc/server.h"
 #include "service/shared/redis_client.h"
+#include "service/shared/shared_ledger.h"
 #include "service/shared/shared_source.h"
 #include "service/source/clock.h"
 #include "service/upstream/breaker_client.h"
@@ -174,6 +175,10 @@ void AddProtectionMetrics(const BudgetedClient* budgeted, const LimitedClient& l
     const BudgetStats& stats = budgeted->stats();
     withheld("budget", stats.withheld);
     withheld("budget_refresh", stats.withheld_background);
+    metrics.Add(
+        {.name = "pcap_gateway_upstream_counted_alone_total",
+         .help = "Requests that were counted by this replica alone, as Redis could not be asked.",
+         .value = [&stats] { return stats.alone.Value(); }});
     metrics.Add({.name = "pcap_gateway_upstream_rate_limited_total",
                  .help = "Answers with HTTP status 429.",
                  .value = [&stats] { return stats.blocked.Value(); }});
@@ -203,6 +208,8 @@ void AddProtectionMetrics(const BudgetedClient* budgeted, const LimitedClient& l
 struct Gateway::Parts {
   SteadyWallClock clock;
   std::unique_ptr<CurlClient> curl;
+  std::shared_ptr<RedisClient> redis;    // null: there is none
+  std::unique_ptr<SharedLedger> ledger;  // where there is Redis, and a limit
   // Each around the one before it; null where an option turned it off.
   std::unique_ptr<BudgetedClient> budgeted;
   std::unique_ptr<LimitedClient> limited;
@@ -224,12 +231,13 @@ struct Gateway::Parts {
 HttpClient& Gateway::Parts::BuildClient(const Options& options) {
   HttpClient* client = curl.get();
   if (options.upstream_limit > 0) {
+    if (redis != nullptr) ledger = std::make_unique<SharedLedger>(redis);
     budgeted = std::make_unique<BudgetedClient>(
-        *client,
+        *curl, *client,
         BudgetPolicy{.limit = options.upstream_limit,
                      .limit_is_final = options.upstream_limit_is_explicit,
                      .reserve = options.upstream_reserve},
-        clock);
+        ledger.get(), clock);
     client = budgeted.get();
   }
   limited = std::make_unique<LimitedClient>(*client, LimitOptions{}, clock);
@@ -289,14 +297,6 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) 
   if (!curl.ok()) return curl.status();
   parts->curl = *std::move(curl);
 
-  // The way of a call, from its end: Cloudflare, what replicas share around it, our own cache
-  // around that.
-  parts->source = std::make_unique<RestSource>(
-      *parts->curl, parts->BuildClient(options),
-      RestOptions{.base_url = options.upstream_url,
-                  .timeout = options.upstream_timeout,
-                  .reveal_destination_secrets = options.reveal_destination_secrets},
-      parts->clock);
   if (options.redis_url.has_value()) {
     absl::StatusOr<std::unique_ptr<RedisClient>> redis =
         RedisClient::Start({.url = *options.redis_url,
@@ -305,8 +305,20 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) 
                               spdlog::log(is_up ? spdlog::level::info : spdlog::level::warn, line);
                             }});
     if (!redis.ok()) return redis.status();
+    parts->redis = *std::move(redis);
+  }
+
+  // The way of a call, from its end: Cloudflare, what replicas share around it, our own cache
+  // around that.
+  parts->source = std::make_unique<RestSource>(
+      *parts->curl, parts->BuildClient(options),
+      RestOptions{.base_url = options.upstream_url,
+                  .timeout = options.upstream_timeout,
+                  .reveal_destination_secrets = options.reveal_destination_secrets},
+      parts->clock);
+  if (parts->redis != nullptr) {
     auto shared = std::make_unique<SharedSource>(
-        std::move(parts->source), *std::move(redis),
+        std::move(parts->source), parts->redis,
         SharedOptions{.freshness = options.freshness,
                       .variant = options.reveal_destination_secrets ? "revealed" : "redacted"},
         parts->clock);

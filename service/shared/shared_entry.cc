@@ -7,23 +7,17 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "service/shared/redis_names.h"
 #include "service/shared/shared_entry.pb.h"
 
 namespace pcap_gateway {
 namespace {
 
-constexpr absl::string_view kPrefix = "pcap-gateway:v1:";
 constexpr size_t kSealBytes = 16;
-
-std::string Mac(const Credential& credential, absl::string_view purpose, absl::string_view text) {
-  const std::array<uint8_t, 32> mac =
-      credential.Mac(absl::StrCat("pcap-gateway v1 ", purpose, "\n", text));
-  return std::string(reinterpret_cast<const char*>(mac.data()), kSealBytes);
-}
 
 std::string Seal(const Credential& credential, absl::string_view name, char mark,
                  absl::string_view body) {
-  return Mac(credential, "entry", absl::StrCat(name, "\n", std::string(1, mark), body));
+  return RedisMac(credential, "entry", absl::StrCat(name, "\n", std::string(1, mark), body));
 }
 
 // In time that does not tell where they differ.
@@ -45,12 +39,9 @@ absl::Time TimeOf(int64_t micros) {
 }  // namespace
 
 std::string EntryName(const Query& query, absl::string_view variant) {
-  const Partition& partition = query.credential->partition();
-  const std::string what = absl::StrCat(
-      absl::string_view(reinterpret_cast<const char*>(partition.data()), partition.size()), "\n",
-      query.account.ToString(), "\n", query.resource.ToString(), "\n", query.endpoint->number, "\n",
-      variant);
-  return absl::StrCat(kPrefix, absl::BytesToHexString(Mac(*query.credential, "name", what)));
+  return RedisName(*query.credential,
+                   absl::StrCat(query.account.ToString(), "\n", query.resource.ToString(), "\n",
+                                query.endpoint->number, "\n", variant));
 }
 
 std::string SealedEntry(const Outcome& outcome, absl::Time as_of, absl::Duration lifetime,

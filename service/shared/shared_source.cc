@@ -1,13 +1,13 @@
 #include "service/shared/shared_source.h"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include "absl/hash/hash.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "service/cache/succession.h"
+#include "service/shared/redis_names.h"
 #include "service/shared/shared_entry.h"
 
 namespace pcap_gateway {
@@ -38,11 +38,6 @@ constexpr absl::string_view kUnlock =
 
 // For commands whose reply changes nothing; the client counts what fails.
 constexpr auto kIgnore = [](const std::optional<RedisReply>&) {};
-
-std::string RandomName() {
-  std::random_device random;
-  return absl::StrCat(absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
-}
 
 // The reply to TIME: seconds and microseconds.
 std::optional<absl::Time> TimeFrom(const std::optional<RedisReply>& reply) {
@@ -80,7 +75,7 @@ struct SharedSource::Question {
   }
 };
 
-SharedSource::SharedSource(std::unique_ptr<Source> inner, std::unique_ptr<RedisClient> redis,
+SharedSource::SharedSource(std::unique_ptr<Source> inner, std::shared_ptr<RedisClient> redis,
                            SharedOptions options, const Clock& clock)
     : inner_(std::move(inner)),
       redis_(std::move(redis)),

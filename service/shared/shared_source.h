@@ -53,7 +53,7 @@ struct SharedStats {
 class SharedSource final : public Source {
  public:
   // The clock outlives it.
-  SharedSource(std::unique_ptr<Source> inner, std::unique_ptr<RedisClient> redis,
+  SharedSource(std::unique_ptr<Source> inner, std::shared_ptr<RedisClient> redis,
                SharedOptions options, const Clock& clock);
 
   // Nothing may be asked any more, and Stop have been called.
@@ -93,7 +93,7 @@ class SharedSource final : public Source {
   void Cancel(const QuestionPtr& question);
 
   const std::unique_ptr<Source> inner_;
-  const std::unique_ptr<RedisClient> redis_;
+  const std::shared_ptr<RedisClient> redis_;
   const SharedOptions options_;
   const Clock& clock_;
   const std::string instance_;  // in the tokens of this replica's locks

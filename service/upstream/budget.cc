@@ -18,12 +18,11 @@ Budget::Budget(const BudgetPolicy& policy)
 std::optional<absl::Time> Budget::Spend(uint64_t question, bool background, absl::Time now) {
   const int64_t slot = SlotOf(now);
   Forget(slot);
-  if (now < blocked_until_) return blocked_until_;
-  if (now < told_until_ && told_left_ <= 0) return told_until_;
+  if (const std::optional<absl::Time> barred = BarredUntil(now)) return barred;
+  if (now < share_until_ && share_left_ <= 0) return share_until_;
   if (background) {
-    if (RoomIn(slot) <= policy_.reserve) {
-      return BeginOf(FirstWithRoom(slot + 1, policy_.reserve + 1));
-    }
+    const int64_t reserve = policy_.reserve / replicas_;
+    if (RoomIn(slot) <= reserve) return BeginOf(FirstWithRoom(slot + 1, reserve + 1));
     AddTo(slot, 1);
   } else if (const auto promise = promises_.find(question); promise != promises_.end()) {
     if (promise->second > slot) return BeginOf(promise->second);
@@ -34,7 +33,30 @@ std::optional<absl::Time> Budget::Spend(uint64_t question, bool background, absl
     return Promise(question, FirstWithRoom(std::max(slot + 1, last_promise_), 1));
   }
   --told_left_;
+  --share_left_;
   return std::nullopt;
+}
+
+std::optional<absl::Time> Budget::SpendGranted(absl::Time now) {
+  if (const std::optional<absl::Time> barred = BarredUntil(now)) return barred;
+  const int64_t slot = SlotOf(now);
+  Forget(slot);
+  AddTo(slot, 1);
+  --told_left_;
+  --share_left_;
+  return std::nullopt;
+}
+
+std::optional<absl::Time> Budget::BarredUntil(absl::Time now) const {
+  if (now < blocked_until_) return blocked_until_;
+  if (now < told_until_ && told_left_ <= 0) return told_until_;
+  return std::nullopt;
+}
+
+void Budget::ShareWith(int64_t replicas, int64_t left, absl::Time now) {
+  replicas_ = replicas;
+  share_left_ = left / replicas;
+  share_until_ = now + kSlotsCounted * slot_length_;
 }
 
 absl::Time Budget::Promise(uint64_t question, int64_t slot) {
@@ -127,7 +149,7 @@ int64_t Budget::RoomIn(int64_t slot) const {
     sum += CountOf(s) - CountOf(s - kSlotsCounted);
     most = std::max(most, sum);
   }
-  return limit_ - most;
+  return std::max<int64_t>(limit_ / replicas_, 1) - most;
 }
 
 int64_t Budget::FirstWithRoom(int64_t slot, int64_t room) const {

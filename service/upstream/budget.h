@@ -52,10 +52,24 @@ class Budget {
   // in the meantime. A background request is promised nothing.
   std::optional<absl::Time> Spend(uint64_t question, bool background, absl::Time now);
 
+  // The same for a request that all replicas together have room for: only what Cloudflare itself
+  // said can still stand against it.
+  std::optional<absl::Time> SpendGranted(absl::Time now);
+
+  // Until when nothing may be sent, by Cloudflare's own word; absent: something may.
+  std::optional<absl::Time> BarredUntil(absl::Time now) const;
+
+  // So many replicas share the credential, and so many requests were left for them all. Counts from
+  // the moment on when they cannot be asked any more: then each keeps to its part.
+  void ShareWith(int64_t replicas, int64_t left, absl::Time now);
+
   // Takes note of what Cloudflare says of its own count: Ratelimit, Ratelimit-Policy, 429 with
   // Retry-After. `in_flight`: requests that are sent and not answered, which it may not have
   // counted yet.
   void Learn(const HttpAnswer& answer, int64_t in_flight, absl::Time now);
+
+  // Requests that fit into a window, by Cloudflare's word or the policy.
+  int64_t limit() const { return limit_; }
 
   // Requests that would be granted at once.
   int64_t left(absl::Time now);
@@ -95,6 +109,11 @@ class Budget {
   // By Cloudflare's own count, so many more before then.
   absl::Time told_until_ = absl::InfinitePast();
   int64_t told_left_ = 0;
+
+  // Of what was left for all replicas, this one's part, until what was sent before has expired.
+  int64_t replicas_ = 1;
+  int64_t share_left_ = 0;
+  absl::Time share_until_ = absl::InfinitePast();
 };
 
 }  // namespace pcap_gateway

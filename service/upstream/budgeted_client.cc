@@ -6,34 +6,92 @@
 
 namespace pcap_gateway {
 
-BudgetedClient::BudgetedClient(HttpClient& inner, const BudgetPolicy& policy, const Clock& clock)
-    : inner_(inner), policy_(policy), clock_(clock) {}
+BudgetedClient::BudgetedClient(Loop& loop, HttpClient& inner, const BudgetPolicy& policy,
+                               Ledger* ledger, const Clock& clock)
+    : loop_(loop), inner_(inner), policy_(policy), ledger_(ledger), clock_(clock) {}
 
 Ticket BudgetedClient::Send(HttpRequest request, Done done) {
-  const Partition partition = request.credential->partition();
-  Account& account = AccountOf(partition);
   const absl::Time now = clock_.Now();
-  const auto later = account.budget.Spend(absl::HashOf(request.url), request.background, now);
+  Budget& budget = AccountOf(request.credential->partition()).budget;
+  if (ledger_ != nullptr && !budget.BarredUntil(now).has_value()) {
+    return AskLedger(std::move(request), std::move(done));
+  }
+  const auto later = budget.Spend(absl::HashOf(request.url), request.background, now);
   if (later.has_value()) {
-    (request.background ? stats_.withheld_background : stats_.withheld).Add();
-    std::move(done)(Withheld{Withheld::Kind::kOverBudget, *later - now});
+    Withhold(request.background, *later - now, std::move(done));
     return {};
   }
-  ++account.in_flight;
+  return SendNow(std::move(request), std::move(done));
+}
+
+Ticket BudgetedClient::AskLedger(HttpRequest request, Done done) {
+  LedgerEntry entry{.credential = request.credential,
+                    .question = request.url,
+                    .background = request.background,
+                    .limit = AccountOf(request.credential->partition()).budget.limit(),
+                    .reserve = policy_.reserve,
+                    .window = policy_.window};
+  auto asking = std::make_shared<Asking>();
+  asking->request = std::move(request);
+  asking->done = std::move(done);
+  ledger_->Spend(std::move(entry), [this, asking](std::optional<LedgerWord> word) {
+    loop_.Post([this, asking, word] { Heard(*asking, word); });
+  });
+  return Ticket([asking] {
+    if (asking->done) {
+      std::exchange(asking->done,
+                    nullptr)(TransportFailure{TransportFailure::Kind::kCancelled, "cancelled"});
+    } else {
+      asking->ticket.Cancel();
+    }
+  });
+}
+
+void BudgetedClient::Heard(Asking& asking, const std::optional<LedgerWord>& word) {
+  if (!asking.done) return;  // cancelled in the meantime
+  const HttpRequest& request = asking.request;
+  const absl::Time now = clock_.Now();
+  Budget& budget = AccountOf(request.credential->partition()).budget;
+  std::optional<absl::Time> later;
+  if (!word.has_value()) {
+    stats_.alone.Add();
+    later = budget.Spend(absl::HashOf(request.url), request.background, now);
+  } else {
+    later = word->later.has_value() ? now + *word->later : budget.SpendGranted(now);
+    // In this order: this request is no longer part of what is left.
+    budget.ShareWith(word->replicas, word->left, now);
+  }
+  Done done = std::exchange(asking.done, nullptr);
+  if (later.has_value()) return Withhold(request.background, *later - now, std::move(done));
+  asking.ticket = SendNow(std::move(asking.request), std::move(done));
+}
+
+void BudgetedClient::Withhold(bool background, absl::Duration retry_after, Done done) {
+  (background ? stats_.withheld_background : stats_.withheld).Add();
+  std::move(done)(Withheld{Withheld::Kind::kOverBudget, retry_after});
+}
+
+Ticket BudgetedClient::SendNow(HttpRequest request, Done done) {
+  const std::shared_ptr<const Credential> credential = request.credential;
+  ++AccountOf(credential->partition()).in_flight;
   return inner_.Send(std::move(request),
-                     [this, partition, done = std::move(done)](HttpResult result) mutable {
-                       Learn(partition, result);
+                     [this, credential, done = std::move(done)](HttpResult result) mutable {
+                       Learn(*credential, result);
                        std::move(done)(std::move(result));
                      });
 }
 
-void BudgetedClient::Learn(const Partition& partition, const HttpResult& result) {
-  Account& account = AccountOf(partition);
+void BudgetedClient::Learn(const Credential& credential, const HttpResult& result) {
+  Account& account = AccountOf(credential.partition());
   if (account.in_flight > 0) --account.in_flight;  // it may have been forgotten in between
-  if (const auto* answer = std::get_if<HttpAnswer>(&result)) {
-    account.budget.Learn(*answer, account.in_flight, clock_.Now());
-    if (answer->status == 429) stats_.blocked.Add();
-  }
+  const auto* answer = std::get_if<HttpAnswer>(&result);
+  if (answer == nullptr) return;
+  const absl::Time now = clock_.Now();
+  account.budget.Learn(*answer, account.in_flight, now);
+  if (answer->status != 429) return;
+  stats_.blocked.Add();
+  const std::optional<absl::Time> barred = account.budget.BarredUntil(now);
+  if (ledger_ != nullptr && barred.has_value()) ledger_->Block(credential, *barred - now);
 }
 
 BudgetedClient::Account& BudgetedClient::AccountOf(const Partition& partition) {

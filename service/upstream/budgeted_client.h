@@ -1,15 +1,22 @@
 // BudgetedClient: withholds requests that would break Cloudflare's rate limit. One Budget a
-// credential.
+// credential, and with other replicas one Ledger for all of them.
+//
+// The ledger decides while it can be asked. The own count goes on beside it, and takes over when it
+// cannot: then this replica keeps to its part of what was left.
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_BUDGETED_CLIENT_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_BUDGETED_CLIENT_H_
 
 #include <list>
+#include <memory>
+#include <optional>
 
 #include "absl/container/flat_hash_map.h"
 #include "service/source/clock.h"
 #include "service/source/counter.h"
+#include "service/source/ledger.h"
 #include "service/upstream/budget.h"
 #include "service/upstream/http_client.h"
+#include "service/upstream/loop.h"
 
 namespace pcap_gateway {
 
@@ -18,12 +25,15 @@ struct BudgetStats {
   Counter withheld;             // calls
   Counter withheld_background;  // refreshes
   Counter blocked;              // answers with 429
+  Counter alone;                // requests that the ledger could not be asked about
 };
 
 class BudgetedClient final : public HttpClient {
  public:
-  // Both outlive it.
-  BudgetedClient(HttpClient& inner, const BudgetPolicy& policy, const Clock& clock);
+  // All outlive it. `ledger`: null, or what it shares with other replicas; its answers come by way
+  // of `loop`.
+  BudgetedClient(Loop& loop, HttpClient& inner, const BudgetPolicy& policy, Ledger* ledger,
+                 const Clock& clock);
 
   Ticket Send(HttpRequest request, Done done) override;
 
@@ -37,16 +47,28 @@ class BudgetedClient final : public HttpClient {
     int64_t in_flight = 0;
     std::list<Partition>::iterator place;  // in by_use_
   };
+  // A request that the ledger is being asked about.
+  struct Asking {
+    HttpRequest request;
+    Done done;      // empty once it was called, or passed on
+    Ticket ticket;  // of the request, once it is sent
+  };
 
   // Beyond that many, the credential that was not used for longest is forgotten: by far more than
   // can be active within five minutes without breaking Cloudflare's limit for one address.
   static constexpr size_t kMostAccounts = 10'000;
 
+  Ticket AskLedger(HttpRequest request, Done done);
+  void Heard(Asking& asking, const std::optional<LedgerWord>& word);
+  void Withhold(bool background, absl::Duration retry_after, Done done);
+  Ticket SendNow(HttpRequest request, Done done);
   Account& AccountOf(const Partition& partition);
-  void Learn(const Partition& partition, const HttpResult& result);
+  void Learn(const Credential& credential, const HttpResult& result);
 
+  Loop& loop_;
   HttpClient& inner_;
   const BudgetPolicy policy_;
+  Ledger* const ledger_;
   const Clock& clock_;
   BudgetStats stats_;
   absl::flat_hash_map<Partition, std::unique_ptr<Account>> accounts_;

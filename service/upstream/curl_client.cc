@@ -59,7 +59,7 @@ class CurlClient::Impl {
   void HandleTimers();
   void RunDue();
   void HandleEvent(const epoll_event& event);
-  void RunInbox();
+  bool RunInbox();
   void CollectFinished();
   void FailStalled();
   void FailAll();
@@ -205,14 +205,17 @@ void CurlClient::Impl::HandleEvent(const epoll_event& event) {
   RunInbox();
 }
 
-void CurlClient::Impl::RunInbox() {
+// False: there was nothing in it.
+bool CurlClient::Impl::RunInbox() {
   {
     const std::lock_guard lock(mutex_);
     running_.swap(inbox_);
     stopping_ = stop_asked_;
   }
+  const bool any = !running_.empty();
   for (Task& task : running_) std::move(task)();
   running_.clear();
+  return any;
 }
 
 Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
@@ -342,8 +345,9 @@ void CurlClient::Impl::FailAll() {
   }
   // Who waits for a later time finds now that nothing is sent any more.
   for (auto& [at, numbered] : std::exchange(due_, {})) std::move(numbered.second)();
-  // What those who just heard of it posted in turn.
-  RunInbox();
+  // What those who just heard of it posted in turn, and what that posts.
+  while (RunInbox()) {
+  }
 }
 
 CurlClient::CurlClient(const CurlOptions& options)

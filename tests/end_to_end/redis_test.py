@@ -11,6 +11,7 @@ from typing import Iterator
 import grpc
 import pytest
 from emulator import demo
+from google.rpc.error_details_pb2 import RetryInfo
 
 from harness.admin import metric, wait_for_waiting_calls
 from harness.calls import DEADLINE_SECONDS, answer_of, fail, get, request_for
@@ -87,6 +88,33 @@ def test_200_equal_calls_over_two_gateways_cause_one_request(
 
     asyncio.run(asyncio.wait_for(test(), 50))
     assert len(emulator.requests(pcap_id)) == 1
+
+
+def test_gateways_keep_to_one_limit_together(
+    start_gateway: StartGateway, redis: Redis, emulator: Emulator
+) -> None:
+    gateways = [start_sharing(start_gateway, redis, "--upstream-limit=6") for _ in range(2)]
+    pcap_ids = [emulator.add() for _ in range(10)]
+    refused = 0
+    for number, pcap_id in enumerate(pcap_ids):
+        channel = gateways[number % 2].channel
+        if number < 6:
+            get(channel, pcap_id)
+        else:
+            error = fail(channel, pcap_id)
+            assert error.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert error.reason == "RATE_LIMITED"
+            assert 240 < error.only(RetryInfo).retry_delay.seconds < 360
+            refused += 1
+    # Nothing is left of the limit, so no part of it either once they cannot ask each other.
+    redis.kill()
+    for gateway in gateways:
+        wait_for_redis(gateway, False)
+        assert fail(gateway.channel, emulator.add()).reason == "RATE_LIMITED"
+    assert refused == 4
+    assert sum(len(emulator.requests(pcap_id)) for pcap_id in pcap_ids) == 6
+    for gateway in gateways:
+        assert metric(gateway, "pcap_gateway_upstream_counted_alone_total") == 1
 
 
 def test_a_gateway_that_dies_while_it_asks_holds_nobody_up_for_long(

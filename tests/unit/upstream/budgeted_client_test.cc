@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <deque>
+#include <vector>
+
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_http_client.h"
+#include "tests/support/fake_loop.h"
 
 namespace pcap_gateway {
 namespace {
@@ -23,7 +27,8 @@ class BudgetedClientTest : public testing::Test {
 
   FakeClock clock_;
   FakeHttpClient http_;
-  BudgetedClient client_{http_, {.limit = 3, .reserve = 1}, clock_};
+  FakeLoop loop_{clock_};
+  BudgetedClient client_{loop_, http_, {.limit = 3, .reserve = 1}, nullptr, clock_};
   absl::Duration wait_;
 };
 
@@ -70,6 +75,134 @@ TEST_F(BudgetedClientTest, CountsWhatCloudflareMayNotHaveCountedYet) {
   answer.ratelimit = R"("default";r=1;t=30)";  // which the other one will have used up
   http_.End(0, answer);
   EXPECT_EQ(Ask(RequestFor(3)), "withheld");
+}
+
+// A ledger whose word the test says, later.
+class FakeLedger final : public Ledger {
+ public:
+  void Spend(LedgerEntry entry, Done done) override {
+    entries.push_back(std::move(entry));
+    pending_.push_back(std::move(done));
+  }
+  void Block(const Credential&, absl::Duration how_long) override { blocks.push_back(how_long); }
+
+  void Say(std::optional<LedgerWord> word) {
+    Done done = std::move(pending_.front());
+    pending_.pop_front();
+    std::move(done)(word);
+  }
+
+  std::vector<LedgerEntry> entries;
+  std::vector<absl::Duration> blocks;
+
+ private:
+  std::deque<Done> pending_;
+};
+
+class BudgetWithLedgerTest : public testing::Test {
+ protected:
+  Ticket Ask(int resource, bool background = false) {
+    HttpRequest request = RequestFor(resource);
+    request.background = background;
+    return client_.Send(std::move(request), [this](HttpResult result) {
+      ends_.push_back(EndOf(result));
+      if (const auto* withheld = std::get_if<Withheld>(&result)) wait_ = withheld->retry_after;
+    });
+  }
+  void Say(std::optional<LedgerWord> word) {
+    ledger_.Say(word);
+    loop_.RunAll();
+  }
+
+  FakeClock clock_;
+  FakeLoop loop_{clock_};
+  FakeHttpClient http_;
+  FakeLedger ledger_;
+  BudgetedClient client_{loop_, http_, {.limit = 12, .reserve = 2}, &ledger_, clock_};
+  std::vector<std::string> ends_;
+  absl::Duration wait_;
+};
+
+TEST_F(BudgetWithLedgerTest, WhatTheLedgerGrantsIsSent) {
+  Ask(1);
+  EXPECT_THAT(http_.requests, testing::IsEmpty());
+  const LedgerEntry& entry = ledger_.entries.at(0);
+  EXPECT_EQ(entry.question, RequestFor(1).url);
+  EXPECT_EQ(entry.limit, 12);
+  EXPECT_EQ(entry.reserve, 2);
+  EXPECT_EQ(entry.window, absl::Minutes(5));
+  EXPECT_FALSE(entry.background);
+  Say(LedgerWord{.left = 5});
+  http_.End(Answered(200));
+  EXPECT_THAT(ends_, testing::ElementsAre("200"));
+}
+
+TEST_F(BudgetWithLedgerTest, WhatItRefusesIsWithheldForAsLong) {
+  Ask(1, /*background=*/true);
+  EXPECT_TRUE(ledger_.entries.at(0).background);
+  Say(LedgerWord{.later = absl::Seconds(7)});
+  EXPECT_THAT(ends_, testing::ElementsAre("withheld"));
+  EXPECT_EQ(wait_, absl::Seconds(7));
+  EXPECT_EQ(client_.stats().withheld_background.Value(), 1u);
+  EXPECT_THAT(http_.requests, testing::IsEmpty());
+}
+
+TEST_F(BudgetWithLedgerTest, WhileItCannotBeAskedEachReplicaKeepsToItsPart) {
+  Ask(1);
+  Say(LedgerWord{.left = 6, .replicas = 2});
+  // 6 were left for both: 3 are this one's.
+  for (int i = 2; i < 6; ++i) {
+    Ask(i);
+    Say(std::nullopt);
+  }
+  EXPECT_EQ(http_.requests.size(), 4u);
+  EXPECT_THAT(ends_, testing::ElementsAre("withheld"));
+  EXPECT_EQ(client_.stats().alone.Value(), 4u);
+  // When all that has expired, half of the limit is.
+  clock_.Advance(absl::Minutes(10));
+  for (int i = 6; i < 13; ++i) {
+    Ask(i);
+    Say(std::nullopt);
+  }
+  EXPECT_EQ(http_.requests.size(), 10u);
+  EXPECT_EQ(ends_.size(), 2u);
+}
+
+TEST_F(BudgetWithLedgerTest, ABlockIsToldToTheOthers) {
+  Ask(1);
+  Say(LedgerWord{.left = 5});
+  http_.End(Answered(429, "17"));
+  EXPECT_THAT(ledger_.blocks, testing::ElementsAre(absl::Seconds(17)));
+  // And nobody is asked while it lasts.
+  Ask(2);
+  EXPECT_EQ(ledger_.entries.size(), 1u);
+  EXPECT_EQ(wait_, absl::Seconds(17));
+}
+
+TEST_F(BudgetWithLedgerTest, ABlockThatBeganInTheMeantimeHoldsBackWhatTheLedgerGrants) {
+  Ask(1);
+  Say(LedgerWord{.left = 5});
+  Ask(2);
+  http_.End(Answered(429, "17"));
+  Say(LedgerWord{.left = 5});
+  EXPECT_THAT(ends_, testing::ElementsAre("429", "withheld"));
+  EXPECT_EQ(http_.requests.size(), 1u);
+}
+
+TEST_F(BudgetWithLedgerTest, ACancelBeforeItsWordSendsNothing) {
+  Ticket ticket = Ask(1);
+  ticket.Cancel();
+  EXPECT_THAT(ends_, testing::SizeIs(1));
+  Say(LedgerWord{.left = 5});
+  EXPECT_THAT(http_.requests, testing::IsEmpty());
+  EXPECT_THAT(ends_, testing::SizeIs(1));
+}
+
+TEST_F(BudgetWithLedgerTest, ACancelAfterItEndsTheRequest) {
+  Ticket ticket = Ask(1);
+  Say(LedgerWord{.left = 5});
+  ticket.Cancel();
+  EXPECT_THAT(ends_, testing::ElementsAre(EndOf(FailedWith(TransportFailure::Kind::kCancelled))));
 }
 
 }  // namespace

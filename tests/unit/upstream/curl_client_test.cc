@@ -376,6 +376,20 @@ TEST_F(CurlClientTest, StopFailsWhatIsUnderWayAndWhatComesAfter) {
   EXPECT_THAT(kinds, testing::ElementsAre(Kind::kStopped, Kind::kStopped));
 }
 
+TEST_F(CurlClientTest, StopRunsWhatTasksPostThatItRuns) {
+  int ran = 0;
+  client_->Post([&] {
+    client_->After(absl::Hours(1), [&] {
+      client_->Post([&] {
+        ++ran;
+        client_->Post([&] { ++ran; });
+      });
+    });
+  });
+  client_->Stop();
+  EXPECT_EQ(ran, 2);
+}
+
 TEST_F(CurlClientTest, ManyRequestsAtOnceAreAllAnswered) {
   ScriptedServer server([](const std::string& request) {
     return Answer(200, request.substr(0, request.find("\r\n")));

@@ -1,0 +1,38 @@
+#include "service/shared/redis_names.h"
+
+#include <array>
+#include <cstdint>
+#include <random>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace pcap_gateway {
+namespace {
+
+constexpr size_t kMacBytes = 16;
+
+}  // namespace
+
+std::string RedisMac(const Credential& credential, absl::string_view purpose,
+                     absl::string_view text) {
+  const std::array<uint8_t, 32> mac =
+      credential.Mac(absl::StrCat("pcap-gateway v1 ", purpose, "\n", text));
+  return std::string(reinterpret_cast<const char*>(mac.data()), kMacBytes);
+}
+
+std::string RedisName(const Credential& credential, absl::string_view what) {
+  const Partition& partition = credential.partition();
+  const std::string whole = absl::StrCat(
+      absl::string_view(reinterpret_cast<const char*>(partition.data()), partition.size()), "\n",
+      what);
+  return absl::StrCat("pcap-gateway:v1:",
+                      absl::BytesToHexString(RedisMac(credential, "name", whole)));
+}
+
+std::string RandomName() {
+  std::random_device random;
+  return absl::StrCat(absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));
+}
+
+}  // namespace pcap_gateway

@@ -1,0 +1,26 @@
+// Redis names: what our keys in Redis are called, and what stands in for names there.
+#ifndef PCAP_GATEWAY_SERVICE_SHARED_REDIS_NAMES_H_
+#define PCAP_GATEWAY_SERVICE_SHARED_REDIS_NAMES_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "service/source/credential.h"
+
+namespace pcap_gateway {
+
+// 128 bits of an HMAC under the credential's secret. What was made for one `purpose` is of no use
+// for another.
+std::string RedisMac(const Credential& credential, absl::string_view purpose,
+                     absl::string_view text);
+
+// A key for `what`, of which it shows nothing: pcap-gateway:v1:<32 hexadecimal digits>. `what`
+// belongs to the credential alone, whatever other credentials call theirs.
+std::string RedisName(const Credential& credential, absl::string_view what);
+
+// 64 random bits as hexadecimal digits.
+std::string RandomName();
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_SHARED_REDIS_NAMES_H_
