@@ -38,7 +38,8 @@ class CurlClient::Impl {
         stats_(stats),
         // Often enough to be precise by a quarter.
         stall_check_(std::clamp(std::min(options_.first_byte_timeout, options_.stall_timeout) / 4,
-                                absl::Milliseconds(5), absl::Milliseconds(500))) {}
+                                absl::Milliseconds(5), absl::Milliseconds(500))),
+        user_agent_(absl::StrCat("User-Agent: ", options_.user_agent)) {}
 
   ~Impl() {
     pools_.clear();
@@ -72,6 +73,7 @@ class CurlClient::Impl {
   const CurlOptions options_;
   CurlStats& stats_;
   const absl::Duration stall_check_;
+  const std::string user_agent_;  // as a header line: libcurl prints its own option twice
 
   std::mutex mutex_;  // guards these two
   std::vector<Task> inbox_;
@@ -230,7 +232,8 @@ Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
     std::move(done)(TransportFailure{Kind::kBroken, "libcurl is out of memory"});
     return {};
   }
-  const CURLcode code = transfer->Prepare(request, /*whole_url=*/!options_.proxy.empty());
+  const CURLcode code =
+      transfer->Prepare(request, user_agent_, /*whole_url=*/!options_.proxy.empty());
   if (code != CURLE_OK) {
     std::move(done)(TransportFailure{KindOf(code), curl_easy_strerror(code)});
     return {};
@@ -271,8 +274,7 @@ std::unique_ptr<CurlTransfer> CurlClient::Impl::TakeTransfer() {
   auto transfer = std::make_unique<CurlTransfer>();
   if (!transfer->Init() || sockets_->Attach(transfer->easy) != CURLE_OK) return nullptr;
   EasySetup setup(transfer->easy);
-  setup.Set(CURLOPT_USERAGENT, options_.user_agent.c_str())
-      .Set(CURLOPT_NOSIGNAL, 1L)
+  setup.Set(CURLOPT_NOSIGNAL, 1L)
       .Set(CURLOPT_FOLLOWLOCATION, 0L)
       .Set(CURLOPT_PROXY, options_.proxy.c_str())  // empty: not even the environment's
       .Set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED))

@@ -78,12 +78,14 @@ Kind KindOf(CURLcode code) {
 
 CurlTransfer::~CurlTransfer() {
   curl_slist_free_all(headers_);
+  curl_url_cleanup(parsed_origin_);
   if (easy != nullptr) curl_easy_cleanup(easy);
 }
 
 bool CurlTransfer::Init() {
   easy = curl_easy_init();
-  if (easy == nullptr) return false;
+  parsed_origin_ = curl_url();
+  if (easy == nullptr || parsed_origin_ == nullptr) return false;
   return EasySetup(easy)
              .Set(CURLOPT_PRIVATE, this)
              .Set(CURLOPT_WRITEFUNCTION, &OnBody)
@@ -93,9 +95,11 @@ bool CurlTransfer::Init() {
              .code() == CURLE_OK;
 }
 
-CURLcode CurlTransfer::Prepare(const HttpRequest& request, bool whole_url) {
+CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& user_agent,
+                               bool whole_url) {
   curl_slist_free_all(std::exchange(headers_, nullptr));
   headers_ = curl_slist_append(nullptr, "Accept: application/json");
+  headers_ = curl_slist_append(headers_, user_agent.c_str());
   if (request.credential != nullptr) {
     for (const std::string& line : request.credential->header_lines()) {
       headers_ = curl_slist_append(headers_, line.c_str());
@@ -109,19 +113,9 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, bool whole_url) {
   too_large_ = false;
   received_ = 0;
   checked_received_ = 0;
-  const SplitUrl url(request.url);
-  const bool tls = absl::StartsWithIgnoreCase(url.origin, "https:");
   timeout_ = std::max(absl::Floor(request.timeout, absl::Milliseconds(1)), absl::Milliseconds(1));
+  if (const CURLcode code = SetUrl(request.url, whole_url); code != CURLE_OK) return code;
   EasySetup setup(easy);
-  if (whole_url) {
-    setup.Set(CURLOPT_URL, request.url.c_str());
-  } else {
-    // libcurl takes a URL apart and puts it together again for each request. Ours differ in the
-    // path alone, which it sends as it is when it is told so.
-    if (origin_ != url.origin) setup.Set(CURLOPT_URL, url.origin.c_str());
-    setup.Set(CURLOPT_REQUEST_TARGET, url.target.c_str());
-    origin_ = url.origin;
-  }
   if (fresh_connection_ != request.fresh_connection) {
     setup.Set(CURLOPT_FRESH_CONNECT, request.fresh_connection ? 1L : 0L);
     fresh_connection_ = request.fresh_connection;
@@ -129,10 +123,34 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, bool whole_url) {
   return setup.Set(CURLOPT_HTTPHEADER, headers_)
       .Set(CURLOPT_TIMEOUT_MS, static_cast<long>(absl::ToInt64Milliseconds(timeout_)))
       .Set(CURLOPT_HTTP_VERSION,
-           static_cast<long>(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
+           static_cast<long>(tls_ ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
       .Set(CURLOPT_CUSTOMREQUEST,
            request.method == "GET" ? nullptr : std::string(request.method).c_str())
       .code();
+}
+
+// libcurl takes a URL apart and puts it together again for each request. Ours differ in the path
+// alone, which it sends as it is when it is told so; what comes before is parsed once.
+CURLcode CurlTransfer::SetUrl(const std::string& url, bool whole) {
+  if (whole) {
+    tls_ = absl::StartsWithIgnoreCase(url, "https:");
+    return curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+  }
+  const SplitUrl split(url);
+  if (origin_ != split.origin) {
+    origin_.clear();
+    if (curl_url_set(parsed_origin_, CURLUPART_URL, split.origin.c_str(), 0) != CURLUE_OK) {
+      return CURLE_URL_MALFORMAT;
+    }
+    const CURLcode code = EasySetup(easy)
+                              .Set(CURLOPT_URL, split.origin.c_str())
+                              .Set(CURLOPT_CURLU, parsed_origin_)
+                              .code();
+    if (code != CURLE_OK) return code;
+    origin_ = split.origin;
+    tls_ = absl::StartsWithIgnoreCase(origin_, "https:");
+  }
+  return curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, split.target.c_str());
 }
 
 bool CurlTransfer::Stalled(std::chrono::steady_clock::time_point now,

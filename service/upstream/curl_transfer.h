@@ -44,8 +44,9 @@ struct CurlTransfer {
   // Makes the handle, with libcurl's callbacks set to this; false: libcurl has none to give.
   bool Init();
 
-  // Sets what differs from request to request. `whole_url`: a proxy wants to see it.
-  CURLcode Prepare(const HttpRequest& request, bool whole_url);
+  // Sets what differs from request to request. `user_agent`: a header line. `whole_url`: a proxy
+  // wants to see it.
+  CURLcode Prepare(const HttpRequest& request, const std::string& user_agent, bool whole_url);
 
   // Whether the other side keeps us waiting longer than it may: for the first byte of its answer,
   // or between bytes of it. Asked now and then while the transfer is under way.
@@ -62,11 +63,15 @@ struct CurlTransfer {
   std::chrono::steady_clock::time_point started_at;
 
  private:
+  CURLcode SetUrl(const std::string& url, bool whole);
+
   static size_t OnBody(char* data, size_t size, size_t count, void* user);
   static size_t OnHeader(char* data, size_t size, size_t count, void* user);
 
   curl_slist* headers_ = nullptr;
-  std::string origin_;  // what CURLOPT_URL is set to
+  CURLU* parsed_origin_ = nullptr;
+  std::string origin_;  // that is parsed there
+  bool tls_ = false;
   bool fresh_connection_ = false;
   absl::Duration timeout_;
   HttpAnswer answer_;
