@@ -100,19 +100,25 @@ Ticket SharedSource::Ask(Query query, Done done) {
 
 void SharedSource::Look(const QuestionPtr& question) {
   if (!question->done) return;  // cancelled while it waited
+  LookWith(question, std::make_shared<Locked>(Locked::kUnasked));
+}
+
+// `locked`: what a command sent before finds out.
+void SharedSource::LookWith(const QuestionPtr& question, std::shared_ptr<Locked> locked) {
   // Taken before Redis can be at it: what it says of an age was true then or later.
   const absl::Time sent_at = clock_.Now();
   auto value = std::make_shared<std::optional<RedisReply>>();
   redis_->Send({"GET", question->name},
                [value](std::optional<RedisReply> reply) { *value = std::move(reply); });
   redis_->Send({"TIME"}, [=, this](const std::optional<RedisReply>& time) {
-    Looked(question, std::move(*value), time, sent_at);
+    Looked(question, std::move(*value), time, sent_at, *locked);
   });
 }
 
 void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply> value,
-                          const std::optional<RedisReply>& time, absl::Time sent_at) {
-  if (!question->done) return;
+                          const std::optional<RedisReply>& time, absl::Time sent_at,
+                          Locked locked) {
+  if (!question->done) return Unlock(*question);  // cancelled in the meantime
   const std::optional<absl::Time> redis_now = TimeFrom(time);
   question->redis_now = redis_now;
   const bool replied = value.has_value() && value->kind != Kind::kError;
@@ -123,6 +129,7 @@ void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply>
   const absl::Time now = clock_.Now();
   if (IsHit(*question, now)) {
     stats_.hits.Add();
+    if (locked == Locked::kYes) Unlock(*question);
     return std::exchange(question->done, nullptr)(
         Reply{.outcome = question->kept,
               .cache_status = {.how = CacheStatus::How::kHit,
@@ -133,7 +140,14 @@ void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply>
   const bool alone =
       question->query.only_if_cached || question->query.max_age <= absl::ZeroDuration();
   if (alone || now - question->asked > options_.lock_time) return AskInner(question);
-  Lock(question);
+  switch (locked) {
+    case Locked::kUnasked:
+      return Lock(question);
+    case Locked::kNo:
+      return Wait(question);
+    case Locked::kYes:
+      return AskInner(question);
+  }
 }
 
 // Reads what Redis holds. A clock of Redis' that was set back makes entries from the future, of
@@ -160,11 +174,14 @@ bool SharedSource::IsHit(const Question& question, absl::Time now) const {
 void SharedSource::Lock(const QuestionPtr& question) {
   if (question->token.empty()) question->token = absl::StrCat(instance_, "-", next_token_++);
   const std::string milliseconds = absl::StrCat(absl::ToInt64Milliseconds(options_.lock_time));
+  const auto locked = std::make_shared<Locked>(Locked::kYes);
   redis_->Send({"SET", question->lock_name, question->token, "NX", "PX", milliseconds},
-               [=, this](const std::optional<RedisReply>& reply) {
-                 if (reply.has_value() && reply->kind == Kind::kNil) return Wait(question);
-                 AskInner(question);
+               [locked](const std::optional<RedisReply>& reply) {
+                 const bool taken = reply.has_value() && reply->kind == Kind::kNil;
+                 *locked = taken ? Locked::kNo : Locked::kYes;
                });
+  // Who had it may have stored an answer and given it back since the last look.
+  LookWith(question, locked);
 }
 
 void SharedSource::Wait(const QuestionPtr& question) {

@@ -76,9 +76,12 @@ class SharedSource final : public Source {
   struct Question;
   using QuestionPtr = std::shared_ptr<Question>;
 
+  enum class Locked { kUnasked, kNo, kYes };
+
   void Look(const QuestionPtr& question);
+  void LookWith(const QuestionPtr& question, std::shared_ptr<Locked> locked);
   void Looked(const QuestionPtr& question, std::optional<RedisReply> value,
-              const std::optional<RedisReply>& time, absl::Time sent_at);
+              const std::optional<RedisReply>& time, absl::Time sent_at, Locked locked);
   void Open(Question& question, const std::string& value, absl::Time sent_at, absl::Time redis_now);
   bool IsHit(const Question& question, absl::Time now) const;
   void Lock(const QuestionPtr& question);
