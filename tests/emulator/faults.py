@@ -6,7 +6,8 @@ A fault is chosen for the next requests for a capture, or for all requests:
     {"pcap_id": "…", "hold": "gate-1"}       held until POST /__control/release {"gate": "gate-1"}
     {"kind": "delay", "seconds": 0.5}        every request, until faults are cleared
 
-`hold` and `seconds` (a delay) come before whatever `kind` then does.
+`hold` and `seconds` (a delay) come before whatever `kind` then does. Which kind struck a request,
+stands in the ledger.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import asyncio
 import base64
 import socket
 import struct
+import zlib
 from dataclasses import dataclass, field, fields
 from typing import Any, Awaitable, Callable
 
@@ -37,7 +39,9 @@ class Fault:
     body: str = ""
     base64: str = ""  # bytes that are no text, for `raw` and `header_bytes`
     name: str = ""  # of the header, for `header_bytes`
-    size: int = 0  # of the body, for `huge`; of the error in the length, for `wrong_length`
+    # Of the body, for `huge` and `gzip` (unpacked); of the headers, for `header_bomb`; of the error
+    # in the length, for `wrong_length`.
+    size: int = 0
     depth: int = 0  # of the arrays, for `nested`
 
     @staticmethod
@@ -84,6 +88,7 @@ class Faults:
         self, fault: Fault, request: web.Request, entry: Entry, normal: Answer
     ) -> web.StreamResponse:
         """`normal` gives the answer as it would be without the fault."""
+        entry.fault = fault.kind
         if fault.hold is not None:
             await self._gate(fault.hold).wait()
         if fault.seconds > 0 and fault.kind != "drip":
@@ -172,6 +177,12 @@ async def _reset_within(
     return RawAnswer(_first_half(await _body_of(normal)), reset=True)
 
 
+async def _reset_in_headers(
+    _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    return RawAnswer(_first_half(await _body_of(normal))[:40], reset=True)
+
+
 async def _truncate(
     _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
 ) -> web.StreamResponse:
@@ -192,6 +203,85 @@ async def _wrong_length(
     return RawAnswer(
         _head(200, {"Content-Type": "application/json", "Content-Length": length}) + body
     )
+
+
+async def _stall_in_headers(
+    _fault: Fault, request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    return await _stall_after(_first_half(await _body_of(normal))[:40], request)
+
+
+async def _stall_in_body(
+    _fault: Fault, request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    return await _stall_after(_first_half(await _body_of(normal)), request)
+
+
+async def _stall_after(data: bytes, request: web.Request) -> web.StreamResponse:
+    """Nothing comes after `data`, until the client goes away."""
+    assert request.transport is not None
+    request.transport.write(data)
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets it")
+
+
+async def _cut_chunk(
+    _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    """The whole body but its last byte, within a chunk that never ends."""
+    body = await _body_of(normal)
+    head = _head(200, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"})
+    return RawAnswer(head + f"{len(body):x}\r\n".encode() + body[:-1])
+
+
+async def _until_closed(
+    _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    """The normal answer without a length: it ends with the connection."""
+    body = await _body_of(normal)
+    return RawAnswer(_head(200, {"Content-Type": "application/json"}) + body)
+
+
+async def _close_after(
+    _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    """The normal answer, and then the connection is closed, of which no header tells."""
+    body = await _body_of(normal)
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return RawAnswer(_head(200, headers) + body)
+
+
+async def _interim(
+    fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    """An interim answer of that status (1xx) before the normal one."""
+    body = await _body_of(normal)
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return RawAnswer(_head(fault.status, fault.headers) + _head(200, headers) + body)
+
+
+async def _header_bomb(
+    fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    """The normal answer with so many bytes of headers, in lines of 1000."""
+    body = await _body_of(normal)
+    lines = {f"X-Bomb-{i:08}": "x" * 981 for i in range(fault.size // 1000)}
+    return RawAnswer(_head(200, {**lines, "Content-Length": str(len(body))}) + body)
+
+
+async def _gzip(
+    fault: Fault, _request: web.Request, _entry: Entry, _normal: Answer
+) -> web.StreamResponse:
+    """An envelope whose only string is `size` bytes long, packed, although nobody asked for it."""
+    packer = zlib.compressobj(wbits=31)
+    packed = packer.compress(b'{"success":true,"errors":[],"messages":[],"result":{"id":"')
+    for _ in range(fault.size >> 16):
+        packed += packer.compress(b"x" * (1 << 16))
+    packed += packer.compress(b'"}}') + packer.flush()
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    response = web.Response(status=fault.status, body=packed, headers=headers)
+    response.headers.update(fault.headers)
+    return response
 
 
 async def _html(
@@ -271,8 +361,17 @@ KINDS: dict[
     "raw": _raw,
     "header_bytes": _header_bytes,
     "reset_before": _reset_before,
+    "reset_in_headers": _reset_in_headers,
     "reset_within": _reset_within,
+    "stall_in_headers": _stall_in_headers,
+    "stall_in_body": _stall_in_body,
     "truncate": _truncate,
+    "cut_chunk": _cut_chunk,
+    "until_closed": _until_closed,
+    "close_after": _close_after,
+    "interim": _interim,
+    "header_bomb": _header_bomb,
+    "gzip": _gzip,
     "wrong_length": _wrong_length,
     "html": _html,
     "empty": _empty,

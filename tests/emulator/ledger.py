@@ -6,11 +6,13 @@ A test asks it what arrived, and waits on it instead of sleeping.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Callable
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
@@ -30,6 +32,8 @@ class Entry:
     path: str  # as it came, escapes and query included
     pcap_id: str | None
     headers: list[tuple[str, str]]
+    connection: int  # the number of the one it came over; 0: it was gone already
+    fault: str | None = None  # the kind of the one that struck it
     state: State = State.ARRIVED
     status: int | None = None
     body_bytes_sent: int | None = field(default=None)  # noted by answers that come in pieces
@@ -48,6 +52,8 @@ class Ledger:
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=_MOST_KEPT)
         self._number = 0
+        self._connections: WeakKeyDictionary[asyncio.BaseTransport, int] = WeakKeyDictionary()
+        self._connection_numbers = itertools.count(1)
         self._changed = asyncio.Condition()
 
     async def arrive(self, request: web.Request) -> Entry:
@@ -58,6 +64,7 @@ class Ledger:
             path=request.raw_path,
             pcap_id=pcap_id_of(request.raw_path),
             headers=list(request.headers.items()),
+            connection=self._connection_of(request),
         )
         self._entries.append(entry)
         await self._announce()
@@ -87,6 +94,13 @@ class Ledger:
             except asyncio.TimeoutError:
                 return False
             return True
+
+    def _connection_of(self, request: web.Request) -> int:
+        if request.transport is None:
+            return 0  # it is gone already
+        if request.transport not in self._connections:
+            self._connections[request.transport] = next(self._connection_numbers)
+        return self._connections[request.transport]
 
     async def _announce(self) -> None:
         async with self._changed:

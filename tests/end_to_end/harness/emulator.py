@@ -33,7 +33,13 @@ class Emulator:
         )
         # The base URL, as --upstream-url wants it.
         self.url = self._process.stdout.wait_for(r"^(https?://\S+)$").group(1)
+        # HOST:PORT.
+        self.address = self.url.split("/")[2]
         self._control = self.url.removesuffix("/client/v4") + "/__control"
+
+    def kill(self) -> None:
+        """All at once, as a machine dies."""
+        self._process.kill()
 
     def stop(self) -> None:
         if self._process.running():

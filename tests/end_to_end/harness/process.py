@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -81,6 +82,29 @@ class Process:
     @property
     def pid(self) -> int:
         return self._popen.pid
+
+    def listening_on(self) -> str:
+        """ "127.0.0.1:PORT" of the first TCP port that it listens on, for programs that do not tell.
+
+        Waits for it. The kernel's tables can only be polled; the pause is for others.
+        """
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        pause = threading.Event()
+        while not (ports := self._listening_ports()):
+            assert self.running() and time.monotonic() < give_up_at, self.output()
+            pause.wait(0.01)
+        return f"127.0.0.1:{min(ports)}"
+
+    def _listening_ports(self) -> set[int]:
+        folder = Path(f"/proc/{self.pid}")
+        mine = {os.readlink(link) for link in (folder / "fd").iterdir()}
+        rows = [line.split() for line in (folder / "net/tcp").read_text().splitlines()[1:]]
+        listening = "0A"  # Linux' TCP_LISTEN
+        return {
+            int(row[1].rpartition(":")[2], 16)
+            for row in rows
+            if row[3] == listening and f"socket:[{row[9]}]" in mine
+        }
 
     def running(self) -> bool:
         return self._popen.poll() is None

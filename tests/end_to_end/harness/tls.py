@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 import trustme
@@ -23,9 +24,9 @@ class Authority:
         self.file = folder / "ca.pem"
         self._ca.cert_pem.write_to_path(self.file)
 
-    def certificate(self, *names: str) -> tuple[Path, Path]:
+    def certificate(self, *names: str, not_after: datetime | None = None) -> tuple[Path, Path]:
         """Certificate with its chain, and key, for these names or addresses; PEM."""
-        issued = self._ca.issue_cert(*names)
+        issued = self._ca.issue_cert(*names, not_after=not_after)
         stem = self._folder / "-".join(names)
         certificate, key = stem.with_suffix(".cert.pem"), stem.with_suffix(".key.pem")
         certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
@@ -36,7 +37,15 @@ class Authority:
 class Nginx:
     """TLS and HTTP/2 in front of `upstream` ("HOST:PORT"); notes how each request came."""
 
-    def __init__(self, folder: Path, upstream: str, certificate: Path, key: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        upstream: str,
+        certificate: Path,
+        key: Path,
+        requests_a_connection: int = 1000,
+    ) -> None:
+        """After so many requests on a connection comes GOAWAY."""
         assert NGINX.exists(), "install nginx-light"
         # nginx takes over a socket that already listens, as in its own upgrades: no port to guess,
         # and connections queue up until it is ready.
@@ -61,6 +70,7 @@ class Nginx:
               scgi_temp_path {folder}/scgi;
               server {{
                 listen 127.0.0.1:{port} ssl http2;
+                keepalive_requests {requests_a_connection};
                 ssl_certificate {certificate};
                 ssl_certificate_key {key};
                 location / {{

@@ -1,0 +1,563 @@
+"""The fault matrix: whatever goes wrong upstream, the caller hears a good answer or a clear reason,
+and Cloudflare is asked exactly so many times.
+
+Each row gets a gateway of its own with its protections on, as an operator gets them. A row accounts
+for its fault: it fails if the fault did not strike as often as the row says, or was not there.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+from emulator import demo
+from google.rpc.error_details_pb2 import RetryInfo
+from h2.errors import ErrorCodes
+
+from harness.admin import metric
+from harness.calls import DEADLINE_SECONDS, Answer, Failure, get
+from harness.details import check_details
+from harness.emulator import Emulator
+from harness.gateway import Gateway, StartGateway
+from harness.handshakes import Handshakes
+from harness.http2 import GoAway, Http2Server, Reset, Treatment
+from harness.tls import Authority, Nginx, self_signed_with_openssl
+from harness.toxiproxy import Toxiproxy
+
+# How a call ends: code and reason.
+GOOD = ("OK", None)
+UNAVAILABLE = ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE")
+UNREACHABLE = ("UNAVAILABLE", "UPSTREAM_UNREACHABLE")
+LIMITED = ("RESOURCE_EXHAUSTED", "RATE_LIMITED")
+INVALID = ("INTERNAL", "UPSTREAM_INVALID_RESPONSE")
+TOO_LARGE = ("INTERNAL", "UPSTREAM_RESPONSE_TOO_LARGE")
+BAD_REQUEST = ("INVALID_ARGUMENT", "UPSTREAM_BAD_REQUEST")
+NOT_FOUND = ("NOT_FOUND", "PCAP_NOT_FOUND")
+CONFLICT = ("ABORTED", "UPSTREAM_CONFLICT")
+LATE = ("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED")
+End = tuple[str, str | None]
+
+ALWAYS = 1_000_000  # strikes whatever comes
+# RetryInfo: none, or so many seconds.
+NO = None
+# Seconds within which a call ends that waits for no more than its backoffs, 0.3 s at most: a call
+# that hangs does not, and a busy machine does not matter.
+SOON = 10.0
+
+# The defaults of an operator's gateway; conftest's turn them off.
+PROTECTED = (
+    "--upstream-limit=1200",
+    "--upstream-retries=2",
+    "--upstream-failures=20",
+    "--admin-listen=127.0.0.1:0",
+)
+
+Fault = dict[str, Any]
+
+
+def answer(status: int, retry_after: str | None = None) -> Fault:
+    body = '{"success":false,"errors":[{"code":1000,"message":"no"}],"messages":[],"result":null}'
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    return {"kind": "answer", "status": status, "body": body, "headers": headers}
+
+
+def html(status: int) -> Fault:
+    return {"kind": "html", "status": status}
+
+
+def empty(status: int) -> Fault:
+    return {"kind": "empty", "status": status}
+
+
+def drip(seconds: float) -> Fault:
+    return {"kind": "drip", "seconds": seconds}
+
+
+def interim(status: int, **headers: str) -> Fault:
+    return {"kind": "interim", "status": status, "headers": headers}
+
+
+RESET_BEFORE = {"kind": "reset_before"}
+RESET_IN_HEADERS = {"kind": "reset_in_headers"}
+RESET_IN_BODY = {"kind": "reset_within"}
+STALL_BEFORE = {"kind": "normal", "hold": "for ever"}
+STALL_IN_HEADERS = {"kind": "stall_in_headers"}
+STALL_IN_BODY = {"kind": "stall_in_body"}
+TRUNCATED = {"kind": "truncate"}
+TOO_SHORT = {"kind": "wrong_length", "size": -9}
+TOO_LONG = {"kind": "wrong_length", "size": 9}
+CUT_CHUNK = {"kind": "cut_chunk"}
+NOT_HTTP = {"kind": "raw", "base64": base64.b64encode(b"hello\r\n\r\n").decode()}
+EARLY_HINTS = {"kind": "raw", "base64": base64.b64encode(b"HTTP/1.1 103 Hints\r\n\r\n").decode()}
+HUGE = {"kind": "huge", "size": 2 << 20}
+GZIP_BOMB = {"kind": "gzip", "size": 256 << 20}
+HEADER_BOMB = {"kind": "header_bomb", "size": 8 << 20}
+OLD_DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
+
+# So long the gateway waits at most, in the rows about waiting.
+TOTAL = "--upstream-timeout=1s"
+FIRST_BYTE = "--upstream-first-byte-timeout=300ms"
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    fault: Fault
+    strikes: int  # that many requests at most; the others are answered
+    end: End
+    retry_info: float | None  # seconds, to the next whole one
+    requests: int  # that reach Cloudflare: exactly
+    within: float = SOON  # seconds, from the call to its end
+    at_least: float = 0  # seconds: what a Retry-After made it wait
+    options: tuple[str, ...] = ()  # of the gateway
+    deadline: float = DEADLINE_SECONDS  # the caller's
+
+
+# fmt: off
+ROWS = [
+    #   what goes wrong                        how                        strikes  the end    RetryInfo  requests
+    Row("503 once",                            answer(503),               1,       GOOD,        NO,      2),
+    Row("503 twice",                           answer(503),               2,       GOOD,        NO,      3),
+    Row("503 always",                          answer(503),               ALWAYS,  UNAVAILABLE, NO,      3),
+    Row("503 once, Retry-After 1",             answer(503, "1"),          1,       GOOD,        NO,      2, at_least=1),
+    Row("503 always, Retry-After 1",           answer(503, "1"),          ALWAYS,  UNAVAILABLE, 1,       3, at_least=2),
+    Row("503 always, Retry-After 60",          answer(503, "60"),         ALWAYS,  UNAVAILABLE, 60,      1),
+    Row("503 always, Retry-After a text",      answer(503, "soon"),       ALWAYS,  UNAVAILABLE, NO,      3),
+    Row("503 always, Retry-After past deadline", answer(503, "4"),        ALWAYS,  UNAVAILABLE, 4,       1, deadline=3),
+    Row("500 once",                            answer(500),               1,       GOOD,        NO,      2),
+    Row("500 always",                          answer(500),               ALWAYS,  UNAVAILABLE, NO,      3),
+    Row("502 once",                            answer(502),               1,       GOOD,        NO,      2),
+    Row("502 always",                          answer(502),               ALWAYS,  UNAVAILABLE, NO,      3),
+    Row("504 once",                            answer(504),               1,       GOOD,        NO,      2),
+    Row("504 always",                          answer(504),               ALWAYS,  UNAVAILABLE, NO,      3),
+    Row("408 once",                            answer(408),               1,       GOOD,        NO,      2),
+    Row("408 always",                          answer(408),               ALWAYS,  UNAVAILABLE, NO,      3),
+    Row("425 once",                            answer(425),               1,       GOOD,        NO,      2),
+    Row("425 always",                          answer(425),               ALWAYS,  UNAVAILABLE, NO,      3),
+    Row("501: it stays as it is",              answer(501),               ALWAYS,  UNAVAILABLE, NO,      1),
+    Row("400: the request's own fault",        answer(400),               ALWAYS,  BAD_REQUEST, NO,      1),
+    Row("404",                                 answer(404),               ALWAYS,  NOT_FOUND,   NO,      1),
+    Row("409",                                 answer(409),               ALWAYS,  CONFLICT,    NO,      1),
+
+    Row("429 once, Retry-After 1",             answer(429, "1"),          1,       GOOD,        NO,      2, at_least=1),
+    Row("429 always, Retry-After 1",           answer(429, "1"),          ALWAYS,  LIMITED,     1,       3, at_least=2),
+    Row("429 always, Retry-After 17",          answer(429, "17"),         ALWAYS,  LIMITED,     17,      1),
+    Row("429 always, Retry-After past deadline", answer(429, "4"),        ALWAYS,  LIMITED,     4,       1, deadline=3),
+    Row("429 always, no Retry-After",          answer(429),               ALWAYS,  LIMITED,     300,     1),
+    Row("429 always, Retry-After huge",        answer(429, "9" * 20),     ALWAYS,  LIMITED,     3600,    1),
+    Row("429 always, Retry-After negative",    answer(429, "-5"),         ALWAYS,  LIMITED,     300,     1),
+    Row("429 always, Retry-After a text",      answer(429, "soon"),       ALWAYS,  LIMITED,     300,     1),
+    Row("429 always, Retry-After an old date", answer(429, OLD_DATE),     ALWAYS,  LIMITED,     0,       3),
+    Row("429 in HTML",                         html(429),                 ALWAYS,  LIMITED,     300,     1),
+
+    Row("reset before headers, once",          RESET_BEFORE,              1,       GOOD,        NO,      2),
+    Row("reset before headers, always",        RESET_BEFORE,              ALWAYS,  UNREACHABLE, NO,      3),
+    Row("reset in headers, once",              RESET_IN_HEADERS,          1,       GOOD,        NO,      2),
+    Row("reset in headers, always",            RESET_IN_HEADERS,          ALWAYS,  UNREACHABLE, NO,      3),
+    Row("reset in body, once",                 RESET_IN_BODY,             1,       GOOD,        NO,      2),
+    Row("reset in body, always",               RESET_IN_BODY,             ALWAYS,  UNREACHABLE, NO,      3),
+    Row("truncated, once",                     TRUNCATED,                 1,       GOOD,        NO,      2),
+    Row("truncated, always",                   TRUNCATED,                 ALWAYS,  UNREACHABLE, NO,      3),
+    Row("chunked, cut off, once",              CUT_CHUNK,                 1,       GOOD,        NO,      2),
+    Row("chunked, cut off, always",            CUT_CHUNK,                 ALWAYS,  UNREACHABLE, NO,      3),
+    Row("length too large",                    TOO_LONG,                  ALWAYS,  UNREACHABLE, NO,      3),
+    Row("length too small",                    TOO_SHORT,                 ALWAYS,  INVALID,     NO,      1),
+    Row("no HTTP",                             NOT_HTTP,                  ALWAYS,  UNREACHABLE, NO,      1),
+    Row("interim answer, then closed, once",   EARLY_HINTS,               1,       GOOD,        NO,      2),
+    Row("interim answer, then closed, always", EARLY_HINTS,               ALWAYS,  UNREACHABLE, NO,      3),
+    Row("empty, 200",                          empty(200),                ALWAYS,  INVALID,     NO,      1),
+    Row("empty, 502, once",                    empty(502),                1,       GOOD,        NO,      2),
+    Row("empty, 502, always",                  empty(502),                ALWAYS,  UNAVAILABLE, NO,      3),
+    Row("HTML, 200",                           html(200),                 ALWAYS,  INVALID,     NO,      1),
+    Row("HTML, 404",                           html(404),                 ALWAYS,  UNAVAILABLE, NO,      1),
+    Row("HTML, 503, once",                     html(503),                 1,       GOOD,        NO,      2),
+    Row("HTML, 503, always",                   html(503),                 ALWAYS,  UNAVAILABLE, NO,      3),
+    Row("2 MiB",                               HUGE,                      ALWAYS,  TOO_LARGE,   NO,      1),
+    Row("gzip bomb that nobody asked for",     GZIP_BOMB,                 ALWAYS,  INVALID,     NO,      1),
+    Row("8 MiB of headers",                    HEADER_BOMB,               ALWAYS,  UNREACHABLE, NO,      3),
+    Row("100 before 200",                      interim(100),              ALWAYS,  GOOD,        NO,      1),
+    Row("103 before 200",                      interim(103, Link="</x>"), ALWAYS,  GOOD,        NO,      1),
+
+    Row("stall before headers",                STALL_BEFORE,              ALWAYS,  UNREACHABLE, NO,      1, options=(TOTAL,)),
+    Row("stall in headers",                    STALL_IN_HEADERS,          ALWAYS,  UNREACHABLE, NO,      1, options=(TOTAL,)),
+    Row("stall in body",                       STALL_IN_BODY,             ALWAYS,  UNREACHABLE, NO,      1, options=(TOTAL,)),
+    Row("slow drip",                           drip(0.1),                 ALWAYS,  UNREACHABLE, NO,      1, options=(TOTAL,)),
+    Row("no first byte in time, once",         STALL_BEFORE,              1,       GOOD,        NO,      2, options=(FIRST_BYTE,)),
+    Row("no first byte in time, always",       STALL_BEFORE,              ALWAYS,  UNREACHABLE, NO,      3, options=(FIRST_BYTE,)),
+    Row("slower than the caller",              STALL_BEFORE,              ALWAYS,  LATE,        NO,      1, deadline=2),
+    Row("stall in body, once, 30 s in all",    STALL_IN_BODY,             1,       GOOD,        NO,      2, within=18),
+    Row("slow drip, once, 30 s in all",        drip(0.1),                 1,       GOOD,        NO,      2, within=18),
+]
+# fmt: on
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    """This file's own: its count of requests is told in its answers, and heeded."""
+    emulator = Emulator()
+    yield emulator
+    emulator.stop()
+
+
+def outcome_of(gateway: Gateway, pcap_id: str, deadline: float) -> Answer | Failure:
+    try:
+        return get(gateway.channel, pcap_id, timeout=deadline)
+    except Failure as failure:
+        return failure
+
+
+def check_end(outcome: Answer | Failure, pcap_id: str, end: End, retry_info: float | None) -> None:
+    if isinstance(outcome, Answer):
+        assert end == GOOD, outcome
+        assert outcome.pcap.simple.id == pcap_id
+        return
+    check_details(outcome)
+    assert (outcome.code.name, outcome.reason) == end, outcome.message
+    delays = [info.retry_delay.ToTimedelta().total_seconds() for info in outcome.all(RetryInfo)]
+    assert [math.ceil(delay) for delay in delays] == ([] if retry_info is None else [retry_info])
+
+
+def check_sent(gateway: Gateway, requests: int, retries: int) -> None:
+    """By the gateway's own count."""
+    assert metric(gateway, "pcap_gateway_upstream_requests_total") == requests
+    assert metric(gateway, "pcap_gateway_upstream_retries_total") == retries
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_the_matrix(start_gateway: StartGateway, emulator: Emulator, row: Row) -> None:
+    gateway = start_gateway(*PROTECTED, *row.options)
+    pcap_id = emulator.add()
+    emulator.fault(pcap_id, times=row.strikes, **row.fault)
+    began = time.monotonic()
+    outcome = outcome_of(gateway, pcap_id, row.deadline)
+    took = time.monotonic() - began
+    check_end(outcome, pcap_id, row.end, row.retry_info)
+    assert row.at_least <= took <= row.within
+
+    struck = min(row.strikes, row.requests)
+    faults = [request["fault"] for request in emulator.requests(pcap_id)]
+    assert faults == [row.fault["kind"]] * struck + [None] * (row.requests - struck)
+    check_sent(gateway, row.requests, row.requests - 1)
+    if row.end != LIMITED:
+        other = emulator.add()
+        assert get(gateway.channel, other).pcap.simple.id == other, "it did not recover"
+
+
+# After 429 nothing is sent until the time is over, whichever capture is asked for.
+def test_after_429_nobody_else_asks(start_gateway: StartGateway, emulator: Emulator) -> None:
+    gateway = start_gateway(*PROTECTED)
+    pcap_id, other = emulator.add(), emulator.add()
+    emulator.fault(pcap_id, **answer(429, "17"))
+    check_end(outcome_of(gateway, pcap_id, 20), pcap_id, LIMITED, 17)
+    failure = outcome_of(gateway, other, 20)
+    assert isinstance(failure, Failure) and failure.reason == "RATE_LIMITED"
+    assert 0 < failure.only(RetryInfo).retry_delay.ToTimedelta().total_seconds() <= 25
+    assert emulator.requests(other) == []
+    check_sent(gateway, requests=1, retries=0)
+
+
+# Elsewhere ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_elsewhere_is_not_followed(
+    start_gateway: StartGateway, emulator: Emulator, status: int
+) -> None:
+    pcap_id = emulator.add()
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        location = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/client/v4/{pcap_id}"
+        emulator.fault(pcap_id, "redirect", status=status, body=location)
+        gateway = start_gateway(*PROTECTED)
+        check_end(outcome_of(gateway, pcap_id, 20), pcap_id, UNAVAILABLE, NO)
+        elsewhere.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody is waiting to be let in
+            elsewhere.accept()
+    assert [request["fault"] for request in emulator.requests(pcap_id)] == ["redirect"]
+    check_sent(gateway, requests=1, retries=0)
+
+
+def test_refused(start_gateway: StartGateway) -> None:
+    with socket.socket() as bound:  # and not listening; nobody else can take the port
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        gateway = start_gateway(*PROTECTED, upstream_url=url)
+        outcome = outcome_of(gateway, demo.SIMPLE_ID, 20)
+    check_end(outcome, demo.SIMPLE_ID, UNREACHABLE, NO)
+    assert isinstance(outcome, Failure) and "connect" in outcome.message
+    check_sent(gateway, requests=3, retries=2)
+
+
+def test_a_name_without_an_address(start_gateway: StartGateway) -> None:
+    # RFC 6761: `.invalid` never resolves.
+    gateway = start_gateway(*PROTECTED, upstream_url="https://cloudflare.invalid/client/v4")
+    outcome = outcome_of(gateway, demo.SIMPLE_ID, 20)
+    check_end(outcome, demo.SIMPLE_ID, UNREACHABLE, NO)
+    assert isinstance(outcome, Failure) and "resolve" in outcome.message
+    check_sent(gateway, requests=3, retries=2)
+
+
+# Connections that went dead: no failure of the upstream's, and no retry -----------------------------
+
+
+def test_a_kept_connection_that_was_closed_costs_nothing(
+    start_gateway: StartGateway, emulator: Emulator
+) -> None:
+    gateway = start_gateway(*PROTECTED)
+    first, second = emulator.add(), emulator.add()
+    emulator.fault(first, "close_after")
+    assert get(gateway.channel, first).pcap.simple.id == first
+    assert get(gateway.channel, second).pcap.simple.id == second
+    [closed], [fresh] = emulator.requests(first), emulator.requests(second)
+    assert closed["fault"] == "close_after" and closed["connection"] != fresh["connection"]
+    check_sent(gateway, requests=2, retries=0)
+
+
+def test_a_kept_connection_that_ends_as_it_is_used_is_no_retry(
+    start_gateway: StartGateway, emulator: Emulator
+) -> None:
+    gateway = start_gateway(*PROTECTED)
+    first, second = emulator.add(), emulator.add()
+    get(gateway.channel, first)
+    emulator.fault(second, "reset_before", times=1)
+    assert get(gateway.channel, second).pcap.simple.id == second
+    [kept], [struck, again] = emulator.requests(first), emulator.requests(second)
+    assert struck["fault"] == "reset_before" and struck["connection"] == kept["connection"]
+    assert again["fault"] is None and again["connection"] != kept["connection"]
+    check_sent(gateway, requests=2, retries=0)
+
+
+def test_a_restart_of_the_upstream_between_two_calls_costs_nothing(
+    start_gateway: StartGateway,
+) -> None:
+    before = Emulator()
+    gateway = start_gateway(*PROTECTED, upstream_url=before.url)
+    get(gateway.channel, before.add())
+    before.kill()
+    after = Emulator("--listen", before.address)
+    try:
+        pcap_id = after.add()
+        assert get(gateway.channel, pcap_id).pcap.simple.id == pcap_id
+        assert len(after.requests(pcap_id)) == 1
+        check_sent(gateway, requests=2, retries=0)
+        gateway.end()
+    finally:
+        after.stop()
+
+
+# TLS: who does not prove to be Cloudflare is told nothing ------------------------------------------
+
+
+@dataclass(frozen=True)
+class TlsRow:
+    name: str
+    requests: int  # connections that are tried: exactly
+    # Makes what the server offers; None: a reset instead.
+    context: Callable[[Authority, Path], ssl.SSLContext | None]
+
+
+def offer(certificate: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def other_host(authority: Authority, _folder: Path) -> ssl.SSLContext:
+    return offer(*authority.certificate("api.cloudflare.com"))
+
+
+def expired(authority: Authority, _folder: Path) -> ssl.SSLContext:
+    yesterday = datetime.now(timezone.utc) - timedelta(days=1)
+    return offer(*authority.certificate("localhost", not_after=yesterday))
+
+
+def self_signed(_authority: Authority, folder: Path) -> ssl.SSLContext:
+    return offer(*self_signed_with_openssl(folder, "localhost"))
+
+
+def too_old(authority: Authority, _folder: Path) -> ssl.SSLContext:
+    context = offer(*authority.certificate("localhost"))
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    return context
+
+
+# fmt: off
+TLS_ROWS = [
+    TlsRow("wrong host",       1, other_host),
+    TlsRow("expired",          1, expired),
+    TlsRow("self-signed",      1, self_signed),
+    TlsRow("TLS 1.1",          1, too_old),
+    TlsRow("reset during the handshake", 1, lambda *_: None),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("row", TLS_ROWS, ids=lambda row: row.name)
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_tls_that_does_not_hold(start_gateway: StartGateway, tmp_path: Path, row: TlsRow) -> None:
+    authority = Authority(tmp_path)
+    server = Handshakes(row.context(authority, tmp_path))
+    try:
+        gateway = start_gateway(
+            *PROTECTED,
+            f"--upstream-ca-file={authority.file}",
+            upstream_url=f"https://{server.address}/client/v4",
+        )
+        outcome = outcome_of(gateway, demo.SIMPLE_ID, 20)
+    finally:
+        server.stop()
+    check_end(outcome, demo.SIMPLE_ID, UNREACHABLE, NO)
+    assert server.begun == row.requests
+    assert server.heard == b""
+    check_sent(gateway, row.requests, row.requests - 1)
+
+
+# HTTP/2 -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Http2Row:
+    name: str
+    treatment: Treatment
+    strikes: int
+    end: End
+    requests: int  # that reach the server: exactly
+    retries: int  # that the gateway counts: none for those that the server did not look at
+
+
+REFUSED = Reset(ErrorCodes.REFUSED_STREAM)
+BROKEN = Reset(ErrorCodes.INTERNAL_ERROR)
+BROKEN_LATE = Reset(ErrorCodes.INTERNAL_ERROR, after_headers=True)
+CANCELLED = Reset(ErrorCodes.CANCEL)
+GO_AWAY = GoAway(ErrorCodes.NO_ERROR)
+GONE = GoAway(ErrorCodes.NO_ERROR, closes=True)
+CALM_DOWN = GoAway(ErrorCodes.ENHANCE_YOUR_CALM, closes=True)
+
+# fmt: off
+HTTP2_ROWS = [
+    #        what goes wrong                      how          strikes  the end     requests  retries
+    Http2Row("GOAWAY, once",                      GO_AWAY,     1,       GOOD,        2,       1),
+    Http2Row("GOAWAY and closed, once",           GONE,        1,       GOOD,        2,       1),
+    Http2Row("GOAWAY and closed, always",         GONE,        ALWAYS,  UNREACHABLE, 3,       2),
+    Http2Row("GOAWAY, calm down, once",           CALM_DOWN,   1,       GOOD,        2,       1),
+    Http2Row("GOAWAY, calm down, always",         CALM_DOWN,   ALWAYS,  UNREACHABLE, 3,       2),
+    Http2Row("stream refused, once",              REFUSED,     1,       GOOD,        2,       0),
+    Http2Row("stream broken, once",               BROKEN,      1,       GOOD,        2,       1),
+    Http2Row("stream broken, always",             BROKEN,      ALWAYS,  UNREACHABLE, 3,       2),
+    Http2Row("stream broken after headers, once", BROKEN_LATE, 1,       GOOD,        2,       1),
+    Http2Row("stream cancelled, once",            CANCELLED,   1,       GOOD,        2,       1),
+    Http2Row("stream cancelled, always",          CANCELLED,   ALWAYS,  UNREACHABLE, 3,       2),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("row", HTTP2_ROWS, ids=lambda row: row.name)
+def test_http2(start_gateway: StartGateway, tmp_path: Path, row: Http2Row) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.certificate("localhost")
+    server = Http2Server(*pair, [row.treatment], forever=row.strikes == ALWAYS)
+    try:
+        gateway = start_gateway(
+            *PROTECTED, f"--upstream-ca-file={authority.file}", upstream_url=server.url
+        )
+        outcome = outcome_of(gateway, demo.SIMPLE_ID, 20)
+    finally:
+        server.stop()
+    check_end(outcome, demo.SIMPLE_ID, row.end, NO)
+    struck = min(row.strikes, row.requests)
+    assert server.treated == [row.treatment] * struck + [None] * (row.requests - struck)
+    check_sent(gateway, row.retries + 1, row.retries)
+
+
+def test_a_connection_that_nginx_ends_costs_nothing(
+    start_gateway: StartGateway, emulator: Emulator, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    upstream = emulator.address
+    pair = authority.certificate("localhost")
+    nginx = Nginx(tmp_path, upstream, *pair, requests_a_connection=3)
+    ids = [emulator.add() for _ in range(20)]
+    try:
+        gateway = start_gateway(
+            *PROTECTED, f"--upstream-ca-file={authority.file}", upstream_url=nginx.url
+        )
+        for pcap_id in ids:
+            assert get(gateway.channel, pcap_id).pcap.simple.id == pcap_id
+        check_sent(gateway, requests=20, retries=0)
+        assert gateway.end() == 0
+    finally:
+        nginx.stop()
+    came = nginx.requests()
+    assert {protocol for protocol, _, _ in came} == {"HTTP/2.0"}
+    assert len({connection for _, connection, _ in came}) == 7  # GOAWAY came six times
+    assert [len(emulator.requests(pcap_id)) for pcap_id in ids] == [1] * 20
+
+
+# The network --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ToxicRow:
+    name: str
+    toxic: str
+    attributes: dict[str, int]
+    end: End
+    requests: int  # that reach Cloudflare: exactly
+    at_least: float  # seconds: what the toxic makes every call wait
+    fault: Fault | None = None  # beside the toxic
+    options: tuple[str, ...] = ()
+    deadline: float = DEADLINE_SECONDS
+    capture_bytes: int = 0
+
+
+# fmt: off
+TOXIC_ROWS = [
+    #        what goes wrong        toxic           attributes                            the end      requests  at least
+    ToxicRow("latency",             "latency",      {"latency": 300},                     GOOD,        1,        0.3),
+    ToxicRow("latency past deadline", "latency",    {"latency": 5000},                    LATE,        1,        0,  deadline=2),
+    ToxicRow("latency past first byte", "latency",  {"latency": 5000},                    UNREACHABLE, 3,        0.9, options=(FIRST_BYTE,)),
+    ToxicRow("silence, then closed", "timeout",     {"timeout": 200},                     UNREACHABLE, 3,        0.6),
+    ToxicRow("silence",             "timeout",      {"timeout": 0},                       UNREACHABLE, 3,        0.9, options=(FIRST_BYTE,)),
+    ToxicRow("reset",               "reset_peer",   {"timeout": 0},                       UNREACHABLE, 3,        0),
+    ToxicRow("a byte at a time",    "slicer",       {"average_size": 1, "delay": 500},    GOOD,        1,        0.1),
+    ToxicRow("cut off in headers",  "limit_data",   {"bytes": 50},                        INVALID,     1,        0),
+    ToxicRow("cut off in body",     "limit_data",   {"bytes": 20_000},                    UNREACHABLE, 3,        0,  capture_bytes=50_000),
+    ToxicRow("closes slowly",       "slow_close",   {"delay": 500},                       GOOD,        1,        0.5, fault={"kind": "until_closed"}),
+    ToxicRow("narrow",              "bandwidth",    {"rate": 100},                        GOOD,        1,        1,  capture_bytes=150_000),
+    ToxicRow("narrow past the total", "bandwidth",  {"rate": 10},                         UNREACHABLE, 1,        1,  capture_bytes=150_000, options=(TOTAL,)),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("row", TOXIC_ROWS, ids=lambda row: row.name)
+def test_the_network(start_gateway: StartGateway, emulator: Emulator, row: ToxicRow) -> None:
+    pcap_id = emulator.add(note="x" * row.capture_bytes)
+    if row.fault is not None:
+        emulator.fault(pcap_id, **row.fault)
+    proxy = Toxiproxy(emulator.address)
+    try:
+        proxy.add_toxic(row.toxic, row.attributes)
+        gateway = start_gateway(
+            *PROTECTED, *row.options, upstream_url=f"http://{proxy.address}/client/v4"
+        )
+        began = time.monotonic()
+        outcome = outcome_of(gateway, pcap_id, row.deadline)
+        took = time.monotonic() - began
+        check_sent(gateway, row.requests, row.requests - 1)
+        gateway.end()
+    finally:
+        proxy.stop()
+    check_end(outcome, pcap_id, row.end, NO)
+    # The emulator answered each of them: it was the network that lost or delayed the answer.
+    requests = emulator.requests(pcap_id)
+    assert [request["status"] for request in requests] == [200] * row.requests
+    assert row.at_least <= took <= SOON
