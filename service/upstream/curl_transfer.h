@@ -77,6 +77,8 @@ struct CurlTransfer {
   HttpAnswer answer_;
   size_t most_body_bytes_ = 0;
   bool too_large_ = false;
+  bool headers_ended_ = false;
+  size_t header_bytes_ = 0;
   size_t received_ = 0;  // bytes of headers and body
   // When `least_bytes` had last come in time, and how many there were then.
   std::chrono::steady_clock::time_point checked_at_;

@@ -100,6 +100,7 @@ EARLY_HINTS = {"kind": "raw", "base64": base64.b64encode(b"HTTP/1.1 103 Hints\r\
 HUGE = {"kind": "huge", "size": 2 << 20}
 GZIP_BOMB = {"kind": "gzip", "size": 256 << 20}
 HEADER_BOMB = {"kind": "header_bomb", "size": 8 << 20}
+MANY_HEADERS = {"kind": "header_bomb", "size": 32 << 10}
 OLD_DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 
 # So long the gateway waits at most, in the rows about waiting.
@@ -182,7 +183,8 @@ ROWS = [
     Row("HTML, 503, always",                   html(503),                 ALWAYS,  UNAVAILABLE, NO,      3),
     Row("2 MiB",                               HUGE,                      ALWAYS,  TOO_LARGE,   NO,      1),
     Row("gzip bomb that nobody asked for",     GZIP_BOMB,                 ALWAYS,  INVALID,     NO,      1),
-    Row("8 MiB of headers",                    HEADER_BOMB,               ALWAYS,  UNREACHABLE, NO,      3),
+    Row("8 MiB of headers",                    HEADER_BOMB,               ALWAYS,  TOO_LARGE,   NO,      1),
+    Row("32 KiB of headers",                   MANY_HEADERS,              ALWAYS,  GOOD,        NO,      1),
     Row("100 before 200",                      interim(100),              ALWAYS,  GOOD,        NO,      1),
     Row("103 before 200",                      interim(103, Link="</x>"), ALWAYS,  GOOD,        NO,      1),
 
@@ -529,7 +531,7 @@ TOXIC_ROWS = [
     ToxicRow("silence",             "timeout",      {"timeout": 0},                       UNREACHABLE, 3,        0.9, options=(FIRST_BYTE,)),
     ToxicRow("reset",               "reset_peer",   {"timeout": 0},                       UNREACHABLE, 3,        0),
     ToxicRow("a byte at a time",    "slicer",       {"average_size": 1, "delay": 500},    GOOD,        1,        0.1),
-    ToxicRow("cut off in headers",  "limit_data",   {"bytes": 50},                        INVALID,     1,        0),
+    ToxicRow("cut off in headers",  "limit_data",   {"bytes": 50},                        UNREACHABLE, 3,        0),
     ToxicRow("cut off in body",     "limit_data",   {"bytes": 20_000},                    UNREACHABLE, 3,        0,  capture_bytes=50_000),
     ToxicRow("closes slowly",       "slow_close",   {"delay": 500},                       GOOD,        1,        0.5, fault={"kind": "until_closed"}),
     ToxicRow("narrow",              "bandwidth",    {"rate": 100},                        GOOD,        1,        1,  capture_bytes=150_000),

@@ -15,6 +15,7 @@
 #include <variant>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "tests/support/event.h"
 #include "tests/support/queries.h"
 #include "tests/support/scripted_server.h"
@@ -172,6 +173,23 @@ TEST_F(CurlClientTest, ABodyThatEndsEarlyIsABrokenAnswer) {
     return Bytes{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"half", Bytes::Then::kClose};
   });
   EXPECT_EQ(GetFailure({.url = server.url()}), Kind::kBroken);
+}
+
+TEST_F(CurlClientTest, HeadersThatEndEarlyAreABrokenAnswer) {
+  for (const char* head : {"HTTP/1.1 200 OK\r\nContent-Ty", "HTTP/1.1 200 OK\r\nX: y\r\n",
+                           "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n"}) {
+    ScriptedServer server([&](const std::string&) { return Bytes{head, Bytes::Then::kClose}; });
+    EXPECT_EQ(GetFailure({.url = server.url()}), Kind::kBroken) << head;
+  }
+}
+
+TEST_F(CurlClientTest, HeadersOverTheLimitFailTheRequest) {
+  ScriptedServer server([](const std::string&) {
+    std::string headers;
+    for (int i = 0; i < 100; ++i) absl::StrAppend(&headers, "X: ", std::string(1000, 'x'), "\r\n");
+    return Answer(200, "{}", headers);
+  });
+  EXPECT_EQ(GetFailure({.url = server.url()}), Kind::kTooLarge);
 }
 
 TEST_F(CurlClientTest, AResetIsABrokenAnswer) {
