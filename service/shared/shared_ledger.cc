@@ -18,7 +18,7 @@ namespace {
 constexpr absl::string_view kSpend = R"(
 local limit, reserve = tonumber(ARGV[1]), tonumber(ARGV[2])
 local window = tonumber(ARGV[6])
-local slot_ms, counted, grace, most_promises = window / 60, 64, 2, 20000
+local slot_ms, counted, grace, most_promises = window / 60, 64, 2, 50000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local slot = math.floor(now / slot_ms)

@@ -18,7 +18,11 @@ Budget::Budget(const BudgetPolicy& policy)
 std::optional<absl::Time> Budget::Spend(uint64_t question, bool background, absl::Time now) {
   const int64_t slot = SlotOf(now);
   Forget(slot);
-  if (const std::optional<absl::Time> barred = BarredUntil(now)) return barred;
+  const bool stands =
+      told_is_explained_ && now >= blocked_until_ && !background && HasPlaceIn(question, slot);
+  if (const std::optional<absl::Time> barred = BarredUntil(now); barred.has_value() && !stands) {
+    return background ? *barred : PromiseAfter(question, *barred);
+  }
   if (now < share_until_ && share_left_ <= 0) return share_until_;
   if (background) {
     const int64_t reserve = policy_.reserve / replicas_;
@@ -59,6 +63,25 @@ void Budget::ShareWith(int64_t replicas, int64_t left, absl::Time now) {
   share_until_ = now + kSlotsCounted * slot_length_;
 }
 
+// Whether the question was promised a place, and its time has come.
+bool Budget::HasPlaceIn(uint64_t question, int64_t slot) const {
+  const auto promise = promises_.find(question);
+  return promise != promises_.end() && promise->second <= slot;
+}
+
+// Where nothing may be sent before `barred`: all who wait for that would come at once, and most of
+// them in vain.
+absl::Time Budget::PromiseAfter(uint64_t question, absl::Time barred) {
+  const int64_t last_barred = SlotOf(barred - absl::Nanoseconds(1));
+  const auto promise = promises_.find(question);
+  if (promise != promises_.end()) {
+    if (promise->second > last_barred) return BeginOf(promise->second);
+    AddTo(promise->second, -1);  // a place that cannot be kept
+    promises_.erase(promise);
+  }
+  return Promise(question, FirstWithRoom(std::max(last_barred + 1, last_promise_), 1));
+}
+
 absl::Time Budget::Promise(uint64_t question, int64_t slot) {
   if (promises_.size() < kMostPromises) {
     promises_.emplace(question, slot);
@@ -83,6 +106,8 @@ void Budget::Learn(const HttpAnswer& answer, int64_t in_flight, absl::Time now) 
     const int64_t left = least->remaining - in_flight;
     // Answers overtake each other: within one period the least counts.
     const bool same_period = now < told_until_ && until <= told_until_ + absl::Seconds(1);
+    const bool explained = least->remaining >= limit_ - SentOrDue(SlotOf(now));
+    told_is_explained_ = explained && (told_is_explained_ || !same_period);
     if (!same_period || left < told_left_) {
       told_left_ = left;
       told_until_ = until;
@@ -140,10 +165,16 @@ void Budget::Forget(int64_t slot) {
   if (counts_.empty()) first_ = oldest;
 }
 
-// How many more fit into `slot`, so that no window which it is part of holds more than the limit.
-int64_t Budget::RoomIn(int64_t slot) const {
+// In a window that ends with `slot`.
+int64_t Budget::SentOrDue(int64_t slot) const {
   int64_t sum = 0;
   for (int64_t s = slot - kSlotsCounted + 1; s <= slot; ++s) sum += CountOf(s);
+  return sum;
+}
+
+// How many more fit into `slot`, so that no window which it is part of holds more than the limit.
+int64_t Budget::RoomIn(int64_t slot) const {
+  int64_t sum = SentOrDue(slot);
   int64_t most = sum;
   for (int64_t s = slot + 1; s < slot + kSlotsCounted; ++s) {
     sum += CountOf(s) - CountOf(s - kSlotsCounted);

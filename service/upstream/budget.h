@@ -81,16 +81,20 @@ class Budget {
   static constexpr int64_t kSlotsOfWindow = 60;
   static constexpr int64_t kGraceSlots = 2;
   static constexpr int64_t kSlotsCounted = kSlotsOfWindow + 2 + kGraceSlots;
-  // Beyond that many nobody is promised anything more.
-  static constexpr size_t kMostPromises = 20'000;
+  // Beyond that many nobody is promised anything more: some twenty minutes at ten times the
+  // documented limit.
+  static constexpr size_t kMostPromises = 50'000;
 
   int64_t SlotOf(absl::Time time) const;
   absl::Time BeginOf(int64_t slot) const;
   int64_t CountOf(int64_t slot) const;
   void AddTo(int64_t slot, int64_t count);
   void Forget(int64_t slot);
+  int64_t SentOrDue(int64_t slot) const;
   int64_t RoomIn(int64_t slot) const;
   int64_t FirstWithRoom(int64_t slot, int64_t room) const;
+  bool HasPlaceIn(uint64_t question, int64_t slot) const;
+  absl::Time PromiseAfter(uint64_t question, absl::Time barred);
   absl::Time Promise(uint64_t question, int64_t slot);
 
   const BudgetPolicy policy_;
@@ -109,6 +113,9 @@ class Budget {
   // By Cloudflare's own count, so many more before then.
   absl::Time told_until_ = absl::InfinitePast();
   int64_t told_left_ = 0;
+  // Our own requests account for all that it counted. Then it does not stand against a promise:
+  // those in flight, taken off once more, would refuse the last ones who were promised a place.
+  bool told_is_explained_ = false;
 
   // Of what was left for all replicas, this one's part, until what was sent before has expired.
   int64_t replicas_ = 1;

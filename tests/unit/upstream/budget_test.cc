@@ -87,7 +87,59 @@ TEST_F(BudgetTest, CloudflaresOwnCountGoesFirst) {
   EXPECT_EQ(Spend(1000), 3);
   EXPECT_EQ(budget_.Spend(1, false, now_), now_ + absl::Seconds(30));
   now_ += absl::Seconds(30);
-  EXPECT_EQ(Spend(1000), 117);
+  EXPECT_EQ(Spend(1000), 115);  // two are promised to those who were refused
+}
+
+TEST_F(BudgetTest, ACountThatOurOwnRequestsExplainDoesNotStandAgainstAPromise) {
+  for (const bool others : {false, true}) {
+    Budget budget(policy_);
+    absl::Time now = kStart;
+    for (uint64_t i = 0; i < 110; ++i) ASSERT_FALSE(budget.Spend(i, false, now).has_value());
+    now += absl::Seconds(5);
+    for (uint64_t i = 110; i < 120; ++i) ASSERT_FALSE(budget.Spend(i, false, now).has_value());
+    const absl::Time place = *budget.Spend(1000, false, now);
+    for (uint64_t i = 1001; i < 1060; ++i) ASSERT_EQ(*budget.Spend(i, false, now), place);
+    now = place;
+    for (uint64_t i = 1000; i < 1059; ++i) ASSERT_FALSE(budget.Spend(i, false, now).has_value());
+    // All but the last are on their way, and Cloudflare has counted some of them already.
+    const char* const said = others ? R"("default";r=20;t=200)" : R"("default";r=50;t=200)";
+    budget.Learn({.status = 200, .ratelimit = said}, 58, now);
+    EXPECT_TRUE(budget.Spend(2000, false, now).has_value()) << "a newcomer";
+    EXPECT_EQ(budget.Spend(1059, false, now).has_value(), others);
+  }
+}
+
+TEST_F(BudgetTest, PromisesPlacesAfterCloudflaresCountIsRenewed) {
+  Spend(100);
+  budget_.Learn({.status = 200, .ratelimit = R"("default";r=0;t=28)"}, 0, now_);
+  std::map<uint64_t, absl::Time> promised;
+  for (uint64_t question = 1; question <= 300; ++question) {
+    promised[question] = *budget_.Spend(question, false, now_);
+    EXPECT_GE(promised[question], now_ + absl::Seconds(28));
+    EXPECT_EQ(budget_.Spend(question, false, now_), promised[question]);
+  }
+  std::vector<std::pair<absl::Time, uint64_t>> in_turn;
+  for (const auto& [question, at] : promised) in_turn.emplace_back(at, question);
+  std::sort(in_turn.begin(), in_turn.end());
+  for (const auto& [at, question] : in_turn) {
+    now_ = at;
+    EXPECT_FALSE(budget_.Spend(question, false, now_).has_value()) << question;
+  }
+}
+
+TEST_F(BudgetTest, APlaceThatABlockMakesVoidIsReplacedByAnother) {
+  Spend(120);
+  const absl::Time before = *budget_.Spend(1, false, now_);
+  now_ = before - absl::Seconds(1);
+  budget_.Learn({.status = 429, .retry_after = "60"}, 0, now_);
+  const absl::Time blocked_until = now_ + absl::Seconds(60);
+  now_ = before;
+  const auto after = budget_.Spend(1, false, now_);
+  ASSERT_TRUE(after.has_value());
+  EXPECT_GE(*after, blocked_until);
+  now_ = *after;
+  EXPECT_FALSE(budget_.Spend(1, false, now_).has_value());
+  EXPECT_EQ(Spend(1000), 119) << "the first place is free again, the second is used";
 }
 
 TEST_F(BudgetTest, AnOlderCountThatComesLateDoesNotRaiseIt) {
@@ -119,7 +171,8 @@ TEST_F(BudgetTest, ButNotTheOperatorsOwn) {
 
 TEST_F(BudgetTest, After429NothingIsSentUntilRetryAfter) {
   budget_.Learn({.status = 429, .retry_after = "17"}, 0, now_);
-  EXPECT_EQ(budget_.Spend(1, false, now_), now_ + absl::Seconds(17));
+  // Places are promised to the next slot.
+  EXPECT_EQ(budget_.Spend(1, false, now_), now_ + absl::Seconds(20));
   EXPECT_EQ(budget_.left(now_), 0);
   now_ += absl::Seconds(17);
   EXPECT_TRUE(Granted());

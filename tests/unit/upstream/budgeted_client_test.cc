@@ -176,7 +176,7 @@ TEST_F(BudgetWithLedgerTest, ABlockIsToldToTheOthers) {
   // And nobody is asked while it lasts.
   Ask(2);
   EXPECT_EQ(ledger_.entries.size(), 1u);
-  EXPECT_EQ(wait_, absl::Seconds(17));
+  EXPECT_EQ(wait_, absl::Seconds(20));  // when the next slot begins
 }
 
 TEST_F(BudgetWithLedgerTest, ABlockThatBeganInTheMeantimeHoldsBackWhatTheLedgerGrants) {
