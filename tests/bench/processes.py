@@ -40,6 +40,7 @@ class Process:
                 start_new_session=True,  # Ctrl-C reaches the benchmark alone, which ends it
             )
         self.pid = self._process.pid
+        self._said = ""  # on stdout, so far
 
     def __enter__(self) -> Process:
         return self
@@ -58,15 +59,24 @@ class Process:
 
     def address(self) -> str:
         """Waits for the ready line, `… listening on HOST:PORT`."""
-        stdout, text, end = self._process.stdout.fileno(), "", time.monotonic() + READY_SECONDS
-        while select.select([stdout], [], [], max(0, end - time.monotonic()))[0]:
+        return self._place("listening on")
+
+    def admin_address(self) -> str:
+        """Waits for a gateway's line about its metrics, `… admin on HOST:PORT`."""
+        return self._place("admin on")
+
+    def _place(self, words: str) -> str:
+        stdout, end = self._process.stdout.fileno(), time.monotonic() + READY_SECONDS
+        while not (found := re.search(rf"{words} (\S+)\n", self._said)):
+            if not select.select([stdout], [], [], max(0, end - time.monotonic()))[0]:
+                break
             read = os.read(stdout, 4096).decode()
-            text += read
-            if found := re.search(r"listening on (\S+)\n", text):
-                return found[1]
             if not read:
                 break
-        raise SystemExit(f"bench: {self.name} did not say where it listens\n{text}{self.log()}")
+            self._said += read
+        if found:
+            return found[1]
+        raise SystemExit(f"bench: {self.name} did not say `{words}`\n{self._said}{self.log()}")
 
     def cpu_ns(self) -> int:
         """CPU time of all its threads so far, those that have ended included.

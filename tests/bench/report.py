@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import statistics
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Callable, Sequence
 
 from rig import Figures
 from subjects import Measured
+from waiting import AtOnce, Waiting
 
 # Shares of the server's core. A round in which others had more than this of it, or the server less
 # (it idles when the load's core is shared), makes the figures noisy.
@@ -20,8 +21,12 @@ MOST_OTHERS, LEAST_SERVER = 0.03, 0.85
 class Results:
     measured: dict[str, Measured]  # by the subject's name
     after_mib: dict[str, dict[str, float]]  # memory after all rounds, by the subject's name
-    at_rest_mib: dict[str, float]  # memory of a gateway at rest
-    bytes_per_capture: float  # that a gateway grows by
+    # None or empty: not measured this time.
+    direct: list[Figures]  # libcurl alone, one by one, in the rounds of `measured`
+    at_rest_mib: dict[str, float] | None  # memory of a gateway at rest
+    bytes_per_capture: float | None  # that a gateway grows by
+    at_once: AtOnce | None
+    waiting: dict[str, Waiting]  # by the upstream's protocol
     shape: str  # of the load
     machine: str
 
@@ -30,7 +35,7 @@ class Results:
 class Target:
     issue: int
     what: str
-    figure: Callable[[Results], float]
+    figure: Callable[[Results], float | None]  # None: not measured this time
     bound: float
     unit: str
     at_least: bool = False  # the bound is the least; else the most
@@ -52,10 +57,45 @@ def latency(rounds: Sequence[Figures], quantile: str) -> float:
     return statistics.median(figures["latency_us"][quantile] for figures in rounds)
 
 
-def ratio(results: Results, name: str, of: str = "bare", key: str = "cpu_us") -> float:
-    """Against another's figure of the same round: what slows one slows the other."""
+def ratio(results: Results, name: str, of: str = "bare", key: str = "cpu_us") -> float | None:
+    """Against another's figure of the same round: what slows one slows the other.
+
+    None, here and below: not measured this time.
+    """
+    if not {name, of} <= results.measured.keys():
+        return None
     rounds, others = results.measured[name].full, results.measured[of].full
     return statistics.median(its[key] / other[key] for its, other in zip(rounds, others))
+
+
+def added_us(results: Results) -> float | None:
+    """What the gateway adds to the median of an uncached call, one by one."""
+    if not results.direct:
+        return None
+    return statistics.median(
+        its["latency_us"]["p50"] - direct["latency_us"]["p50"]
+        for its, direct in zip(results.measured["uncached"].single, results.direct)
+    )
+
+
+def at_once_ratio(results: Results) -> float | None:
+    if results.at_once is None:
+        return None
+    runs = zip(results.at_once.gateway, results.at_once.direct)
+    return statistics.median(its["seconds"] / direct["seconds"] for its, direct in runs)
+
+
+def _waiting_kib(results: Results, protocol: str) -> float | None:
+    return results.waiting[protocol].sent if protocol in results.waiting else None
+
+
+# By the subject's name. All are compared with `bare`, too.
+COMPARED_WITH = {
+    "cached, 2 cores": {"cached"},
+    "cached, many": {"cached"},
+    "redis": {"uncached"},
+    "uncached tls": {"uncached"},
+}
 
 
 def _cpu_target(issue: int, name: str, most: float, of: str = "bare") -> Target:
@@ -66,7 +106,13 @@ def _cpu_target(issue: int, name: str, most: float, of: str = "bare") -> Target:
 TARGETS = [
     _cpu_target(3, "uncached", 5),
     _cpu_target(3, "new ids", 5),
-    Target(3, "gateway at rest, RSS", lambda results: results.at_rest_mib["rss"], 40, " MiB"),
+    Target(
+        3,
+        "gateway at rest, RSS",
+        lambda results: results.at_rest_mib and results.at_rest_mib["rss"],
+        40,
+        " MiB",
+    ),
     _cpu_target(4, "cached", 1.15),
     Target(
         4,
@@ -80,7 +126,22 @@ TARGETS = [
     _cpu_target(4, "cached, many", 1.1, of="cached"),
     _cpu_target(4, "redis", 2, of="uncached"),
     Target(4, "a kept capture, RSS", lambda results: results.bytes_per_capture, 700, " bytes"),
+    _cpu_target(5, "uncached", 3.8),
+    _cpu_target(5, "uncached tls", 1.2, of="uncached"),
+    Target(5, "1000 captures at once, time", at_once_ratio, 1.2, " x libcurl alone"),
+    Target(
+        5,
+        "a call that waits for HTTP/2, RSS",
+        lambda results: _waiting_kib(results, "HTTP/2"),
+        40,
+        " KiB",
+    ),
+    Target(5, "added to the median of an uncached call one by one", added_us, 150, " us"),
 ]
+
+
+def _measured_targets(results: Results) -> list[Target]:
+    return [target for target in TARGETS if target.figure(results) is not None]
 
 
 def checks(results: Results) -> dict[str, bool]:
@@ -102,6 +163,19 @@ def checks(results: Results) -> dict[str, bool]:
             and figures["upstream_requests"] == requests * figures["calls"]
             for figures in its.full + its.single
         )
+    if results.direct:
+        held["libcurl alone, one by one: no call failed, one connection"] = all(
+            figures["failures"] == 0 and figures["connections"] == 1 for figures in results.direct
+        )
+    if results.at_once is not None:
+        held["1000 captures at once: no call failed"] = all(
+            figures["failures"] == 0
+            for figures in results.at_once.gateway + results.at_once.direct
+        )
+        # The gateway's connection was there before.
+        held["1000 captures at once: over one connection upstream"] = all(
+            its["connections"] == 0 for its in results.at_once.gateway
+        ) and all(its["connections"] == 1 for its in results.at_once.direct)
     return held
 
 
@@ -162,13 +236,36 @@ def _noise(results: Results) -> str:
     )
 
 
+def _milliseconds(runs: Sequence[Figures]) -> str:
+    times = [figures["seconds"] * 1000 for figures in runs]
+    return f"{statistics.median(times):.1f} ms ({min(times):.1f}-{max(times):.1f})"
+
+
 def show(results: Results) -> None:
     print()
     _print_table(_rows(results))
     print()
-    rest = results.at_rest_mib
-    print(f"at rest  gateway: RSS {rest['rss']:.1f} MiB, PSS {rest['pss']:.1f} MiB")
-    for target in TARGETS:
+    if (rest := results.at_rest_mib) is not None:
+        print(f"at rest  gateway: RSS {rest['rss']:.1f} MiB, PSS {rest['pss']:.1f} MiB")
+    if results.direct:
+        direct, bare = latency(results.direct, "p50"), results.measured["bare"].single
+        print(
+            f"1 by 1   libcurl alone: p50 {direct:.0f} us; "
+            f"bare: p50 {latency(bare, 'p50'):.0f} us; "
+            f"uncached: p50 {latency(results.measured['uncached'].single, 'p50'):.0f} us"
+        )
+    if (at_once := results.at_once) is not None:
+        print(
+            "at once  1000 captures from an upstream that takes 100 ms: "
+            f"gateway {_milliseconds(at_once.gateway)}, "
+            f"libcurl alone {_milliseconds(at_once.direct)}"
+        )
+    for protocol, kib in results.waiting.items():
+        print(
+            f"waiting  for {protocol}: {kib.sent:.1f} KiB a call for 1000, "
+            f"{kib.queued:.1f} KiB for each of 1000 more, which are in the queue"
+        )
+    for target in _measured_targets(results):
         met = "met    " if target.met(results) else "NOT MET"
         print(f"target   {met}  {target.words(results)}")
     for what, holds in checks(results).items():
@@ -185,6 +282,10 @@ def write_json(results: Results, path: Path) -> None:
         "noise": _noise(results),
         "at_rest_mib": results.at_rest_mib,
         "bytes_per_capture": results.bytes_per_capture,
+        "direct": results.direct,
+        "at_once": results.at_once
+        and {"gateway": results.at_once.gateway, "direct": results.at_once.direct},
+        "waiting_kib": {protocol: asdict(kib) for protocol, kib in results.waiting.items()},
         "subjects": {
             name: {
                 "cpu_ratio": ratio(results, name),
@@ -203,7 +304,7 @@ def write_json(results: Results, path: Path) -> None:
                 "at_least": target.at_least,
                 "met": target.met(results),
             }
-            for target in TARGETS
+            for target in _measured_targets(results)
         ],
         "checks": checks(results),
     }

@@ -7,21 +7,21 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Iterator, TypeVar
 
 import machine
 from processes import Process
 from redis_server import Redis
-from upstream import Upstream
+from upstream import Origin, Upstream
 
 SERVER_CORE, LOAD_CORE, BOTH_CORES = "0", "1", "0,1"
 # More than any server here answers: with so many new ids a run never asks for one twice.
 MOST_CALLS_PER_SECOND = 60_000
 
-# What one run of the load generator gave (see load.cc), and what `measured` adds to it.
+# What one run of a load generator gave (see load.cc and direct.cc), and what `measured` adds to it.
 Figures = dict[str, Any]
 
 Running = TypeVar("Running", Process, Redis)
@@ -69,11 +69,21 @@ class Rig:
         return self._redis.url
 
     def gateway(
-        self, name: str, *flags: str, program: Path | None = None, cores: str = SERVER_CORE
+        self,
+        name: str,
+        *flags: str,
+        program: Path | None = None,
+        cores: str = SERVER_CORE,
+        upstream: Origin | None = None,  # default: over plain HTTP/1.1, at once
+        admin: bool = False,  # whether it serves metrics
     ) -> Process:
-        command = [program or self._gateway, "--listen=127.0.0.1:0", "--admin-listen="]
-        upstream = f"--upstream-url={self.upstream.url}"
-        return self._process(name, cores, [*command, "--lame-duck=0s", upstream, *flags])
+        origin = upstream or self.upstream.plain
+        command = [program or self._gateway, "--listen=127.0.0.1:0", "--lame-duck=0s"]
+        command += [f"--admin-listen={'127.0.0.1:0' if admin else ''}"]
+        command += [f"--upstream-url={origin.url}"]
+        if origin.ca_file is not None:
+            command += [f"--upstream-ca-file={origin.ca_file}"]
+        return self._process(name, cores, [*command, *flags])
 
     def start(self, process: Running) -> Running:
         """Until the rig ends."""
@@ -81,25 +91,25 @@ class Rig:
 
     def ask(self, address: str, load: Load, **until: float) -> Figures:
         """Puts load on a server until so many `calls` or `seconds` are over."""
-        flags: dict[str, object] = {
-            "address": address,
-            "connections": load.connections,
-            "streams": load.streams,
-            "ids": load.ids,
-            **until,
-        }
-        if load.new_ids:
-            ids = int(until.get("calls", MOST_CALLS_PER_SECOND * until.get("seconds", 0)))
-            flags |= {"ids": ids, "first-id": self._next_id}
-            self._next_id += ids
-        command = ["taskset", "-c", load.cores, str(self._programs / "load")]
-        command += [f"--{name}={value}" for name, value in flags.items()]
-        command += ["--expect-id"] if load.expect_id else []
-        done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        if not done.stdout:
-            raise SystemExit(f"bench: {done.stderr}")
-        print(done.stderr, end="", file=sys.stderr)
-        return json.loads(done.stdout)
+        return self._figures(self._load_command(address, load, until))
+
+    @contextmanager
+    def asking(self, address: str, load: Load, calls: int) -> Iterator[None]:
+        """Puts so many calls on a server, and breaks off those that wait when the block ends."""
+        command = self._load_command(address, load, {"calls": calls})
+        with Process("load", load.cores, command, self._folder):
+            yield
+
+    def ask_directly(
+        self, origin: Origin, calls: int, at_once: bool = False, core: str = SERVER_CORE
+    ) -> Figures:
+        """Has libcurl alone ask the upstream for new captures; where the gateway would be."""
+        command: list[object] = ["taskset", "-c", core, self._programs / "direct"]
+        command += [f"--url={origin.url}", f"--calls={calls}", f"--first-id={self._next_id}"]
+        self._next_id += calls + 1
+        command += [f"--ca-file={origin.ca_file}"] if origin.ca_file else []
+        command += ["--at-once"] if at_once else []
+        return self._figures(command)
 
     def measured(self, server: Process, address: str, load: Load, **until: float) -> Figures:
         """The same, with what the server, the upstream and others on its core did meanwhile."""
@@ -114,6 +124,30 @@ class Rig:
         figures["others_share"] = max(0, busy - cpu) / took
         figures["upstream_requests"] = self.upstream.requests() - requests
         return figures
+
+    def _load_command(self, address: str, load: Load, until: dict[str, float]) -> list[object]:
+        flags: dict[str, object] = {
+            "address": address,
+            "connections": load.connections,
+            "streams": load.streams,
+            "ids": load.ids,
+            **until,
+        }
+        if load.new_ids:
+            ids = int(until.get("calls", MOST_CALLS_PER_SECOND * until.get("seconds", 0)))
+            flags |= {"ids": ids, "first-id": self._next_id}
+            self._next_id += ids
+        command: list[object] = ["taskset", "-c", load.cores, self._programs / "load"]
+        command += [f"--{name}={value}" for name, value in flags.items()]
+        return [*command, "--expect-id"] if load.expect_id else command
+
+    def _figures(self, command: list[object]) -> Figures:
+        words = list(map(str, command))
+        done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if not done.stdout:
+            raise SystemExit(f"bench: {done.stderr}")
+        print(done.stderr, end="", file=sys.stderr)
+        return json.loads(done.stdout)
 
     def _process(self, name: str, cores: str, command: list[object]) -> Process:
         # The budget alone is off: at thousands of requests a second, 1200 in five minutes are gone

@@ -65,6 +65,7 @@ def all_of(load: Load, many_ids: int, against: Path | None) -> list[Subject]:
         hits: int,
         program: Path | None = None,
         both_cores: bool = False,
+        tls: bool = False,  # and HTTP/2 upstream
         **its_load: Any,
     ) -> Subject:
         if both_cores:
@@ -72,7 +73,13 @@ def all_of(load: Load, many_ids: int, against: Path | None) -> list[Subject]:
         cores = BOTH_CORES if both_cores else SERVER_CORE
         return Subject(
             name,
-            lambda rig: rig.gateway(name.replace(" ", "-"), *flags, program=program, cores=cores),
+            lambda rig: rig.gateway(
+                name.replace(" ", "-"),
+                *flags,
+                program=program,
+                cores=cores,
+                upstream=rig.upstream.tls if tls else rig.upstream.plain,
+            ),
             replace(load, **its_load),
             hits=hits,
             upstream_requests=1 - hits,
@@ -99,6 +106,7 @@ def all_of(load: Load, many_ids: int, against: Path | None) -> list[Subject]:
         bare("bare queue", "queue"),
         gateway("cached", hits=1),
         gateway("uncached", "--cache-bytes=0", hits=0),
+        gateway("uncached tls", "--cache-bytes=0", hits=0, tls=True),
         gateway("new ids", hits=0, new_ids=True),
         redis(),
         gateway("cached, 2 cores", hits=1, both_cores=True),

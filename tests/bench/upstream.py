@@ -1,12 +1,18 @@
-"""The upstream of the benchmark: nginx, which answers each GET of a capture with a full one."""
+"""The upstream of the benchmark: nginx, which answers each GET of a capture with a full one.
+
+Over plain HTTP/1.1, and over TLS with HTTP/2; at once, or after a while.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import socket
+import subprocess
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from processes import Process
@@ -58,44 +64,92 @@ http {{
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
   server {{
-    listen 127.0.0.1:{port} backlog=1024;
+    listen 127.0.0.1:{plain_port} backlog=1024;
+    listen 127.0.0.1:{tls_port} ssl http2 backlog=1024;
+    http2_max_concurrent_streams 4096;
+    ssl_certificate {certificate};
+    ssl_certificate_key {key};
+    ssl_protocols TLSv1.3;
+    default_type application/json;
+    add_header cf-ray 8f1c2d3e4f5a6b7c-ORD;
     location ~ "^/client/v4/accounts/[0-9a-f]{{32}}/pcaps/(?<id>[0-9a-f]{{32}})$" {{
-      default_type application/json;
-      add_header cf-ray 8f1c2d3e4f5a6b7c-ORD;
       return 200 '{body}';
     }}
-    location = /requests {{ stub_status; }}
+{delayed}
+    location @answer {{
+      auth_basic off;
+      return 200 '{body}';
+    }}
+    location = /counts {{ stub_status; }}
   }}
 }}
 """
+
+# nginx sends a 401 after auth_delay, by a timer of its event loop: a delay that costs no CPU, and
+# that any number of requests can be in. That 401 is what then becomes the answer.
+DELAYED = """
+    location ~ "^/after-{delay}/client/v4/accounts/[0-9a-f]{{32}}/pcaps/(?<id>[0-9a-f]{{32}})$" {{
+      auth_basic delay;
+      auth_basic_user_file /dev/null;
+      auth_delay {delay};
+      error_page 401 =200 @answer;
+    }}
+"""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a gateway asks, or whoever takes its place."""
+
+    url: str  # as in --upstream-url
+    ca_file: Path | None = None  # as in --upstream-ca-file
+
+    def after(self, delay: str) -> Origin:
+        """The same, whose answers come that much later; one of DELAYS."""
+        return Origin(self.url.replace("/client/", f"/after-{delay}/client/"), self.ca_file)
+
+
+DELAYS = ("100ms", "3s")
 
 
 class Upstream:
     """Running while its `with` block is."""
 
     def __init__(self, core: str, folder: Path) -> None:
-        # nginx takes over a socket that listens already ($NGINX, made for its upgrades): the port
-        # is a free one for certain, and who connects early waits in the socket's queue.
-        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-            self._origin = "http://127.0.0.1:%d" % listener.getsockname()[1]
+        certificate, key = _certificate(folder)
+        # nginx takes over sockets that listen already ($NGINX, made for its upgrades): the ports
+        # are free ones for certain, and who connects early waits in the socket's queue.
+        with ExitStack() as stack:
+            plain, tls = (
+                stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1024))
+                for _ in range(2)
+            )
+            plain_port, tls_port = (listener.getsockname()[1] for listener in (plain, tls))
             config = folder / "nginx.conf"
             config.write_text(
                 CONFIG.format(
                     folder=folder,
-                    port=listener.getsockname()[1],
+                    plain_port=plain_port,
+                    tls_port=tls_port,
+                    certificate=certificate,
+                    key=key,
+                    delayed="".join(DELAYED.format(delay=delay) for delay in DELAYS),
                     body=json.dumps(ENVELOPE, separators=(",", ":")),
                 )
             )
+            inherited = [plain.fileno(), tls.fileno()]
             self._process = Process(
                 "nginx",
                 core,
                 [NGINX, "-e", "stderr", "-c", config],
                 folder,
-                {"PATH": os.environ["PATH"], "NGINX": f"{listener.fileno()};"},
-                inherited=[listener.fileno()],
+                {"PATH": os.environ["PATH"], "NGINX": "%d;%d;" % tuple(inherited)},
+                inherited=inherited,
             )
-        self.url = f"{self._origin}/client/v4"
-        self._own_requests = 0
+        self.plain = Origin(f"http://127.0.0.1:{plain_port}/client/v4")
+        self.tls = Origin(f"https://127.0.0.1:{tls_port}/client/v4", certificate)
+        self._counts_url = f"http://127.0.0.1:{plain_port}/counts"
+        self._own = 0
 
     def __enter__(self) -> Upstream:
         self._process.__enter__()
@@ -106,11 +160,31 @@ class Upstream:
 
     def requests(self) -> int:
         """How many requests it has answered, without those that asked this."""
+        return self._counts()[1]
+
+    def connections(self) -> int:
+        """How many connections it has accepted, likewise."""
+        return self._counts()[0]
+
+    def _counts(self) -> tuple[int, int]:
         try:
-            with urllib.request.urlopen(f"{self._origin}/requests", timeout=10) as answer:
+            with urllib.request.urlopen(self._counts_url, timeout=10) as answer:
                 lines = answer.read().decode().splitlines()
         except (urllib.error.URLError, ConnectionError) as error:
             raise SystemExit(f"bench: nginx does not answer: {error}\n{self._process.log()}")
         # "server accepts handled requests", and below it " 12 12 3456"
-        self._own_requests += 1
-        return int(lines[2].split()[2]) - self._own_requests
+        accepted, _handled, requests = map(int, lines[2].split())
+        self._own += 1  # a connection and a request each time
+        return accepted - self._own, requests - self._own
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key; PEM."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "1", "-subj", "/CN=bench", "-addext"]
+    command += ["subjectAltName=IP:127.0.0.1", "-out", str(certificate), "-keyout", str(key)]
+    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        raise SystemExit(f"bench: no certificate: {done.stdout}")
+    return certificate, key
