@@ -104,7 +104,7 @@ void SharedSource::Look(const QuestionPtr& question) {
 }
 
 // `locked`: what a command sent before finds out.
-void SharedSource::LookWith(const QuestionPtr& question, std::shared_ptr<Locked> locked) {
+void SharedSource::LookWith(const QuestionPtr& question, const std::shared_ptr<Locked>& locked) {
   // Taken before Redis can be at it: what it says of an age was true then or later.
   const absl::Time sent_at = clock_.Now();
   auto value = std::make_shared<std::optional<RedisReply>>();

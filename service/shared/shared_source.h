@@ -79,7 +79,7 @@ class SharedSource final : public Source {
   enum class Locked { kUnasked, kNo, kYes };
 
   void Look(const QuestionPtr& question);
-  void LookWith(const QuestionPtr& question, std::shared_ptr<Locked> locked);
+  void LookWith(const QuestionPtr& question, const std::shared_ptr<Locked>& locked);
   void Looked(const QuestionPtr& question, std::optional<RedisReply> value,
               const std::optional<RedisReply>& time, absl::Time sent_at, Locked locked);
   void Open(Question& question, const std::string& value, absl::Time sent_at, absl::Time redis_now);

@@ -82,7 +82,7 @@ class CurlClient::Impl {
   // From here on: the loop's thread only, once it runs.
   int epoll_ = -1;
   int wakeup_ = -1;
-  std::optional<CurlSockets> sockets_;
+  std::unique_ptr<CurlSockets> sockets_;                      // set by Start
   std::vector<std::unique_ptr<CurlPool>> pools_;              // the last one takes new transfers
   std::multimap<SteadyTime, std::pair<uint64_t, Task>> due_;  // numbered for their tickets
   bool stopping_ = false;
@@ -108,7 +108,7 @@ absl::Status CurlClient::Impl::Start() {
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &event) != 0) {
     return absl::InternalError(absl::StrCat("epoll_ctl: ", std::strerror(errno)));
   }
-  sockets_.emplace(epoll_);
+  sockets_ = std::make_unique<CurlSockets>(epoll_);
   if (PoolFor(std::chrono::steady_clock::now()) == nullptr) {
     return absl::ResourceExhaustedError("libcurl cannot set up its connections");
   }
