@@ -221,12 +221,15 @@ class TextRedactor {
   // What follows a secret's name and a separator.
   void TakeSecret() {
     while (at_ < text_.size() && IsBeforeValue(text_[at_])) Copy(1);
+    const size_t closing = ClosingQuote();
     size_t end = std::max(WordEnd(text_, at_), uri_end_);
     if (IsScheme(text_.substr(at_, end - at_))) {
       while (end < text_.size() && IsSpace(text_[end])) ++end;
       Copy(end - at_);
       end = std::max(WordEnd(text_, at_), uri_end_);
     }
+    // A value in quotes may have blanks.
+    if (closing != npos) end = std::max(end, closing);
     const absl::string_view value = text_.substr(at_, end - at_);
     if (value.empty()) return;
     absl::StrAppend(&out_, kRedacted);
@@ -236,6 +239,17 @@ class TextRedactor {
       AppendQuery('?', value.substr(next + 1), out_);
     }
     at_ = end;
+  }
+
+  // Where the quote that was opened just before ends; npos: there is none, or it does not end.
+  size_t ClosingQuote() {
+    const char quote = at_ == 0 ? ' ' : text_[at_ - 1];
+    if (!IsQuote(quote) || absl::StrContains(endless_, quote)) return npos;
+    size_t i = at_;
+    while (i < text_.size() && text_[i] != quote) i += text_[i] == '\\' ? 2 : 1;
+    if (i < text_.size()) return i;
+    endless_ += quote;
+    return npos;
   }
 
   static bool IsBeforeValue(char c) {
@@ -256,6 +270,7 @@ class TextRedactor {
   size_t uri_end_ = 0;
   size_t query_start_ = 0;
   size_t last_at_sign_ = 0;
+  std::string endless_;  // quotes of which none ends any more: each is looked for once
 };
 
 }  // namespace
@@ -294,7 +309,7 @@ void AppendRedactedDestination(absl::string_view uri, std::string& out) {
   const size_t query = QueryStart(uri, 0, uri.size());
   absl::string_view path = uri.substr(0, query);
   const size_t sign = path.rfind('@');
-  if (sign != npos && !absl::StrContains(path, kSchemeEnd)) {
+  if (sign != npos && !absl::StrContains(path.substr(0, sign), kSchemeEnd)) {
     absl::StrAppend(&out, kRedacted);
     path.remove_prefix(sign);
   }

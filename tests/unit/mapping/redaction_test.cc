@@ -58,6 +58,7 @@ TEST(RedactDestination, HidesWhatIsNotRegionOrAccount) {
       {"r2://b#", "r2://b#"},
       {"r2://b#k?region=x", "r2://b#REDACTED"},
       // User and password.
+      {"user:k@b/x=s3://c", "REDACTED@b/x=s3://c"},
       {"s3://AKIA:s3cr3t@b/dir", "s3://REDACTED@b/dir"},
       {"s3://s3cr3t@b?region=x", "s3://REDACTED@b?region=x"},
       {"s3://AKIA:s3/cr3t@b/dir", "s3://REDACTED@b/dir"},
@@ -74,6 +75,16 @@ TEST(RedactDestination, HidesWhatIsNotRegionOrAccount) {
       {"r2%3A%2F%2Fb%3fsecret-access-key%3dk", "r2%3A%2F%2Fb%3fREDACTED"},
   };
   for (const Case& c : cases) EXPECT_EQ(RedactDestination(c.in), c.out) << c.in;
+}
+
+TEST(RedactText, HidesAllOfAValueInQuotes) {
+  EXPECT_EQ(RedactText(R"(password="a b" c)"), R"(password="REDACTED" c)");
+  EXPECT_EQ(RedactText(R"({"password": "a \"b c", "x": 1})"),
+            R"({"password": "REDACTED", "x": 1})");
+  EXPECT_EQ(RedactText(R"("authorization": "Bearer a b" c)"),
+            R"("authorization": "Bearer REDACTED" c)");
+  EXPECT_EQ(RedactText("password='a b"), "password='REDACTED b");
+  EXPECT_EQ(RedactText("password='a secret=\"b c\""), "password='REDACTED secret=\"REDACTED\"");
 }
 
 TEST(RedactText, HidesInUrisWithinASentence) {
