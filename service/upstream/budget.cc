@@ -52,9 +52,9 @@ std::optional<absl::Time> Budget::SpendGranted(absl::Time now) {
 }
 
 std::optional<absl::Time> Budget::BarredUntil(absl::Time now) const {
-  if (now < blocked_until_) return blocked_until_;
-  if (now < told_until_ && told_left_ <= 0) return told_until_;
-  return std::nullopt;
+  const bool told = now < told_until_ && told_left_ <= 0;
+  const absl::Time until = told ? std::max(blocked_until_, told_until_) : blocked_until_;
+  return now < until ? std::optional(until) : std::nullopt;
 }
 
 void Budget::ShareWith(int64_t replicas, int64_t left, absl::Time now) {

@@ -183,6 +183,14 @@ TEST_F(BudgetTest, After429WithoutRetryAfterForTheDocumentedTime) {
   EXPECT_EQ(budget_.Spend(1, false, now_), now_ + absl::Minutes(5));
 }
 
+TEST_F(BudgetTest, OfABlockAndACountThatIsSpentTheLaterEndHolds) {
+  budget_.Learn({.status = 429, .retry_after = "60", .ratelimit = R"("default";r=0;t=200)"}, 0,
+                now_);
+  EXPECT_EQ(budget_.Spend(1, false, now_), now_ + absl::Seconds(200));
+  now_ += absl::Seconds(200);
+  EXPECT_FALSE(budget_.Spend(1, false, now_).has_value());
+}
+
 TEST_F(BudgetTest, AnAbsurdRetryAfterIsCutShort) {
   budget_.Learn({.status = 429, .retry_after = "99999999999"}, 0, now_);
   EXPECT_EQ(budget_.Spend(1, false, now_), now_ + absl::Minutes(10));
