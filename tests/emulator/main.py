@@ -48,6 +48,13 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         "--frozen", action="store_true", help="time moves only through the control door"
     )
     parser.add_argument(
+        "--captures",
+        type=Path,
+        metavar="FILE",
+        help="JSON: [{account_id, pcap_id, capture}, …], as /__control/captures takes them; there "
+        "from the first request on",
+    )
+    parser.add_argument(
         "--rate-limit",
         action="store_true",
         help="hold the real limit: 1200 requests in five minutes, then a block",
@@ -78,15 +85,22 @@ async def serve(options: argparse.Namespace) -> None:
     from aiohttp import web
 
     from emulator.api import World, api
+    from emulator.captures import FixedCapture
     from emulator.control import control
     from emulator.faults import Faults
     from emulator.ledger import Ledger
     from emulator.rate_rule import RateLimit, RateRule
 
     clock = Clock(options.time, options.frozen)
+    captures = demo.captures(clock.now())
+    if options.captures is not None:
+        for named in json.loads(options.captures.read_text()):
+            captures.add(
+                FixedCapture(named["pcap_id"], named["account_id"], clock.now(), named["capture"])
+            )
     world = World(
         clock=clock,
-        captures=demo.captures(clock.now()),
+        captures=captures,
         credentials=demo.credentials(),
         rate_rule=RateRule(RateLimit() if options.rate_limit else None),
         faults=Faults(),

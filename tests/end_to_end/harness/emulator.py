@@ -25,6 +25,22 @@ START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=timezone.utc)
 _gates = itertools.count(1)
 
 
+def capture_of(pcap_id: str, **fields: Any) -> dict[str, Any]:
+    """The JSON fields of a finished simple capture, and `fields` laid over them; one that is None is
+    left out."""
+    capture = {
+        "id": pcap_id,
+        "type": "simple",
+        "status": "success",
+        "system": "magic-transit",
+        "submitted": "2026-01-02T03:00:00.000000Z",
+        "time_limit": 60,
+        "filter_v1": {},
+        **fields,
+    }
+    return {name: value for name, value in capture.items() if value is not None}
+
+
 class Emulator:
     def __init__(self, *options: str | Path) -> None:
         program = Path(package.__file__).with_name("main.py")
@@ -52,21 +68,10 @@ class Emulator:
     def add(self, account_id: str = demo.ACCOUNT_ID, **fields: Any) -> str:
         """A capture that nobody has asked for yet; returns its id.
 
-        `fields` are its JSON fields, laid over those of a finished simple capture; one that is None
-        is left out.
+        `fields`: as for capture_of.
         """
         pcap_id = secrets.token_hex(16)
-        capture = {
-            "id": pcap_id,
-            "type": "simple",
-            "status": "success",
-            "system": "magic-transit",
-            "submitted": "2026-01-02T03:00:00.000000Z",
-            "time_limit": 60,
-            "filter_v1": {},
-            **fields,
-        }
-        self.add_exactly(pcap_id, {k: v for k, v in capture.items() if v is not None}, account_id)
+        self.add_exactly(pcap_id, capture_of(pcap_id, **fields), account_id)
         return pcap_id
 
     def add_exactly(
@@ -125,12 +130,16 @@ class Emulator:
         return {name.lower(): value for name, value in self.requests(pcap_id)[-1]["headers"]}
 
     def wait(
-        self, pcap_id: str, state: str = "arrived", count: int = 1, timeout: float = 20
+        self, pcap_id: str | None, state: str = "arrived", count: int = 1, timeout: float = 20
     ) -> None:
-        """Until `count` requests for the capture have arrived, were `answered`, or `aborted`."""
-        query = urllib.parse.urlencode(
-            {"pcap_id": pcap_id, "state": state, "count": count, "timeout": timeout}
-        )
+        """Until `count` requests for the capture have arrived, were `answered`, or `aborted`.
+
+        None: for any.
+        """
+        asked: dict[str, Any] = {"state": state, "count": count, "timeout": timeout}
+        if pcap_id is not None:
+            asked["pcap_id"] = pcap_id
+        query = urllib.parse.urlencode(asked)
         told = self._send("GET", f"wait?{query}", timeout=timeout + 10)
         assert told["came_true"], f"{told['count']} instead of {count} requests {state}"
 
