@@ -70,7 +70,7 @@ def _noted(world: World) -> Any:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        entry = await world.ledger.arrive(request)
+        entry = await world.ledger.arrive(request, world.clock.now())
         request["entry"] = entry
         try:
             response = await handler(request)

@@ -10,6 +10,7 @@ import itertools
 import re
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any, Callable
 from weakref import WeakKeyDictionary
@@ -32,6 +33,7 @@ class Entry:
     path: str  # as it came, escapes and query included
     pcap_id: str | None
     headers: list[tuple[str, str]]
+    at: float  # when it arrived, in seconds of the emulator's time
     connection: int  # the number of the one it came over; 0: it was gone already
     fault: str | None = None  # the kind of the one that struck it
     state: State = State.ARRIVED
@@ -56,7 +58,7 @@ class Ledger:
         self._connection_numbers = itertools.count(1)
         self._changed = asyncio.Condition()
 
-    async def arrive(self, request: web.Request) -> Entry:
+    async def arrive(self, request: web.Request, now: datetime) -> Entry:
         self._number += 1
         entry = Entry(
             number=self._number,
@@ -64,6 +66,7 @@ class Ledger:
             path=request.raw_path,
             pcap_id=pcap_id_of(request.raw_path),
             headers=list(request.headers.items()),
+            at=now.timestamp(),
             connection=self._connection_of(request),
         )
         self._entries.append(entry)

@@ -48,6 +48,13 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         "--frozen", action="store_true", help="time moves only through the control door"
     )
     parser.add_argument(
+        "--speed",
+        type=float,
+        default=1,
+        metavar="N",
+        help="time goes N times as fast as the machine's",
+    )
+    parser.add_argument(
         "--captures",
         type=Path,
         metavar="FILE",
@@ -91,7 +98,7 @@ async def serve(options: argparse.Namespace) -> None:
     from emulator.ledger import Ledger
     from emulator.rate_rule import RateLimit, RateRule
 
-    clock = Clock(options.time, options.frozen)
+    clock = Clock(options.time, options.frozen, options.speed)
     captures = demo.captures(clock.now())
     if options.captures is not None:
         for named in json.loads(options.captures.read_text()):

@@ -19,7 +19,7 @@ from emulator import demo
 
 from harness.process import Process
 
-# The emulator's time at its start; it stands still until a test moves it.
+# The emulator's time at its start; it stands still until a test moves it, or lets it go.
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=timezone.utc)
 
 _gates = itertools.count(1)
@@ -42,10 +42,12 @@ def capture_of(pcap_id: str, **fields: Any) -> dict[str, Any]:
 
 
 class Emulator:
-    def __init__(self, *options: str | Path) -> None:
+    def __init__(self, *options: str | Path, speed: float = 0) -> None:
+        """`speed`: its time goes so many times as fast as the machine's."""
         program = Path(package.__file__).with_name("main.py")
+        pace = ["--speed", str(speed)] if speed else ["--frozen"]
         self._process = Process(
-            [sys.executable, program, "--time", START.isoformat(), "--frozen", *options]
+            [sys.executable, program, "--time", START.isoformat(), *pace, *options]
         )
         # The base URL, as --upstream-url wants it.
         self.url = self._process.stdout.wait_for(r"^(https?://\S+)$").group(1)
