@@ -7,6 +7,7 @@ for its fault: it fails if the fault did not strike as often as the row says, or
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import math
 import socket
@@ -17,18 +18,20 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
+import grpc
 import pytest
 from emulator import demo
 from google.rpc.error_details_pb2 import RetryInfo
 from h2.errors import ErrorCodes
 
 from harness.admin import metric
-from harness.calls import DEADLINE_SECONDS, Answer, Failure, get
+from harness.calls import DEADLINE_SECONDS, Answer, Failure, answer_of, get, request_for
 from harness.details import check_details
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway
 from harness.handshakes import Handshakes
-from harness.http2 import GoAway, Http2Server, Reset, Treatment
+from harness.http2 import GoAway, Http2Server, Reset, Treatment, Wait
+from harness.stubs import pcap_service_pb2_grpc
 from harness.tls import Authority, Nginx, self_signed_with_openssl
 from harness.toxiproxy import Toxiproxy
 
@@ -433,7 +436,7 @@ class Http2Row:
     strikes: int
     end: End
     requests: int  # that reach the server: exactly
-    retries: int  # that the gateway counts: none for those that the server did not look at
+    retries: int  # that the gateway counts; libcurl repeats a refused stream by itself
 
 
 REFUSED = Reset(ErrorCodes.REFUSED_STREAM)
@@ -478,6 +481,34 @@ def test_http2(start_gateway: StartGateway, tmp_path: Path, row: Http2Row) -> No
     struck = min(row.strikes, row.requests)
     assert server.treated == [row.treatment] * struck + [None] * (row.requests - struck)
     check_sent(gateway, row.retries + 1, row.retries)
+
+
+def test_a_connection_that_ends_with_many_calls_on_it_loses_none(
+    start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    many = 80
+    treatments: list[Treatment] = [Wait()] * (many - 1) + [GO_AWAY]
+    server = Http2Server(*authority.certificate("localhost"), treatments)
+    ids = [f"{number:032x}" for number in range(many)]
+
+    async def ask(address: str) -> list[Answer]:
+        async with grpc.aio.insecure_channel(address) as channel:
+            stub = pcap_service_pb2_grpc.PcapServiceStub(channel)
+            calls = [stub.GetPcap(request_for(pcap_id), timeout=20) for pcap_id in ids]
+            return await asyncio.gather(*map(answer_of, calls))
+
+    try:
+        gateway = start_gateway(
+            *PROTECTED, f"--upstream-ca-file={authority.file}", upstream_url=server.url
+        )
+        answers = asyncio.run(ask(gateway.address))
+    finally:
+        server.stop()
+    assert [answer.pcap.simple.id for answer in answers] == ids
+    assert server.treated == treatments + [None] * many
+    # libcurl repeats those that the server did not look at by itself, all but the one that read it.
+    check_sent(gateway, requests=many + 1, retries=1)
 
 
 def test_a_connection_that_nginx_ends_costs_nothing(

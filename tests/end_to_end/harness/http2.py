@@ -27,14 +27,19 @@ class Reset:
 
 @dataclass(frozen=True)
 class GoAway:
-    """GOAWAY, and the stream was not looked at."""
+    """GOAWAY, and neither this stream nor any that waits was looked at."""
 
     code: ErrorCodes
     closes: bool = False  # the connection, at once; else the client may
 
 
+@dataclass(frozen=True)
+class Wait:
+    """Nothing, for now."""
+
+
 # How a request is treated; None: it is answered.
-Treatment = Reset | GoAway | None
+Treatment = Reset | GoAway | Wait | None
 
 
 class Http2Server:
@@ -129,12 +134,12 @@ class Http2Server:
     ) -> None:
         headers = [(":status", "200"), ("content-type", "application/json")]
         if isinstance(treatment, GoAway):
-            http2.close_connection(treatment.code, last_stream_id=max(0, stream - 2))
+            http2.close_connection(treatment.code, last_stream_id=0)
         elif isinstance(treatment, Reset):
             if treatment.after_headers:
                 http2.send_headers(stream, headers)
             http2.reset_stream(stream, treatment.code)
-        else:
+        elif treatment is None:
             http2.send_headers(stream, headers)
             http2.send_data(stream, _answer_to(path), end_stream=True)
 
