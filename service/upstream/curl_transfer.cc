@@ -58,10 +58,11 @@ Kind KindOf(CURLcode code) {
       return Kind::kResolve;
     case CURLE_COULDNT_CONNECT:
     case CURLE_PROXY:
+    // A handshake that a reset ended looks the same as one without a common version or cipher.
+    case CURLE_SSL_CONNECT_ERROR:
       return Kind::kConnect;
     case CURLE_OPERATION_TIMEDOUT:
       return Kind::kTimeout;
-    case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_ENGINE_NOTFOUND:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:

@@ -48,8 +48,8 @@ struct HttpRequest {
 struct TransportFailure {
   enum class Kind {
     kResolve,    // the name has no address
-    kConnect,    // refused, unreachable
-    kTls,        // no trust, wrong host, handshake
+    kConnect,    // refused, unreachable, no end of the TLS handshake
+    kTls,        // no trust, wrong host
     kTimeout,    // `timeout` passed, or the connection took too long
     kStalled,    // no byte for too long, or too few
     kBroken,     // reset, closed early, bytes missing

@@ -16,6 +16,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "service/upstream/curl_transfer.h"
 #include "tests/support/event.h"
 #include "tests/support/queries.h"
 #include "tests/support/scripted_server.h"
@@ -214,6 +215,11 @@ TEST_F(CurlClientTest, NobodyListening) {
 
 TEST_F(CurlClientTest, ANameWithoutAnAddress) {
   EXPECT_EQ(GetFailure({.url = "http://no-such-host.invalid/"}), Kind::kResolve);
+}
+
+TEST(KindOf, TellsWhoHasNoTrustFromWhoWasInterrupted) {
+  EXPECT_EQ(KindOf(CURLE_PEER_FAILED_VERIFICATION), Kind::kTls);
+  EXPECT_EQ(KindOf(CURLE_SSL_CONNECT_ERROR), Kind::kConnect);
 }
 
 TEST_F(CurlClientTest, OtherProtocolsAreRefused) {
