@@ -269,6 +269,37 @@ def test_after_429_nobody_else_asks(start_gateway: StartGateway, emulator: Emula
     check_sent(gateway, requests=1, retries=0)
 
 
+# An outage is not multiplied: retries are a fifth of the requests, and twenty saved up.
+def test_an_outage_is_met_with_few_retries(start_gateway: StartGateway, emulator: Emulator) -> None:
+    gateway = start_gateway(*PROTECTED, "--upstream-failures=0")
+    ids = [emulator.add() for _ in range(50)]
+    for pcap_id in ids:
+        emulator.fault(pcap_id, **answer(503))
+        check_end(outcome_of(gateway, pcap_id, 20), pcap_id, UNAVAILABLE, NO)
+    counts = [len(emulator.requests(pcap_id)) for pcap_id in ids]
+    assert counts[0] == 3 and counts[-3:].count(3) == 0
+    assert 50 + 20 + 10 - 2 <= sum(counts) <= 50 + 20 + 10
+    check_sent(gateway, sum(counts), sum(counts) - 50)
+
+
+def test_an_upstream_that_keeps_failing_is_left_alone(
+    start_gateway: StartGateway, emulator: Emulator
+) -> None:
+    gateway = start_gateway(*PROTECTED)
+    ids = [emulator.add() for _ in range(10)]
+    for pcap_id in ids:
+        emulator.fault(pcap_id, **answer(503))
+    for pcap_id in ids:
+        failure = outcome_of(gateway, pcap_id, 20)
+        assert isinstance(failure, Failure) and (failure.code.name, failure.reason) == UNAVAILABLE
+        if failure.all(RetryInfo):
+            break
+    else:
+        raise AssertionError("it was asked on and on")
+    assert 0 < failure.only(RetryInfo).retry_delay.ToTimedelta().total_seconds() <= 1
+    assert sum(len(emulator.requests(pcap_id)) for pcap_id in ids) == 20
+
+
 # Elsewhere ----------------------------------------------------------------------------------------
 
 
