@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -97,7 +98,10 @@ class Process:
 
     def _listening_ports(self) -> set[int]:
         folder = Path(f"/proc/{self.pid}")
-        mine = {os.readlink(link) for link in (folder / "fd").iterdir()}
+        mine = set()
+        for link in (folder / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed in the meantime
+                mine.add(os.readlink(link))
         rows = [line.split() for line in (folder / "net/tcp").read_text().splitlines()[1:]]
         listening = "0A"  # Linux' TCP_LISTEN
         return {
