@@ -224,6 +224,10 @@ def check_end(outcome: Answer | Failure, pcap_id: str, end: End, retry_info: flo
         assert end == GOOD, outcome
         assert outcome.pcap.simple.id == pcap_id
         return
+    if end == LATE and outcome.status is None:
+        # On a busy machine the caller's own clock was faster than the gateway's answer.
+        assert outcome.code is grpc.StatusCode.DEADLINE_EXCEEDED
+        return
     check_details(outcome)
     assert (outcome.code.name, outcome.reason) == end, outcome.message
     delays = [info.retry_delay.ToTimedelta().total_seconds() for info in outcome.all(RetryInfo)]
