@@ -23,7 +23,9 @@ std::optional<absl::Time> Budget::Spend(uint64_t question, bool background, absl
   if (const std::optional<absl::Time> barred = BarredUntil(now); barred.has_value() && !stands) {
     return background ? *barred : PromiseAfter(question, *barred);
   }
-  if (now < share_until_ && share_left_ <= 0) return share_until_;
+  if (now < share_until_ && share_left_ <= 0) {
+    return background ? share_until_ : PromiseAfter(question, share_until_);
+  }
   if (background) {
     const int64_t reserve = policy_.reserve / replicas_;
     if (RoomIn(slot) <= reserve) return BeginOf(FirstWithRoom(slot + 1, reserve + 1));
@@ -41,14 +43,20 @@ std::optional<absl::Time> Budget::Spend(uint64_t question, bool background, absl
   return std::nullopt;
 }
 
-std::optional<absl::Time> Budget::SpendGranted(absl::Time now) {
-  if (const std::optional<absl::Time> barred = BarredUntil(now)) return barred;
+std::optional<absl::Time> Budget::SpendGranted(int64_t left, absl::Time now) {
+  const bool explained = told_ >= left;
+  const std::optional<absl::Time> barred = explained ? BlockedUntil(now) : BarredUntil(now);
+  if (barred.has_value()) return barred;
   const int64_t slot = SlotOf(now);
   Forget(slot);
   AddTo(slot, 1);
   --told_left_;
   --share_left_;
   return std::nullopt;
+}
+
+std::optional<absl::Time> Budget::BlockedUntil(absl::Time now) const {
+  return now < blocked_until_ ? std::optional(blocked_until_) : std::nullopt;
 }
 
 std::optional<absl::Time> Budget::BarredUntil(absl::Time now) const {
@@ -110,6 +118,7 @@ void Budget::Learn(const HttpAnswer& answer, int64_t in_flight, absl::Time now) 
     told_is_explained_ = explained && (told_is_explained_ || !same_period);
     if (!same_period || left < told_left_) {
       told_left_ = left;
+      told_ = least->remaining;
       told_until_ = until;
     }
   }

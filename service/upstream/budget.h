@@ -52,9 +52,13 @@ class Budget {
   // in the meantime. A background request is promised nothing.
   std::optional<absl::Time> Spend(uint64_t question, bool background, absl::Time now);
 
-  // The same for a request that all replicas together have room for: only what Cloudflare itself
-  // said can still stand against it.
-  std::optional<absl::Time> SpendGranted(absl::Time now);
+  // The same for a request that all replicas together have room for, and `left` more. Only what
+  // Cloudflare itself said can still stand against it: a block, or a count that the replicas'
+  // requests do not explain.
+  std::optional<absl::Time> SpendGranted(int64_t left, absl::Time now);
+
+  // Until when Cloudflare answers nothing; absent: it does.
+  std::optional<absl::Time> BlockedUntil(absl::Time now) const;
 
   // Until when nothing may be sent, by Cloudflare's own word; absent: something may.
   std::optional<absl::Time> BarredUntil(absl::Time now) const;
@@ -113,6 +117,7 @@ class Budget {
   // By Cloudflare's own count, so many more before then.
   absl::Time told_until_ = absl::InfinitePast();
   int64_t told_left_ = 0;
+  int64_t told_ = 0;  // as it said, without what was in flight
   // Our own requests account for all that it counted. Then it does not stand against a promise:
   // those in flight, taken off once more, would refuse the last ones who were promised a place.
   bool told_is_explained_ = false;

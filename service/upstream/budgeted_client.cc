@@ -13,7 +13,7 @@ BudgetedClient::BudgetedClient(Loop& loop, HttpClient& inner, const BudgetPolicy
 Ticket BudgetedClient::Send(HttpRequest request, Done done) {
   const absl::Time now = clock_.Now();
   Budget& budget = AccountOf(request.credential->partition()).budget;
-  if (ledger_ != nullptr && !budget.BarredUntil(now).has_value()) {
+  if (ledger_ != nullptr && !budget.BlockedUntil(now).has_value()) {
     return AskLedger(std::move(request), std::move(done));
   }
   const auto later = budget.Spend(absl::HashOf(request.url), request.background, now);
@@ -57,7 +57,7 @@ void BudgetedClient::Heard(Asking& asking, const std::optional<LedgerWord>& word
     stats_.alone.Add();
     later = budget.Spend(absl::HashOf(request.url), request.background, now);
   } else {
-    later = word->later.has_value() ? now + *word->later : budget.SpendGranted(now);
+    later = word->later.has_value() ? now + *word->later : budget.SpendGranted(word->left, now);
     // In this order: this request is no longer part of what is left.
     budget.ShareWith(word->replicas, word->left, now);
   }
@@ -90,8 +90,8 @@ void BudgetedClient::Learn(const Credential& credential, const HttpResult& resul
   account.budget.Learn(*answer, account.in_flight, now);
   if (answer->status != 429) return;
   stats_.blocked.Add();
-  const std::optional<absl::Time> barred = account.budget.BarredUntil(now);
-  if (ledger_ != nullptr && barred.has_value()) ledger_->Block(credential, *barred - now);
+  const std::optional<absl::Time> blocked = account.budget.BlockedUntil(now);
+  if (ledger_ != nullptr && blocked.has_value()) ledger_->Block(credential, *blocked - now);
 }
 
 BudgetedClient::Account& BudgetedClient::AccountOf(const Partition& partition) {

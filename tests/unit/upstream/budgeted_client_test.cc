@@ -189,6 +189,27 @@ TEST_F(BudgetWithLedgerTest, ABlockThatBeganInTheMeantimeHoldsBackWhatTheLedgerG
   EXPECT_EQ(http_.requests.size(), 1u);
 }
 
+TEST_F(BudgetWithLedgerTest, CloudflaresCountStandsAgainstItWhereOthersUseTheCredentialToo) {
+  for (const bool others : {false, true}) {
+    http_.at_once = std::nullopt;
+    Ask(1);
+    Say(LedgerWord{.left = 4});
+    HttpAnswer answer;
+    answer.status = 200;
+    // The replicas know of 4 more: if Cloudflare leaves fewer, somebody else took the rest.
+    answer.ratelimit = others ? R"("default";r=0;t=60)" : R"("default";r=4;t=60)";
+    http_.End(answer);
+    const size_t before = http_.requests.size();
+    http_.at_once = Answered(200);
+    for (int i = 3; i >= 0; --i) {
+      Ask(10 + i);
+      Say(LedgerWord{.left = i});
+    }
+    EXPECT_EQ(http_.requests.size() - before, others ? 1u : 4u);
+    clock_.Advance(absl::Minutes(10));
+  }
+}
+
 TEST_F(BudgetWithLedgerTest, ACancelBeforeItsWordSendsNothing) {
   Ticket ticket = Ask(1);
   ticket.Cancel();
