@@ -33,6 +33,10 @@ constexpr char kServiceName[] = "pcap.v1.PcapService";
 // Requests are below 200 bytes; nobody needs to make us buffer more.
 constexpr int kMostRequestBytes = 64 << 10;
 
+// For what gRPC holds for connections and calls: its buffers for reading, and messages. Beyond it,
+// it reads less at a time and then closes connections.
+constexpr size_t kMostConnectionBytes = 256 << 20;
+
 // So many calls of a method can come to a queue at once without waiting for its thread to ask for
 // another.
 constexpr int kCallsAskedFor = 64;
@@ -53,6 +57,9 @@ constexpr ChannelArgument kChannelArguments[] = {
     {GRPC_ARG_ALLOW_REUSEPORT, 0},
     {GRPC_ARG_MAX_METADATA_SIZE, 16 << 10},
     {GRPC_ARG_MAX_CONCURRENT_STREAMS, 1000},
+    // A connection that does not get through HTTP/2's preface and first SETTINGS is closed after
+    // that; by default it may hold a descriptor for two minutes. Costs nothing once that is done.
+    {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000},
     // A peer that is gone is noticed within 80 s.
     {GRPC_ARG_KEEPALIVE_TIME_MS, 60'000},
     {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000},
@@ -137,6 +144,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
   int port = 0;
   builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
   builder.SetMaxReceiveMessageSize(kMostRequestBytes);
+  builder.SetResourceQuota(grpc::ResourceQuota("pcap-gateway").Resize(kMostConnectionBytes));
+  // gRPC unpacks a message before it looks at its size: 64 KiB on the wire would cost 64 MiB and a
+  // fifth of a second. Such a call is UNIMPLEMENTED, as gRPC's compression.md has it.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   for (const ChannelArgument& argument : kChannelArguments) {
     builder.AddChannelArgument(argument.name, argument.value);
   }
