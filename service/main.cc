@@ -1,6 +1,7 @@
 // pcap-gateway: options, gateway, serve until a signal, drain.
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include <cstdio>
@@ -20,6 +21,14 @@
 namespace {
 
 constexpr int kUnusableOption = 2;
+
+// No core dump: it would hold the credentials. Linux writes no file below a page's size, and with a
+// limit of exactly 1 it does not run the program either that core_pattern may pipe dumps to, which
+// for 0 it does (fs/coredump.c). Not PR_SET_DUMPABLE: debuggers and LeakSanitizer need to attach.
+void LeaveNoCore() {
+  const rlimit none{1, 1};
+  if (setrlimit(RLIMIT_CORE, &none) != 0) spdlog::warn("cannot turn core dumps off");
+}
 
 // The signals that end the program, kept from all threads so that main can wait for them.
 sigset_t BlockEndingSignals() {
@@ -56,6 +65,7 @@ int main(int argc, char** argv) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   // Logs go to stderr, so that stdout has the ready lines alone.
   spdlog::set_default_logger(spdlog::stderr_logger_mt("pcap-gateway"));
+  LeaveNoCore();
 
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const auto read = pcap_gateway::ReadOptions(
