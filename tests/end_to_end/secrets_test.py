@@ -9,7 +9,6 @@ import re
 import resource
 import signal
 import urllib.parse
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -201,7 +200,7 @@ def test_redis_holds_no_token_and_no_bucket_secret(
 @pytest.mark.parametrize(
     "option",
     [
-        f"--api-token-file=/no/such/{'file'}",
+        "--api-token-file=/no/such/file",
         f"--upstream-url=https://user:{TOKEN}@api.example.com",
         f"--upstream-proxy=http://user:{TOKEN}@256.0.0.1:bad",
         f"--redis-url=http://user:{REDIS_PASSWORD}@host",
@@ -224,7 +223,8 @@ def test_a_start_that_fails_tells_no_secret(emulator: Emulator, option: str) -> 
 def test_a_token_file_that_cannot_be_one_is_not_shown(tmp_path: Path, content: str) -> None:
     (tmp_path / "token").write_text(content)
     process = Process(
-        [BINARY, "--listen=127.0.0.1:0", "--admin-listen", "", f"--api-token-file={tmp_path/'token'}"],
+        [BINARY, "--listen=127.0.0.1:0", "--admin-listen", "",
+         f"--api-token-file={tmp_path / 'token'}"],
         environment(tmp_path),
     )  # fmt: skip
     assert process.wait() == 2
