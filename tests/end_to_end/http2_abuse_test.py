@@ -278,7 +278,7 @@ def hpack_table_abuse(address: str) -> list[Heard]:
 
 
 def zero_windows(address: str) -> list[Heard]:
-    """Thousands of calls whose answers may not be sent."""
+    """Thousands of calls of a peer that takes no bodies: their refusals are headers alone."""
     body = message(request_for("not-an-id").SerializeToString())
     heard = []
     with ExitStack() as open_:
