@@ -48,12 +48,18 @@ class Reader : public json::json_sax_t {
     Reader reader(root);
     return json::sax_parse(text.begin(), text.end(), &reader) && !reader.too_large_;
   }
-  // An exponent beyond a double's: the other parser gives up on it, ours does not.
+  // An exponent beyond a double's, or so many digits: the other parser gives up on it, ours does
+  // not. Every envelope has the letter `e`; one after a digit is another matter.
   static bool HasHugeNumber(absl::string_view text) {
-    for (size_t i = 0; i + 1 < text.size(); ++i) {
-      if ((text[i] == 'e' || text[i] == 'E')) return true;
+    size_t digits = 0;
+    for (const char c : text) {
+      if (digits > 0 && (c == 'e' || c == 'E')) return true;
+      digits = absl::ascii_isdigit(static_cast<unsigned char>(c)) || (digits > 0 && c == '.')
+                   ? digits + 1
+                   : 0;
+      if (digits > 300) return true;
     }
-    return text.size() > 300;
+    return false;
   }
 
   bool null() override { return Put({}); }
@@ -129,7 +135,10 @@ bool Same(const Value& value, const Node& node) {
       return node.kind == Kind::kNumber && NumberOf(node.text) == value.number_value();
     case Value::kStringValue:
       if (node.kind == Kind::kString) return node.text == value.string_value();
-      // Beyond what a double holds.
+      // Beyond what a double holds: digit for digit, where the other parser kept the digits.
+      if (node.text.find_first_not_of("-0123456789") == std::string::npos) {
+        return node.kind == Kind::kNumber && node.text == value.string_value();
+      }
       return node.kind == Kind::kNumber && NumberOf(node.text) == NumberOf(value.string_value());
     case Value::kListValue: {
       const auto& values = value.list_value().values();
@@ -174,9 +183,15 @@ bool SameTyped(const Message& message, const FieldDescriptor& field, const Node&
     case FieldDescriptor::CPPTYPE_ENUM:
       return node.kind == Kind::kString &&
              EnumText(field, look.GetEnumValue(message, &field)) == node.text;
-    case FieldDescriptor::CPPTYPE_INT64:
-      return node.kind == Kind::kNumber &&
-             static_cast<double>(look.GetInt64(message, &field)) == NumberOf(node.text);
+    case FieldDescriptor::CPPTYPE_INT64: {
+      // As doubles, 2^53 and 2^53 + 1 would be the same.
+      const int64_t value = look.GetInt64(message, &field);
+      int64_t exact;
+      if (absl::SimpleAtoi(node.text, &exact)) {
+        return node.kind == Kind::kNumber && value == exact;
+      }
+      return node.kind == Kind::kNumber && static_cast<double>(value) == NumberOf(node.text);
+    }
     case FieldDescriptor::CPPTYPE_UINT32:
       return node.kind == Kind::kNumber && look.GetUInt32(message, &field) == NumberOf(node.text);
     case FieldDescriptor::CPPTYPE_MESSAGE:
