@@ -13,6 +13,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <unordered_set>
 #include <utility>
@@ -106,13 +107,19 @@ absl::Status CurlClient::Impl::Start() {
   }
   epoll_event event{.events = EPOLLIN, .data = {.fd = wakeup_}};
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &event) != 0) {
-    return absl::InternalError(absl::StrCat("epoll_ctl: ", std::strerror(errno)));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot set up the upstream loop: ", std::strerror(errno)));
   }
   sockets_ = std::make_unique<CurlSockets>(epoll_);
   if (PoolFor(std::chrono::steady_clock::now()) == nullptr) {
     return absl::ResourceExhaustedError("libcurl cannot set up its connections");
   }
-  thread_ = std::thread([this] { Run(); });
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot start the upstream loop: ", error.what()));
+  }
   return absl::OkStatus();
 }
 

@@ -52,8 +52,8 @@ struct CurlStats {
 
 class CurlClient final : public HttpClient, public Loop {
  public:
-  // Starts the thread. Fails where the process is out of file descriptors, or `options` cannot be
-  // used.
+  // Starts the thread. Fails where the process is out of file descriptors, threads or memory, or
+  // `options` cannot be used.
   static absl::StatusOr<std::unique_ptr<CurlClient>> Start(const CurlOptions& options);
 
   // Stops, if Stop was not called.
