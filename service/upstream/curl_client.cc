@@ -30,6 +30,9 @@ namespace {
 using Kind = TransportFailure::Kind;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
+// How soon epoll is asked again to watch a socket that it had no memory for.
+constexpr std::chrono::milliseconds kEpollRetry{10};
+
 }  // namespace
 
 class CurlClient::Impl {
@@ -147,6 +150,7 @@ void CurlClient::Impl::Post(Task task) {
 void CurlClient::Impl::Run() {
   std::array<epoll_event, 64> events;
   while (!stopping_) {
+    if (sockets_->any_refused()) sockets_->RetryRefused();
     const int count = epoll_wait(epoll_, events.data(), events.size(), MillisecondsToTimers());
     const Burst burst;
     for (int i = 0; i < count; ++i) HandleEvent(events[i]);
@@ -164,6 +168,10 @@ int CurlClient::Impl::MillisecondsToTimers() const {
   for (const auto& pool : pools_) {
     const std::optional<SteadyTime> timer = pool->timer();
     if (timer.has_value() && (!first.has_value() || *timer < *first)) first = timer;
+  }
+  if (sockets_->any_refused()) {
+    const SteadyTime retry = std::chrono::steady_clock::now() + kEpollRetry;
+    first = std::min(first.value_or(retry), retry);
   }
   if (!first.has_value()) return -1;
   const auto left = *first - std::chrono::steady_clock::now();

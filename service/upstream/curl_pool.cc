@@ -6,7 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace pcap_gateway {
 namespace {
@@ -80,15 +82,31 @@ void CurlSockets::Register(curl_socket_t socket, Entry& entry, uint32_t events) 
   const int operation = events == 0             ? EPOLL_CTL_DEL
                         : entry.registered == 0 ? EPOLL_CTL_ADD
                                                 : EPOLL_CTL_MOD;
-  const int result = epoll_ctl(epoll_, operation, socket, &event);
+  int result = epoll_ctl(epoll_, operation, socket, &event);
   // A socket that was closed unheard, or came back under its old number: the record is wrong, not
   // the wish.
   if (result != 0 && operation == EPOLL_CTL_MOD && errno == ENOENT) {
-    epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
+    entry.registered = 0;
+    result = epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
   } else if (result != 0 && operation == EPOLL_CTL_ADD && errno == EEXIST) {
-    epoll_ctl(epoll_, EPOLL_CTL_MOD, socket, &event);
+    result = epoll_ctl(epoll_, EPOLL_CTL_MOD, socket, &event);
+  }
+  if (result != 0 && operation != EPOLL_CTL_DEL) {
+    if (std::find(refused_.begin(), refused_.end(), socket) == refused_.end()) {
+      refused_.push_back(socket);
+    }
+    return;
   }
   entry.registered = events;
+}
+
+void CurlSockets::RetryRefused() {
+  for (const curl_socket_t socket : std::exchange(refused_, {})) {
+    Entry& entry = Of(socket);
+    if (entry.wanted != 0 && entry.wanted != entry.registered) {
+      Register(socket, entry, entry.wanted);
+    }
+  }
 }
 
 std::unique_ptr<CurlPool> CurlPool::Make(CurlSockets& sockets, int most_connections) {

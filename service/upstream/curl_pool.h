@@ -34,6 +34,10 @@ class CurlSockets {
   // Passes an event on to the socket's pool.
   void Handle(curl_socket_t socket, uint32_t events);
 
+  // Whether epoll would not watch a socket as wanted, having no memory for it; and asks it again.
+  bool any_refused() const { return !refused_.empty(); }
+  void RetryRefused();
+
  private:
   // What epoll watches of a socket (`registered`), and what libcurl wants watched (`wanted`). They
   // differ while a connection is idle: taking it out of epoll and putting it back would be two
@@ -53,7 +57,8 @@ class CurlSockets {
   void Register(curl_socket_t socket, Entry& entry, uint32_t events);
 
   const int epoll_;
-  std::vector<Entry> entries_;  // by file descriptor
+  std::vector<Entry> entries_;          // by file descriptor
+  std::vector<curl_socket_t> refused_;  // some may be closed, or unwanted, by now
 };
 
 // The loop's thread only.
