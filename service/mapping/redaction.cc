@@ -16,8 +16,9 @@ constexpr auto npos = absl::string_view::npos;
 
 // Letters and digits of the names of secrets, lower case. A name counts if it ends in one of them.
 constexpr absl::string_view kSecretNames[] = {
-    "accesskey",    "accesskeyid",   "secretkey",     "secret",  "password", "passwd",
-    "sessiontoken", "securitytoken", "authorization", "authkey", "apikey",   "apitoken",
+    "accesskey", "accesskeyid",  "secretkey",     "secret",        "password",
+    "passwd",    "sessiontoken", "securitytoken", "authorization", "authkey",
+    "authemail", "apikey",       "apitoken",
 };
 
 // How far back from a `=` its name is looked for. Longer than any name in the list, with room for

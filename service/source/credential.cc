@@ -47,10 +47,11 @@ Partition PartitionOf(absl::string_view kind, absl::string_view first, absl::str
 
 }  // namespace
 
-Credential::Credential(Owner owner, Partition partition, std::string secret,
+Credential::Credential(Owner owner, Partition partition, std::string email, std::string secret,
                        std::vector<std::string> header_lines)
     : owner_(owner),
       partition_(partition),
+      email_(std::move(email)),
       secret_(std::move(secret)),
       header_lines_(std::move(header_lines)) {}
 
@@ -66,8 +67,12 @@ void Credential::RedactFrom(std::string& text) const {
   // Cloudflare's tokens and keys have 37 characters and more. A short one is a tester's, and may be
   // part of any word.
   constexpr size_t kShortestSecret = 16;
-  if (secret_.size() < kShortestSecret || !absl::StrContains(text, secret_)) return;
-  text = absl::StrReplaceAll(text, {{secret_, "REDACTED"}});
+  if (secret_.size() >= kShortestSecret && absl::StrContains(text, secret_)) {
+    text = absl::StrReplaceAll(text, {{secret_, "REDACTED"}});
+  }
+  if (absl::StrContains(email_, '@') && absl::StrContains(text, email_)) {
+    text = absl::StrReplaceAll(text, {{email_, "REDACTED"}});
+  }
 }
 
 absl::StatusOr<std::shared_ptr<const Credential>> Credential::FromToken(Owner owner,
@@ -75,7 +80,7 @@ absl::StatusOr<std::shared_ptr<const Credential>> Credential::FromToken(Owner ow
   absl::StatusOr<std::string> clean = CleanSecret("API token", token);
   if (!clean.ok()) return clean.status();
   return std::shared_ptr<const Credential>(
-      new Credential(owner, PartitionOf("token", *clean, ""), *clean,
+      new Credential(owner, PartitionOf("token", *clean, ""), /*email=*/"", *clean,
                      {absl::StrCat("Authorization: Bearer ", *clean)}));
 }
 
@@ -86,7 +91,7 @@ absl::StatusOr<std::shared_ptr<const Credential>> Credential::FromEmailAndKey(
   absl::StatusOr<std::string> clean_key = CleanSecret("API key", key);
   if (!clean_key.ok()) return clean_key.status();
   return std::shared_ptr<const Credential>(new Credential(
-      owner, PartitionOf("key", *clean_email, *clean_key), *clean_key,
+      owner, PartitionOf("key", *clean_email, *clean_key), *clean_email, *clean_key,
       {absl::StrCat("X-Auth-Email: ", *clean_email), absl::StrCat("X-Auth-Key: ", *clean_key)}));
 }
 

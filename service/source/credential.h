@@ -44,18 +44,20 @@ class Credential {
   // with what it is for, so that what was made for one purpose is of no use for another.
   std::array<uint8_t, 32> Mac(absl::string_view text) const;
 
-  // Replaces the secret wherever it stands in `text`: a server may repeat what it was sent.
+  // Replaces the secret, and the email that goes with it, wherever they stand in `text`: a server
+  // may repeat what it was sent.
   void RedactFrom(std::string& text) const;
 
   // Whole header lines for the request upstream, `Name: value`.
   const std::vector<std::string>& header_lines() const { return header_lines_; }
 
  private:
-  Credential(Owner owner, Partition partition, std::string secret,
+  Credential(Owner owner, Partition partition, std::string email, std::string secret,
              std::vector<std::string> header_lines);
 
   const Owner owner_;
   const Partition partition_;
+  const std::string email_;  // empty: there is none
   const std::string secret_;
   const std::vector<std::string> header_lines_;
 };

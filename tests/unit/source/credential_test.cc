@@ -121,7 +121,7 @@ TEST(Credential, TakesItselfOutOfATextThatRepeatsIt) {
 
   text = std::string("key=") + kKey + "&email=me@example.com";
   Credential::FromEmailAndKey(kCaller, "me@example.com", kKey).value()->RedactFrom(text);
-  EXPECT_EQ(text, "key=REDACTED&email=me@example.com");
+  EXPECT_EQ(text, "key=REDACTED&email=REDACTED");
 }
 
 TEST(Credential, LeavesOtherTextsAlone) {
