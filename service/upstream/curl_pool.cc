@@ -57,7 +57,9 @@ void CurlSockets::Handle(curl_socket_t socket, uint32_t events) {
 }
 
 curl_socket_t CurlSockets::OnOpen(void* user, curlsocktype, curl_sockaddr* address) {
-  const int socket = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  // libcurl makes it non-blocking too, but goes on where that fails; and then the loop would wait.
+  const int socket = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                              address->protocol);
   if (socket < 0) return CURL_SOCKET_BAD;
   setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledgedMilliseconds,
              sizeof(kUnacknowledgedMilliseconds));

@@ -4,8 +4,11 @@
 // that the second finds a connection to use again. In it, one system call fails. Then there is a
 // third call, which meets no fault. The next run fails the next system call of the same function,
 // until a run ends before it comes to the one that was to fail.
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,12 +18,14 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -323,6 +328,50 @@ TEST(DeafTest, CallsEndWhenTheirTimeIsUp) {
     EXPECT_TRUE(runs.Run("epoll_ctl", k, {.error = ENOMEM, .lasting = true}, 1));
     std::printf("%s\n", runs.Summary().c_str());
   }
+}
+
+// A blocking connect to one that does not answer would hold up all calls.
+TEST(BlockingTest, TheLoopGoesOnWhereFcntlDoesNotMakeSocketsNonBlocking) {
+  // A queue of one, which is full: who else wants to connect is not heard.
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{.sin_family = AF_INET};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener, 0), 0);
+  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  std::array<int, 4> others;
+  for (int& other : others) {
+    other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    connect(other, reinterpret_cast<sockaddr*>(&address), size);
+  }
+
+  CountThisThread();
+  FailKth("fcntl", 1, {.error = EACCES, .lasting = true});
+  auto curl = *CurlClient::Start({.connect_timeout = absl::Seconds(1)});
+  int ticks = 0;
+  int ticks_meanwhile = 0;
+  Event ended;
+  std::function<void()> tick = [&] {
+    ++ticks;
+    if (!ended.HasHappened()) curl->After(absl::Milliseconds(20), [&] { tick(); });
+  };
+  curl->Post([&] {
+    curl->Send({.url = absl::StrCat("http://127.0.0.1:", ntohs(address.sin_port))},
+               [&](const HttpResult& result) {
+                 EXPECT_TRUE(std::holds_alternative<TransportFailure>(result));
+                 ticks_meanwhile = ticks;
+                 ended.Happen();
+               });
+    tick();
+  });
+  EXPECT_TRUE(ended.Await());
+  curl.reset();
+  EXPECT_GT(FailNone(), 0);
+  CountThisThreadNoMore();
+  EXPECT_GT(ticks_meanwhile, 3);
+  for (const int other : others) close(other);
+  close(listener);
 }
 
 class UnusedTest : public testing::TestWithParam<const char*> {};
