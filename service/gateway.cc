@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "service/cache/caching_source.h"
+#include "service/gateway_metrics.h"
 #include "service/operations/admin_listener.h"
 #include "service/operations/metrics.h"
 #include "service/rpc/server.h"
@@ -21,188 +22,6 @@
 #include "spdlog/spdlog.h"
 
 namespace pcap_gateway {
-namespace {
-
-// gRPC's codes as Go spells them, which is what dashboards for go-grpc-middleware's metrics expect;
-// by number.
-constexpr const char* kCodeNames[] = {
-    "OK",       "Canceled",        "Unknown",          "InvalidArgument",   "DeadlineExceeded",
-    "NotFound", "AlreadyExists",   "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
-    "Aborted",  "OutOfRange",      "Unimplemented",    "Internal",          "Unavailable",
-    "DataLoss", "Unauthenticated",
-};
-
-void AddCallMetrics(const CallStats& stats, Metrics& metrics) {
-  const std::vector<std::pair<std::string, std::string>> method = {
-      {"grpc_type", "unary"}, {"grpc_service", "pcap.v1.PcapService"}, {"grpc_method", "GetPcap"}};
-  metrics.Add({.name = "grpc_server_started_total",
-               .help = "Total number of RPCs started on the server.",
-               .labels = method,
-               .value = [&stats] { return stats.started.Value(); }});
-  for (size_t code = 0; code < stats.handled.size(); ++code) {
-    auto labels = method;
-    labels.emplace_back("grpc_code", kCodeNames[code]);
-    metrics.Add({.name = "grpc_server_handled_total",
-                 .help = "Total number of RPCs completed on the server, by code.",
-                 .labels = std::move(labels),
-                 .value = [&stats, code] { return stats.handled[code].Value(); }});
-  }
-  metrics.Add({.name = "pcap_gateway_calls_waiting",
-               .help = "Calls that wait for an answer from upstream.",
-               .type = Metric::Type::kGauge,
-               .value = [&stats] { return stats.waiting.load(); }});
-}
-
-// Null stands for what is not there.
-uint64_t CallsSaved(const CachingSource* cache, const SharedSource* shared) {
-  uint64_t saved = 0;
-  if (cache != nullptr) saved += cache->stats().hits.Value() + cache->stats().collapsed.Value();
-  if (shared != nullptr) saved += shared->stats().hits.Value();
-  return saved;
-}
-
-void AddCacheMetrics(const CachingSource& cache, int64_t most_bytes, Metrics& metrics) {
-  const CacheStats& stats = cache.stats();
-  metrics.Add({.name = "pcap_gateway_cache_hits_total",
-               .help = "Calls answered from the cache.",
-               .value = [&stats] { return stats.hits.Value(); }});
-  metrics.Add({.name = "pcap_gateway_cache_misses_total",
-               .help = "Calls that the cache had no acceptable answer for.",
-               .value = [&stats] { return stats.misses.Value(); }});
-  metrics.Add({.name = "pcap_gateway_cache_collapsed_total",
-               .help = "Misses that waited for another call's request.",
-               .value = [&stats] { return stats.collapsed.Value(); }});
-  constexpr char kStale[] = "pcap_gateway_cache_stale_total";
-  constexpr char kStaleHelp[] =
-      "Stale answers given: as a hit while they were refreshed, or after a miss whose request "
-      "failed.";
-  metrics.Add(
-      {.name = kStale, .help = kStaleHelp, .labels = {{"reason", "revalidate"}}, .value = [&stats] {
-         return stats.revalidating.Value();
-       }});
-  metrics.Add(
-      {.name = kStale, .help = kStaleHelp, .labels = {{"reason", "error"}}, .value = [&stats] {
-         return stats.stale_if_error.Value();
-       }});
-  metrics.Add({.name = "pcap_gateway_cache_refreshes_total",
-               .help = "Requests that no call waited for.",
-               .value = [&stats] { return stats.refreshes.Value(); }});
-  metrics.Add({.name = "pcap_gateway_cache_confirmed_total",
-               .help = "Answers that fell behind a final one, which was kept in their stead.",
-               .value = [&stats] { return stats.confirmed.Value(); }});
-  metrics.Add({.name = "pcap_gateway_cache_evictions_total",
-               .help = "Entries dropped to make room.",
-               .value = [&cache] { return cache.store_stats().evictions; }});
-  metrics.Add({.name = "pcap_gateway_cache_entries",
-               .help = "Entries in the cache, stale ones too.",
-               .type = Metric::Type::kGauge,
-               .value = [&cache] { return cache.store_stats().entries; }});
-  metrics.Add({.name = "pcap_gateway_cache_bytes",
-               .help = "Bytes that the cache's entries count for.",
-               .type = Metric::Type::kGauge,
-               .value = [&cache] { return cache.store_stats().bytes; }});
-  metrics.Add({.name = "pcap_gateway_cache_limit_bytes",
-               .help = "Bytes that the cache's entries may count for.",
-               .type = Metric::Type::kGauge,
-               .value = [most_bytes] { return most_bytes; }});
-}
-
-void AddRedisMetrics(const SharedSource& shared, Metrics& metrics) {
-  const SharedStats& stats = shared.stats();
-  const RedisStats& redis = shared.redis_stats();
-  metrics.Add({.name = "pcap_gateway_redis_up",
-               .help = "1 while Redis answers; 0 while calls go on without it.",
-               .type = Metric::Type::kGauge,
-               .value = [&redis] { return redis.up.load() ? 1 : 0; }});
-  const struct {
-    const char* name;
-    const char* help;
-    const Counter& counter;
-  } counters[] = {
-      {"pcap_gateway_redis_hits_total", "Questions answered from Redis.", stats.hits},
-      {"pcap_gateway_redis_misses_total", "Questions that Redis had no acceptable answer for.",
-       stats.misses},
-      {"pcap_gateway_redis_waits_total", "Questions that waited for another replica's request.",
-       stats.waits},
-      {"pcap_gateway_redis_stores_total", "Outcomes given to Redis.", stats.stores},
-      {"pcap_gateway_redis_corrupt_total", "Entries in Redis that were none of ours.",
-       stats.corrupt},
-      {"pcap_gateway_redis_skipped_total", "Commands not sent, as Redis was down.", redis.skipped},
-  };
-  for (const auto& [name, help, counter] : counters) {
-    metrics.Add(
-        {.name = name, .help = help, .value = [&counter = counter] { return counter.Value(); }});
-  }
-  const struct {
-    const char* kind;
-    const Counter& counter;
-  } failures[] = {{"timeout", redis.timeouts},
-                  {"connection", redis.connections},
-                  {"reply", redis.errors},
-                  {"overload", redis.overloads}};
-  for (const auto& [kind, counter] : failures) {
-    metrics.Add({.name = "pcap_gateway_redis_failures_total",
-                 .help = "Commands that failed, and connections lost or refused, by kind.",
-                 .labels = {{"kind", kind}},
-                 .value = [&counter = counter] { return counter.Value(); }});
-  }
-}
-
-void AddUpstreamMetrics(const CurlStats& stats, Metrics& metrics) {
-  metrics.Add({.name = "pcap_gateway_upstream_requests_total",
-               .help = "Requests sent to Cloudflare.",
-               .value = [&stats] { return stats.started.Value(); }});
-  metrics.Add({.name = "pcap_gateway_upstream_answers_total",
-               .help = "Requests that got an HTTP answer, of whatever status.",
-               .value = [&stats] { return stats.answered.Value(); }});
-  metrics.Add({.name = "pcap_gateway_upstream_failures_total",
-               .help = "Requests that got no HTTP answer, cancelled ones too.",
-               .value = [&stats] { return stats.failed.Value(); }});
-}
-
-// Null: an option turned it off.
-void AddProtectionMetrics(const BudgetedClient* budgeted, const LimitedClient& limited,
-                          const BreakerClient* breaker, const RetryingClient* retrying,
-                          Metrics& metrics) {
-  const auto withheld = [&metrics](const char* reason, const Counter& counter) {
-    metrics.Add({.name = "pcap_gateway_upstream_withheld_total",
-                 .help = "Requests that were not sent to Cloudflare, by reason.",
-                 .labels = {{"reason", reason}},
-                 .value = [&counter] { return counter.Value(); }});
-  };
-  withheld("queue", limited.stats().refused);
-  if (budgeted != nullptr) {
-    const BudgetStats& stats = budgeted->stats();
-    withheld("budget", stats.withheld);
-    withheld("budget_refresh", stats.withheld_background);
-    metrics.Add(
-        {.name = "pcap_gateway_upstream_counted_alone_total",
-         .help = "Requests that were counted by this replica alone, as Redis could not be asked.",
-         .value = [&stats] { return stats.alone.Value(); }});
-    metrics.Add({.name = "pcap_gateway_upstream_rate_limited_total",
-                 .help = "Answers with HTTP status 429.",
-                 .value = [&stats] { return stats.blocked.Value(); }});
-  }
-  if (breaker != nullptr) {
-    const BreakerStats& stats = breaker->stats();
-    withheld("circuit", stats.withheld);
-    metrics.Add({.name = "pcap_gateway_upstream_circuit_state",
-                 .help = "0: requests pass; 1: one does, to see; 2: none does.",
-                 .type = Metric::Type::kGauge,
-                 .value = [&stats] { return stats.state.load(); }});
-  }
-  if (retrying != nullptr) {
-    const RetryStats& stats = retrying->stats();
-    metrics.Add({.name = "pcap_gateway_upstream_retries_total",
-                 .help = "Requests that were repeated.",
-                 .value = [&stats] { return stats.retries.Value(); }});
-    metrics.Add({.name = "pcap_gateway_upstream_retries_forgone_total",
-                 .help = "Failures that were not repeated, as too many were.",
-                 .value = [&stats] { return stats.over_allowance.Value(); }});
-  }
-}
-
-}  // namespace
 
 // In the order of the way back: who is asked stands above who asks.
 struct Gateway::Parts {
@@ -262,20 +81,16 @@ HttpClient& Gateway::Parts::BuildClient(const Options& options) {
 }
 
 absl::Status Gateway::Parts::StartAdmin(const Options& options) {
-  metrics.Add({.name = "pcap_gateway_build_info",
-               .help = "1, with the version of this build.",
-               .type = Metric::Type::kGauge,
-               .labels = {{"version", Version()}},
-               .value = [] { return 1; }});
-  AddCallMetrics(server->stats(), metrics);
-  if (cache != nullptr) AddCacheMetrics(*cache, options.cache_bytes, metrics);
-  if (shared != nullptr) AddRedisMetrics(*shared, metrics);
-  metrics.Add({.name = "pcap_gateway_upstream_calls_saved_total",
-               .help = "Calls that were answered without a request of their own: hits, collapsed "
-                       "ones, and Redis' hits.",
-               .value = [this] { return CallsSaved(cache, shared); }});
-  AddUpstreamMetrics(curl->stats(), metrics);
-  AddProtectionMetrics(budgeted.get(), *limited, breaker.get(), retrying.get(), metrics);
+  AddGatewayMetrics({.calls = &server->stats(),
+                     .cache = cache,
+                     .most_cache_bytes = options.cache_bytes,
+                     .shared = shared,
+                     .curl = curl.get(),
+                     .budgeted = budgeted.get(),
+                     .limited = limited.get(),
+                     .breaker = breaker.get(),
+                     .retrying = retrying.get()},
+                    Version(), metrics);
   auto listener =
       AdminListener::Start(options.admin_listen, {.metrics = [this] { return metrics.Text(); },
                                                   .ready = [this] { return server->serving(); }});

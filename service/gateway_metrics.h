@@ -1,0 +1,36 @@
+// What /metrics shows of a gateway's parts.
+#ifndef PCAP_GATEWAY_SERVICE_GATEWAY_METRICS_H_
+#define PCAP_GATEWAY_SERVICE_GATEWAY_METRICS_H_
+
+#include <cstdint>
+
+#include "service/cache/caching_source.h"
+#include "service/operations/metrics.h"
+#include "service/rpc/call_stats.h"
+#include "service/shared/shared_source.h"
+#include "service/upstream/breaker_client.h"
+#include "service/upstream/budgeted_client.h"
+#include "service/upstream/curl_client.h"
+#include "service/upstream/limited_client.h"
+#include "service/upstream/retrying_client.h"
+
+namespace pcap_gateway {
+
+// The parts; null: an option turned it off. All outlive the metrics.
+struct MeteredParts {
+  const CallStats* calls;  // never null
+  const CachingSource* cache;
+  int64_t most_cache_bytes;
+  const SharedSource* shared;
+  const CurlClient* curl;  // never null
+  const BudgetedClient* budgeted;
+  const LimitedClient* limited;  // never null
+  const BreakerClient* breaker;
+  const RetryingClient* retrying;
+};
+
+void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& metrics);
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_GATEWAY_METRICS_H_
