@@ -9,84 +9,108 @@ import re
 import resource
 import signal
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Iterator
 
 import grpc
 import pytest
 from emulator import demo
+from emulator.faults import KINDS
 
 from harness.admin import fetch
 from harness.calls import request_for
+from harness.canaries import (
+    BUCKET_SECRET,
+    CANARIES,
+    DESTINATION,
+    EMAIL,
+    KEY,
+    REDIS_PASSWORD,
+    TOKEN,
+    told,
+)
 from harness.emulator import Emulator
 from harness.gateway import BINARY, Gateway, StartGateway, environment
 from harness.process import Process
 from harness.redis import Redis
 from harness.stubs import pcap_service_pb2_grpc
-
-TOKEN = "canary-token-7d1f0a9be4c2"
-EMAIL = "canary-mail-55c1@example.com"
-KEY = "canarykey31d9fe07aa8842"
-KEY_ID = "canaryaccesskeyid90215e"
-BUCKET_SECRET = "canarybucketsecret4be6c0d1"
-REDIS_PASSWORD = "canary-redis-password-8e21"
-# Not the email: it names somebody, and opens nothing.
-CANARIES = (TOKEN, EMAIL, KEY, KEY_ID, BUCKET_SECRET, REDIS_PASSWORD)
-DESTINATION = f"r2://b?account-id=a&access-key-id={KEY_ID}&secret-access-key={BUCKET_SECRET}"
+from harness.tls import Authority
 
 # Everything that an error answer may say, with every secret that its writer saw.
 ECHO = f"headers: Authorization: Bearer {TOKEN}, X-Auth-Email: {EMAIL}, X-Auth-Key: {KEY}"
 
-# The emulator's faults: `kind` and what it needs.
-FAULTS: tuple[dict[str, Any], ...] = (
-    {"kind": "html", "status": 502},
-    {"kind": "html", "status": 401},
-    {"kind": "html", "status": 403},
-    {"kind": "empty", "status": 500},
-    {"kind": "reset_before"},
-    {"kind": "reset_in_headers"},
-    {"kind": "reset_within"},
-    {"kind": "stall_in_headers"},
-    {"kind": "stall_in_body"},
-    {"kind": "truncate"},
-    {"kind": "cut_chunk"},
-    {"kind": "until_closed"},
-    {"kind": "close_after"},
-    {"kind": "interim"},
-    {"kind": "header_bomb"},
-    {"kind": "gzip"},
-    {"kind": "wrong_length"},
-    {"kind": "huge"},
-    {"kind": "nested"},
-    {"kind": "redirect"},
-    {"hold": "never"},
+# Of every kind that the emulator has, and the code that the call ends with.
+FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("OK", {"kind": "normal"}),
+    ("OK", {"kind": "delay", "seconds": 0.01}),
+    ("UNAVAILABLE", {"kind": "answer", "status": 503, "body": ECHO}),
+    ("UNAVAILABLE", {"kind": "raw", "base64": base64.b64encode(ECHO.encode()).decode()}),
+    (
+        "OK",
+        {
+            "kind": "header_bytes",
+            "name": "cf-ray",
+            "base64": base64.b64encode(TOKEN.encode() + b"\xff").decode(),
+        },
+    ),
+    ("UNAVAILABLE", {"kind": "html", "status": 502, "body": ECHO}),
+    ("UNAVAILABLE", {"kind": "empty", "status": 500}),
+    ("UNAVAILABLE", {"kind": "reset_before"}),
+    ("UNAVAILABLE", {"kind": "reset_in_headers"}),
+    ("UNAVAILABLE", {"kind": "reset_within"}),
+    ("UNAVAILABLE", {"kind": "stall_in_headers"}),
+    ("UNAVAILABLE", {"kind": "stall_in_body"}),
+    ("UNAVAILABLE", {"kind": "truncate"}),
+    ("UNAVAILABLE", {"kind": "cut_chunk"}),
+    ("OK", {"kind": "until_closed"}),
+    ("OK", {"kind": "close_after"}),
+    ("OK", {"kind": "interim", "status": 103, "headers": {"Link": ECHO}}),
+    ("INTERNAL", {"kind": "header_bomb", "size": 8 << 20}),
+    ("INTERNAL", {"kind": "gzip", "size": 2 << 20}),
+    ("UNAVAILABLE", {"kind": "wrong_length", "size": 9}),
+    ("INTERNAL", {"kind": "wrong_length", "size": -9}),
+    ("INTERNAL", {"kind": "huge", "size": 2 << 20}),
+    ("UNAVAILABLE", {"kind": "drip", "seconds": 0.05}),
+    ("INTERNAL", {"kind": "nested", "depth": 10_000}),
+    ("UNAVAILABLE", {"kind": "redirect", "status": 302, "body": f"https://x.example/?{TOKEN}"}),
+    ("UNAVAILABLE", {"kind": "normal", "hold": "never"}),
 )
+# Those that an answer's header may hold and the gateway reads, and one that it does not.
+ECHO_HEADERS = {
+    "cf-ray": TOKEN,
+    "Retry-After": TOKEN,
+    "Location": f"https://x.example/{TOKEN}?{BUCKET_SECRET}",
+    "Cache-Control": f"max-age={TOKEN}",
+    "Ratelimit": f'"{TOKEN}";r=1;t=1',
+    "X-Auth-Key": KEY,
+}
+STATUSES = (200, 400, 401, 403, 404, 409, 429, 500)
 
 
-def forms(text: bytes) -> list[bytes]:
-    """The text, and what it says once percent or base64 is undone."""
-    found = [text, urllib.parse.unquote_to_bytes(text)]
-    for run in re.findall(rb"[A-Za-z0-9+/_-]{16,}", text):
-        for start in range(4):  # a run may begin before what was encoded
-            part = run[start:].translate(bytes.maketrans(b"-_", b"+/"))
-            found.append(base64.b64decode(part[: len(part) // 4 * 4]))
-    return found
-
-
-def told(text: bytes) -> list[str]:
-    return [c for c in CANARIES if any(c.encode().lower() in f.lower() for f in forms(text))]
+def test_every_kind_of_fault_is_tried() -> None:
+    assert {fault["kind"] for _, fault in FAULTS} == set(KINDS)
 
 
 def test_the_search_finds_what_it_looks_for() -> None:
     for canary in CANARIES:
         plain = f"some {canary} text".encode()
-        for text in (plain, base64.b64encode(plain), urllib.parse.quote(plain, safe="").encode()):
-            assert told(text) == [canary]
-        assert told("".join(f"%{byte:02x}" for byte in canary.encode()).encode()) == [canary]
+        for text in (
+            plain,
+            plain.upper(),
+            base64.b64encode(plain),
+            base64.urlsafe_b64encode(b"x" + plain),
+            urllib.parse.quote(plain, safe="").encode(),
+            "".join(f"%{byte:02x}" for byte in canary.encode()).encode(),
+            plain.hex().encode(),
+            b"f" + plain.hex().upper().encode(),
+        ):
+            assert told(text) == [canary], text
+        assert told(plain.replace(b"canary", b"cannery")) == []
 
 
-def call(gateway: Gateway, pcap_id: str, *metadata: tuple[str, str]) -> bytes:
-    """Everything that the caller gets of a call: answer, status, details, metadata."""
+def call(gateway: Gateway, pcap_id: str, *metadata: tuple[str, str]) -> tuple[str, bytes]:
+    """The code, and all that the caller gets of a call: answer, status, details, metadata."""
     stub = pcap_service_pb2_grpc.PcapServiceStub(gateway.channel)
     heard: Any
     body = b""
@@ -100,27 +124,47 @@ def call(gateway: Gateway, pcap_id: str, *metadata: tuple[str, str]) -> bytes:
     parts = [body, str(heard.code()).encode(), (heard.details() or "").encode()]
     for key, value in (*(heard.initial_metadata() or ()), *(heard.trailing_metadata() or ())):
         parts += [key.encode(), value if isinstance(value, bytes) else value.encode()]
-    return b"\n".join(parts)
+    return heard.code().name, b"\n".join(parts)
 
 
 def exercise(gateway: Gateway, emulator: Emulator, *metadata: tuple[str, str]) -> bytes:
-    """A good answer, a bucket's keys in each place, echoes, and every fault; all that was told."""
-    ids = [emulator.add(), emulator.add(type="full", destination_conf=DESTINATION)]
-    ids.append(emulator.add(type="full", error_message=f"cannot write to {DESTINATION}"))
-    ids.append(emulator.add(type="hologram", destination_conf=DESTINATION))
+    """Good answers, a bucket's keys in each place, echoes, and every fault; all that was told.
+
+    Each must have come about: the call ended as it has to, and the fault struck its request.
+    """
+    ids: dict[str, tuple[str | None, str | None]] = {}  # the code to end with, the fault to strike
+    for fields in (
+        {},
+        {"type": "full", "destination_conf": DESTINATION},
+        {"type": "full", "error_message": f"cannot write to {DESTINATION}"},
+        {"type": "hologram", "destination_conf": DESTINATION},
+    ):
+        ids[emulator.add(**fields)] = ("OK", None)
     for text in (ECHO, f"cannot write to {DESTINATION}"):
-        for status in (200, 400, 401, 403, 404, 409, 429, 500):
-            ids.append(emulator.add())
+        for status in STATUSES:
+            pcap_id = emulator.add()
             error = {"code": 1000, "message": text, "documentation_url": f"https://x/?{text}"}
             body = {"success": False, "errors": [error, text], "messages": [text], "result": None}
-            emulator.answer(ids[-1], body, status=status)
-        for status in (200, 502):
-            ids.append(emulator.add())
-            emulator.answer(ids[-1], f"<html>{text}</html>", status=status)
-    for fault in FAULTS:
-        ids.append(emulator.add())
-        emulator.fault(ids[-1], **fault)
-    return b"\n".join(call(gateway, pcap_id, *metadata) for pcap_id in ids)
+            emulator.answer(pcap_id, body, status=status, headers=ECHO_HEADERS)
+            ids[pcap_id] = (None, "answer")
+        for status in (*STATUSES, 502):
+            pcap_id = emulator.add()
+            emulator.fault(pcap_id, "html", status=status, body=text, headers=ECHO_HEADERS)
+            ids[pcap_id] = (None, "html")
+    for code, fault in FAULTS:
+        pcap_id = emulator.add()
+        emulator.fault(pcap_id, **fault)
+        ids[pcap_id] = (code, fault["kind"])
+    heard, wrong = [], []
+    for pcap_id, (code, kind) in ids.items():
+        ended, text_heard = call(gateway, pcap_id, *metadata)
+        heard.append(text_heard)
+        struck = [request["fault"] for request in emulator.requests(pcap_id)]
+        as_it_has_to = ended == code if code is not None else ended != "OK"
+        if not as_it_has_to or not struck or set(struck) != {kind}:
+            wrong.append((code, kind, ended, struck))
+    assert wrong == []
+    return b"\n".join(heard)
 
 
 @pytest.fixture
@@ -137,7 +181,6 @@ def add_canaries(emulator: Emulator) -> None:
 
 
 QUICK = "--upstream-timeout=300ms"
-
 
 
 @pytest.mark.parametrize("whose", ["token", "token file", "email and key", "token of the caller"])
@@ -161,6 +204,8 @@ def test_nothing_is_told_whatever_happens(
     gateway = start_gateway(*options, **variables)
     heard = exercise(gateway, emulator, *metadata)
     _, metrics = fetch(gateway, "/metrics")
+    command_line = Path(f"/proc/{gateway.process.pid}/cmdline").read_bytes()
+    assert QUICK.encode() in command_line and told(command_line) == []
     assert gateway.end() == 0
     assert told(heard) == []
     assert told(metrics.encode()) == []
@@ -172,10 +217,63 @@ def test_the_password_of_a_redis_that_is_down_is_not_told(start_gateway: StartGa
     gateway = start_gateway(
         f"--redis-url=redis://user:{REDIS_PASSWORD}@127.0.0.1:1", "--admin-listen=127.0.0.1:0"
     )
-    heard = call(gateway, demo.SIMPLE_ID)
+    _, heard = call(gateway, demo.SIMPLE_ID)
     _, metrics = fetch(gateway, "/metrics")
     assert gateway.end() == 0
     assert told(heard + metrics.encode() + gateway.process.output().encode()) == []
+
+
+def test_a_password_that_redis_refuses_is_not_told(
+    start_gateway: StartGateway, redis: Redis
+) -> None:
+    redis.cli("CONFIG", "SET", "requirepass", "another")
+    url = redis.url.replace("unix://", f"unix://:{REDIS_PASSWORD}@")
+    gateway = start_gateway(f"--redis-url={url}", "--admin-listen=127.0.0.1:0")
+    code, heard = call(gateway, demo.SIMPLE_ID)
+    assert code == "OK"
+    gateway.process.stderr.wait_for("WRONGPASS")
+    _, metrics = fetch(gateway, "/metrics")
+    assert gateway.end() == 0
+    assert told(heard + metrics.encode() + gateway.process.output().encode()) == []
+
+
+@pytest.mark.parametrize("how", ["refused", "untrusted"])
+def test_an_upstream_that_cannot_be_reached_makes_nothing_told(
+    start_gateway: StartGateway, tmp_path: Path, how: str
+) -> None:
+    url, server = "http://127.0.0.1:1", None  # port 1 is nobody's
+    if how == "untrusted":
+        certificate, key = Authority(tmp_path).certificate("localhost")
+        server = Emulator("--tls-cert", certificate, "--tls-key", key)
+        url = server.url.replace("127.0.0.1", "localhost")
+    try:
+        gateway = start_gateway(upstream_url=url, CLOUDFLARE_API_TOKEN=TOKEN)
+        code, heard = call(gateway, demo.SIMPLE_ID)
+        assert code == "UNAVAILABLE" and b"UPSTREAM_UNREACHABLE" in heard
+        assert (b"certificate" in heard) == (how == "untrusted")
+        assert gateway.end() == 0
+        assert told(heard + gateway.process.output().encode()) == []
+    finally:
+        if server is not None:
+            server.stop()
+
+
+def test_a_drain_that_ends_waiting_calls_tells_nothing(
+    start_gateway: StartGateway, emulator: Emulator
+) -> None:
+    add_canaries(emulator)
+    gateway = start_gateway("--drain-timeout=100ms", CLOUDFLARE_API_TOKEN=TOKEN)
+    pcap_id = emulator.add()
+    emulator.hold(pcap_id)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(call, gateway, pcap_id)
+        emulator.wait(pcap_id)
+        assert emulator.headers(pcap_id)["authorization"] == f"Bearer {TOKEN}"
+        gateway.process.send(signal.SIGTERM)
+        code, heard = waiting.result(20)
+    assert code == "UNAVAILABLE"
+    assert gateway.process.wait() == 0
+    assert told(heard + gateway.process.output().encode()) == []
 
 
 def test_redis_holds_no_token_and_no_bucket_secret(
@@ -189,10 +287,15 @@ def test_redis_holds_no_token_and_no_bucket_secret(
     listed = redis.cli("KEYS", "*")
     keys = [line for line in listed.split("\r\n") if line and line[0] not in "*$+"]
     assert keys, "nothing was shared"
-    values = b"".join(redis.cli("GET", key).encode("utf-8", "replace") for key in keys)
-    assert told(listed.encode()) == [] and told(values) == []
+    # GET and not DUMP, which packs long values so that a text in them is not found.
+    assert {redis.cli("TYPE", key).split("\r\n")[0] for key in keys} == {"+string"}
+    values = "".join(redis.cli("GET", key) for key in keys)
+    assert "secret-access-key=REDACTED" in values, "the capture with the keys is not among them"
+    assert told(listed) == [] and told(values) == []
     redis.kill()
-    heard += call(gateway, emulator.add())
+    code, after = call(gateway, emulator.add())
+    assert code == "OK"
+    heard += after
     assert gateway.end() == 0
     assert told(heard + gateway.process.output().encode()) == []
 
@@ -205,6 +308,7 @@ def test_redis_holds_no_token_and_no_bucket_secret(
         f"--upstream-proxy=http://user:{TOKEN}@256.0.0.1:bad",
         f"--redis-url=http://user:{REDIS_PASSWORD}@host",
         f"--redis-url=redis://:{REDIS_PASSWORD}@host:port/x",
+        f"--api-token-file={TOKEN}",
         f"--api-token={TOKEN}",
         f"--credential={TOKEN}",
         f"{TOKEN}",
@@ -247,5 +351,8 @@ def test_an_abort_leaves_no_core(emulator: Emulator, tmp_path: Path) -> None:
     limits = Path(f"/proc/{process.pid}/limits").read_text()
     assert re.search(r"^Max core file size\s+1\s+1\s", limits, re.MULTILINE), limits
     process.send(signal.SIGABRT)
+    # WNOWAIT: looked at, and left for wait().
+    died = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert died is not None and died.si_code == os.CLD_KILLED, "not CLD_DUMPED"
     assert process.wait() == -signal.SIGABRT
     assert list(tmp_path.iterdir()) == []
