@@ -151,10 +151,10 @@ def exercise(gateway: Gateway, emulator: Emulator, *metadata: tuple[str, str]) -
             pcap_id = emulator.add()
             emulator.fault(pcap_id, "html", status=status, body=text, headers=ECHO_HEADERS)
             ids[pcap_id] = (None, "html")
-    for code, fault in FAULTS:
+    for expected, fault in FAULTS:
         pcap_id = emulator.add()
         emulator.fault(pcap_id, **fault)
-        ids[pcap_id] = (code, fault["kind"])
+        ids[pcap_id] = (expected, fault["kind"])
     heard, wrong = [], []
     for pcap_id, (code, kind) in ids.items():
         ended, text_heard = call(gateway, pcap_id, *metadata)
