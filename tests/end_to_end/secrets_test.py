@@ -127,8 +127,13 @@ def call(gateway: Gateway, pcap_id: str, *metadata: tuple[str, str]) -> tuple[st
     return heard.code().name, b"\n".join(parts)
 
 
-def exercise(gateway: Gateway, emulator: Emulator, *metadata: tuple[str, str]) -> bytes:
+def exercise(
+    gateway: Gateway, emulator: Emulator, credential: str, *metadata: tuple[str, str]
+) -> bytes:
     """Good answers, a bucket's keys in each place, echoes, and every fault; all that was told.
+
+    `credential` is the one that goes upstream: its echo stands alone, as nothing else tells that it
+    is a secret.
 
     Each must have come about: the call ended as it has to, and the fault struck its request.
     """
@@ -140,7 +145,7 @@ def exercise(gateway: Gateway, emulator: Emulator, *metadata: tuple[str, str]) -
         {"type": "hologram", "destination_conf": DESTINATION},
     ):
         ids[emulator.add(**fields)] = ("OK", None)
-    for text in (ECHO, f"cannot write to {DESTINATION}"):
+    for text in (ECHO, f"who is {credential}?", f"cannot write to {DESTINATION}"):
         for status in STATUSES:
             pcap_id = emulator.add()
             error = {"code": 1000, "message": text, "documentation_url": f"https://x/?{text}"}
@@ -202,7 +207,8 @@ def test_nothing_is_told_whatever_happens(
         options.append("--credential=caller")
         metadata.append(("authorization", f"Bearer {TOKEN}"))
     gateway = start_gateway(*options, **variables)
-    heard = exercise(gateway, emulator, *metadata)
+    credential = KEY if whose == "email and key" else TOKEN
+    heard = exercise(gateway, emulator, credential, *metadata)
     _, metrics = fetch(gateway, "/metrics")
     command_line = Path(f"/proc/{gateway.process.pid}/cmdline").read_bytes()
     assert QUICK.encode() in command_line and told(command_line) == []
@@ -283,7 +289,7 @@ def test_redis_holds_no_token_and_no_bucket_secret(
     gateway = start_gateway(
         QUICK, f"--redis-url={redis.url}", "--redis-timeout=10s", CLOUDFLARE_API_TOKEN=TOKEN
     )
-    heard = exercise(gateway, emulator)
+    heard = exercise(gateway, emulator, TOKEN)
     listed = redis.cli("KEYS", "*")
     keys = [line for line in listed.split("\r\n") if line and line[0] not in "*$+"]
     assert keys, "nothing was shared"
