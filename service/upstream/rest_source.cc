@@ -62,11 +62,15 @@ Error ErrorOf(const Withheld& withheld) {
   return error;
 }
 
-// A ray id is hex digits, a dash and a data center's code. Anything else is not repeated to
-// callers: it would be foreign text in their metadata.
+// A ray id is hex digits, a dash and a data center's code in capitals. Anything else is not
+// repeated to callers: it would be foreign text in their metadata, a credential even.
 Ray CleanRay(absl::string_view ray) {
-  const bool clean = std::all_of(
-      ray.begin(), ray.end(), [](unsigned char c) { return absl::ascii_isalnum(c) || c == '-'; });
+  const size_t dash = std::min(ray.find('-'), ray.size());
+  const absl::string_view digits = ray.substr(0, dash);
+  const absl::string_view center = ray.substr(std::min(dash + 1, ray.size()));
+  const bool clean = !digits.empty() && !center.empty() &&
+                     std::all_of(digits.begin(), digits.end(), absl::ascii_isxdigit) &&
+                     std::all_of(center.begin(), center.end(), absl::ascii_isupper);
   return clean ? Ray(ray) : Ray();
 }
 

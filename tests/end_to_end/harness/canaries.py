@@ -13,8 +13,7 @@ KEY = "canarykey31d9fe07aa8842"
 KEY_ID = "canaryaccesskeyid90215e"
 BUCKET_SECRET = "canarybucketsecret4be6c0d1"
 REDIS_PASSWORD = "canary-redis-password-8e21"
-# Not the email: it names somebody, and opens nothing.
-CANARIES = (TOKEN, KEY, KEY_ID, BUCKET_SECRET, REDIS_PASSWORD)
+CANARIES = (TOKEN, EMAIL, KEY, KEY_ID, BUCKET_SECRET, REDIS_PASSWORD)
 DESTINATION = f"r2://b?account-id=a&access-key-id={KEY_ID}&secret-access-key={BUCKET_SECRET}"
 
 

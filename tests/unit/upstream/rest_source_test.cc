@@ -63,7 +63,8 @@ TEST_F(RestSourceTest, AnAnswerBecomesAnOutcomeOfTheTimeItWasAskedFor) {
 }
 
 TEST_F(RestSourceTest, ARayThatIsNoRayIsNotRepeated) {
-  for (const char* ray : {"8f1\x01", "8f1 AMS", "\xc3\xa9", "a,b", "8f2b3c4d5e6f7a8b-LONG-AMS"}) {
+  for (const char* ray : {"8f1\x01", "8f1 AMS", "\xc3\xa9", "a,b", "8f2b3c4d5e6f7a8b-LONG-AMS",
+                          "a-short-token", "8f2b3c4d", "-AMS", "8f2b-"}) {
     replies_.clear();
     Ask(QueryFor(1));
     loop_.RunAll();
