@@ -59,8 +59,9 @@ void Call::Begin() {
       return Finish(*reply);
     }
   }
-  // From here on somebody may want to find the call again, so it gets a name if it has none.
-  if (request_id_.empty()) request_id_ = query.trace.request_id = NewRequestId();
+  // From here on somebody may want to find the call again, so it gets a name if it has none. That
+  // goes no further: what ties this end to Cloudflare's is cf-ray.
+  if (request_id_.empty()) request_id_ = NewRequestId();
   if (error.has_value()) return Finish(FailedReply(*std::move(error)));
   Wait(std::move(query));
 }

@@ -14,8 +14,8 @@
 
 namespace pcap_gateway {
 
-// What goes to Cloudflare with a request so that it can be found again. Validated: printable ASCII,
-// or empty.
+// What a caller sent along so that its request can be found again, at Cloudflare too. Validated:
+// printable ASCII, or empty.
 struct Trace {
   std::string traceparent;
   std::string tracestate;
