@@ -49,13 +49,13 @@ void Call::Arrived(bool ok) {
 
 void Call::Begin() {
   environment_.stats.started.Add();
-  Query query;
-  std::optional<Error> error = method_.read(request_, environment_.defaults, query);
-  const std::optional<Error> headers_error = ReadHeaders(query);
+  began_ = std::chrono::steady_clock::now();
+  std::optional<Error> error = method_.read(request_, environment_.defaults, query_);
+  const std::optional<Error> headers_error = ReadHeaders();
   if (!error.has_value()) error = headers_error;
-  request_id_ = query.trace.request_id;
+  request_id_ = query_.trace.request_id;
   if (!error.has_value()) {
-    if (const std::optional<Reply> reply = environment_.source.AtHand(query)) {
+    if (const std::optional<Reply> reply = environment_.source.AtHand(query_)) {
       return Finish(*reply);
     }
   }
@@ -63,34 +63,34 @@ void Call::Begin() {
   // goes no further: what ties this end to Cloudflare's is cf-ray.
   if (request_id_.empty()) request_id_ = NewRequestId();
   if (error.has_value()) return Finish(FailedReply(*std::move(error)));
-  Wait(std::move(query));
+  Wait();
 }
 
 // What the call's metadata adds to the query. The trace is filled in even when there is an error to
 // tell.
-std::optional<Error> Call::ReadHeaders(Query& query) const {
+std::optional<Error> Call::ReadHeaders() {
   CallHeaders headers;
   for (const auto& [key, value] : context_.client_metadata()) headers.Read(View(key), View(value));
-  query.max_age = std::min(query.max_age, headers.cache_control().max_age);
-  query.only_if_cached = headers.cache_control().only_if_cached;
-  query.trace = headers.trace();
-  query.deadline = absl::FromChrono(context_.deadline());
+  query_.max_age = std::min(query_.max_age, headers.cache_control().max_age);
+  query_.only_if_cached = headers.cache_control().only_if_cached;
+  query_.trace = headers.trace();
+  query_.deadline = absl::FromChrono(context_.deadline());
   if (environment_.defaults.service_credential != nullptr) {
-    query.credential = environment_.defaults.service_credential;
+    query_.credential = environment_.defaults.service_credential;
     return std::nullopt;
   }
   auto credential = headers.credential();
   if (auto* const error = std::get_if<Error>(&credential)) return std::move(*error);
-  query.credential = std::get<std::shared_ptr<const Credential>>(std::move(credential));
+  query_.credential = std::get<std::shared_ptr<const Credential>>(std::move(credential));
   return std::nullopt;
 }
 
-void Call::Wait(Query query) {
+void Call::Wait() {
   waiting_ = true;
   environment_.stats.waiting.fetch_add(1, std::memory_order_relaxed);
   // The reply may come at once or on another thread: either way it comes back through the queue.
   ticket_ = environment_.source.Ask(
-      std::move(query), [this](Reply reply) { queue_.Deliver(*this, std::move(reply)); });
+      query_, [this](Reply reply) { queue_.Deliver(*this, std::move(reply)); });
   WatchDeadline();
 }
 
@@ -142,6 +142,7 @@ void Call::Receive(Reply reply) {
 void Call::Finish(const Reply& reply) {
   const Outcome& outcome = *reply.outcome;
   environment_.stats.CountHandled(outcome);
+  TellObservers(reply);
   AddResponseMetadata(reply, request_id_, context_);
   ++pending_events_;
   if (outcome.ok()) {
@@ -149,6 +150,20 @@ void Call::Finish(const Reply& reply) {
   } else {
     responder_.FinishWithError(StatusOf(outcome, request_id_), &finished_);
   }
+}
+
+void Call::TellObservers(const Reply& reply) const {
+  if (environment_.observers.empty()) return;
+  const auto peer = [this] { return std::string(context_.peer()); };
+  const EndedCall call{
+      .method = method_.path,
+      .query = query_,
+      .reply = reply,
+      .request_id = request_id_,
+      .duration = absl::FromChrono(std::chrono::steady_clock::now() - began_),
+      .peer = peer,
+  };
+  for (CallObserver* const observer : environment_.observers) observer->Ended(call);
 }
 
 void Call::Finished(bool) { EventIsOver(); }

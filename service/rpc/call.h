@@ -8,13 +8,16 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/call_stats.h"
 #include "service/rpc/method.h"
+#include "service/source/ended_call.h"
 #include "service/source/source.h"
 
 namespace pcap_gateway {
@@ -25,6 +28,7 @@ struct CallEnvironment {
   Source& source;
   const CallDefaults& defaults;
   CallStats& stats;
+  const std::vector<CallObserver*>& observers;
 };
 
 // Owns itself, and lives on the thread of its queue. Finishes its RPC exactly once: when the source
@@ -50,11 +54,12 @@ class Call final : private ReplyReceiver {
   void Receive(Reply reply) override;
 
   void Begin();
-  std::optional<Error> ReadHeaders(Query& query) const;
-  void Wait(Query query);
+  std::optional<Error> ReadHeaders();
+  void Wait();
   void WatchDeadline();
   void EndEarly(Ending ending);
   void Finish(const Reply& reply);
+  void TellObservers(const Reply& reply) const;
   void EventIsOver();
 
   const CallEnvironment& environment_;
@@ -64,6 +69,8 @@ class Call final : private ReplyReceiver {
   grpc::ServerContext context_;
   grpc::ByteBuffer request_;
   Responder responder_{&context_};
+  std::chrono::steady_clock::time_point began_;
+  Query query_;
   std::string request_id_;
 
   int pending_events_ = 0;  // the call is gone with the last of them

@@ -40,6 +40,7 @@ std::optional<Error> ReadGetPcap(const grpc::ByteBuffer& bytes, const CallDefaul
 }  // namespace
 
 const Method kGetPcapMethod{
+    .path = "/pcap.v1.PcapService/GetPcap",
     .take =
         [](AsyncPcapService& service, grpc::ServerContext* context, grpc::ByteBuffer* request,
            Responder* responder, grpc::ServerCompletionQueue* queue,

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 
+#include "absl/strings/string_view.h"
 #include "pcap/v1/pcap_service.grpc.pb.h"
 #include "service/source/error.h"
 #include "service/source/query.h"
@@ -31,6 +32,7 @@ struct CallDefaults {
 };
 
 struct Method {
+  absl::string_view path;  // as in HTTP/2: "/pcap.v1.PcapService/GetPcap"
   // Asks gRPC for the next call of this method; `tag` comes when there is one.
   void (*take)(AsyncPcapService& service, grpc::ServerContext* context, grpc::ByteBuffer* request,
                Responder* responder, grpc::ServerCompletionQueue* queue, void* tag);

@@ -108,7 +108,8 @@ void PrepareGrpc() {
 struct Server::Parts {
   Parts(Source& source, const ServerOptions& options)
       : defaults{options.service_credential, options.default_account_id},
-        environment{service, source, defaults, stats} {
+        observers(options.observers),
+        environment{service, source, defaults, stats, observers} {
     health.AddMethods(methods);
     if (options.reflection) AddReflectionMethods(services_to_list, methods);
   }
@@ -123,6 +124,7 @@ struct Server::Parts {
   AsyncPcapService service;
   const CallDefaults defaults;
   CallStats stats;
+  const std::vector<CallObserver*> observers;
   const CallEnvironment environment;
 
   // All that is not the PcapService.

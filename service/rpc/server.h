@@ -11,10 +11,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "service/rpc/call_stats.h"
+#include "service/source/ended_call.h"
 #include "service/source/source.h"
 
 namespace pcap_gateway {
@@ -26,6 +28,8 @@ struct ServerOptions {
   // Null: each caller brings its own.
   std::shared_ptr<const Credential> service_credential;
   std::optional<Id> default_account_id;
+  // Told of every call of the PcapService that is over. They outlive the server.
+  std::vector<CallObserver*> observers;
 };
 
 class Server {

@@ -7,8 +7,11 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "pcap/v1/pcap_service.grpc.pb.h"
 #include "service/rpc/server.h"
@@ -98,6 +101,87 @@ TEST_F(LeavingCallTest, AtTheDeadlineWhatTheSourceHasIsAnAnswer) {
   const grpc::Status status = stub_->GetPcap(&context_, request_, &response_);
   ASSERT_TRUE(status.ok()) << status.error_message();
   EXPECT_EQ(response_.pcap().full().id(), "stale");
+}
+
+// Writes down what it is told.
+class NotingObserver final : public CallObserver {
+ public:
+  struct Note {
+    std::string method, account, resource, request_id, peer;
+    absl::StatusCode code;
+    bool took_time;
+  };
+
+  void Ended(const EndedCall& call) override {
+    const std::lock_guard lock(mutex_);
+    notes_.push_back({.method = std::string(call.method.data(), call.method.size()),
+                      .account = call.query.account.ToString(),
+                      .resource = call.query.resource.ToString(),
+                      .request_id = std::string(call.request_id.data(), call.request_id.size()),
+                      .peer = call.peer(),
+                      .code = call.code(),
+                      .took_time = call.duration > absl::ZeroDuration()});
+  }
+
+  std::vector<Note> notes() const {
+    const std::lock_guard lock(mutex_);
+    return notes_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<Note> notes_;
+};
+
+// A source whose only answer is at hand, or a failure to be waited for.
+class OneAnswerSource final : public Source {
+ public:
+  std::optional<Reply> AtHand(const Query& query) override {
+    if (query.resource != NumberedId(2)) return std::nullopt;
+    return Reply{.outcome = MakeOutcome(absl::UnixEpoch(), "", Stage::kFinal)};
+  }
+  Ticket Ask(Query, Done done) override {
+    std::move(done)(FailedReply(
+        Error(absl::StatusCode::kNotFound, Reason::kPcapNotFound, "there is no such capture")));
+    return Ticket();
+  }
+};
+
+TEST(CallObserver, IsToldOfEveryCallOnceBeforeItsAnswerIsSent) {
+  NotingObserver observer;
+  OneAnswerSource source;
+  const std::unique_ptr<Server> server = *Server::Start(
+      source,
+      {.listen = "127.0.0.1:0", .service_credential = TestCredential(), .observers = {&observer}});
+  const auto stub = pcap::v1::PcapService::NewStub(
+      grpc::CreateChannel(server->address(), grpc::InsecureChannelCredentials()));
+  const auto ask = [&](const std::string& pcap_id) {
+    grpc::ClientContext context;
+    context.AddMetadata("x-request-id", "request-7");
+    pcap::v1::GetPcapRequest request;
+    request.set_account_id(NumberedId(1).ToString());
+    request.set_pcap_id(pcap_id);
+    pcap::v1::GetPcapResponse response;
+    stub->GetPcap(&context, request, &response);
+    return observer.notes();
+  };
+
+  ASSERT_EQ(ask(NumberedId(2).ToString()).size(), 1u);  // at hand
+  ASSERT_EQ(ask(NumberedId(3).ToString()).size(), 2u);  // asked for
+  const std::vector<NotingObserver::Note> notes = ask("not an id");
+  ASSERT_EQ(notes.size(), 3u);
+  for (const NotingObserver::Note& note : notes) {
+    EXPECT_EQ(note.method, "/pcap.v1.PcapService/GetPcap");
+    EXPECT_EQ(note.request_id, "request-7");
+    EXPECT_EQ(note.account, NumberedId(1).ToString());
+    EXPECT_TRUE(note.peer.starts_with("ipv4:127.0.0.1:")) << note.peer;
+    EXPECT_TRUE(note.took_time);
+  }
+  EXPECT_EQ(notes[0].code, absl::StatusCode::kOk);
+  EXPECT_EQ(notes[0].resource, NumberedId(2).ToString());
+  EXPECT_EQ(notes[1].code, absl::StatusCode::kNotFound);
+  EXPECT_EQ(notes[1].resource, NumberedId(3).ToString());
+  EXPECT_EQ(notes[2].code, absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace
