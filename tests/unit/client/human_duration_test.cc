@@ -1,4 +1,4 @@
-#include "client/human_duration.h"
+#include "client/pcapctl/human_duration.h"
 
 #include <gtest/gtest.h>
 

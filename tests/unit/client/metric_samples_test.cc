@@ -1,4 +1,4 @@
-#include "client/metric_samples.h"
+#include "client/pcapctl/metric_samples.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "client/print_cache.h"
+#include "client/pcapctl/print_cache.h"
 
 #include <gmock/gmock.h>
 #include <google/protobuf/struct.pb.h>

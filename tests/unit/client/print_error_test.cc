@@ -1,4 +1,4 @@
-#include "client/print_error.h"
+#include "client/pcapctl/print_error.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "client/print_json.h"
+#include "client/pcapctl/print_json.h"
 
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>

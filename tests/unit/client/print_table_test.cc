@@ -1,4 +1,4 @@
-#include "client/print_table.h"
+#include "client/pcapctl/print_table.h"
 
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>

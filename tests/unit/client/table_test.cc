@@ -1,4 +1,4 @@
-#include "client/table.h"
+#include "client/pcapctl/table.h"
 
 #include <gtest/gtest.h>
 

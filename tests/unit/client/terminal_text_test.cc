@@ -1,4 +1,4 @@
-#include "client/terminal_text.h"
+#include "client/pcapctl/terminal_text.h"
 
 #include <gtest/gtest.h>
 

@@ -4,8 +4,8 @@
 //     reason       RATE_LIMITED
 //     retry after  30 s
 //     request id   01J9Z3…
-#ifndef PCAP_GATEWAY_CLIENT_PRINT_ERROR_H_
-#define PCAP_GATEWAY_CLIENT_PRINT_ERROR_H_
+#ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_ERROR_H_
+#define PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_ERROR_H_
 
 #include <string>
 
@@ -19,4 +19,4 @@ std::string ErrorLines(const CallError& error);
 
 }  // namespace pcap_client
 
-#endif  // PCAP_GATEWAY_CLIENT_PRINT_ERROR_H_
+#endif  // PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_ERROR_H_

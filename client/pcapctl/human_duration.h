@@ -3,8 +3,8 @@
 //   HumanDuration(absl::Seconds(300))       == "5 min"
 //   HumanDuration(absl::Milliseconds(1500)) == "1.5 s"
 //   HumanDuration(absl::Seconds(3661))      == "1 h 1 min 1 s"
-#ifndef PCAP_GATEWAY_CLIENT_HUMAN_DURATION_H_
-#define PCAP_GATEWAY_CLIENT_HUMAN_DURATION_H_
+#ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_HUMAN_DURATION_H_
+#define PCAP_GATEWAY_CLIENT_PCAPCTL_HUMAN_DURATION_H_
 
 #include <string>
 
@@ -17,4 +17,4 @@ std::string HumanDuration(absl::Duration duration);
 
 }  // namespace pcap_client
 
-#endif  // PCAP_GATEWAY_CLIENT_HUMAN_DURATION_H_
+#endif  // PCAP_GATEWAY_CLIENT_PCAPCTL_HUMAN_DURATION_H_

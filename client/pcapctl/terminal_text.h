@@ -5,8 +5,8 @@
 // Captures carry texts that strangers may have written (an error message, a bucket's name, a field
 // of tomorrow's API). On a terminal, control characters in them could repaint or hide lines, set
 // the window's title, or type into the shell.
-#ifndef PCAP_GATEWAY_CLIENT_TERMINAL_TEXT_H_
-#define PCAP_GATEWAY_CLIENT_TERMINAL_TEXT_H_
+#ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_TERMINAL_TEXT_H_
+#define PCAP_GATEWAY_CLIENT_PCAPCTL_TERMINAL_TEXT_H_
 
 #include <cstddef>
 #include <string>
@@ -26,4 +26,4 @@ size_t CodePoints(absl::string_view text);
 
 }  // namespace pcap_client
 
-#endif  // PCAP_GATEWAY_CLIENT_TERMINAL_TEXT_H_
+#endif  // PCAP_GATEWAY_CLIENT_PCAPCTL_TERMINAL_TEXT_H_

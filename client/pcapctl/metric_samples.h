@@ -2,8 +2,8 @@
 //
 //   const MetricSamples samples(page);
 //   samples.Sum("pcap_gateway_cache_hits_total");
-#ifndef PCAP_GATEWAY_CLIENT_METRIC_SAMPLES_H_
-#define PCAP_GATEWAY_CLIENT_METRIC_SAMPLES_H_
+#ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_METRIC_SAMPLES_H_
+#define PCAP_GATEWAY_CLIENT_PCAPCTL_METRIC_SAMPLES_H_
 
 #include <map>
 #include <optional>
@@ -31,4 +31,4 @@ class MetricSamples {
 
 }  // namespace pcap_client
 
-#endif  // PCAP_GATEWAY_CLIENT_METRIC_SAMPLES_H_
+#endif  // PCAP_GATEWAY_CLIENT_PCAPCTL_METRIC_SAMPLES_H_

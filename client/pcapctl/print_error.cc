@@ -1,9 +1,9 @@
-#include "client/print_error.h"
+#include "client/pcapctl/print_error.h"
 
 #include "absl/strings/str_cat.h"
-#include "client/human_duration.h"
-#include "client/table.h"
-#include "client/terminal_text.h"
+#include "client/pcapctl/human_duration.h"
+#include "client/pcapctl/table.h"
+#include "client/pcapctl/terminal_text.h"
 
 namespace pcap_client {
 

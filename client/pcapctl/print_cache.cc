@@ -1,4 +1,4 @@
-#include "client/print_cache.h"
+#include "client/pcapctl/print_cache.h"
 
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "client/table.h"
+#include "client/pcapctl/table.h"
 
 namespace pcap_client {
 namespace {

@@ -1,6 +1,6 @@
 // HttpGet: fetches a page of the gateway's admin port.
-#ifndef PCAP_GATEWAY_CLIENT_HTTP_GET_H_
-#define PCAP_GATEWAY_CLIENT_HTTP_GET_H_
+#ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_HTTP_GET_H_
+#define PCAP_GATEWAY_CLIENT_PCAPCTL_HTTP_GET_H_
 
 #include <string>
 
@@ -18,4 +18,4 @@ absl::StatusOr<std::string> HttpGet(const std::string& address, const std::strin
 
 }  // namespace pcap_client
 
-#endif  // PCAP_GATEWAY_CLIENT_HTTP_GET_H_
+#endif  // PCAP_GATEWAY_CLIENT_PCAPCTL_HTTP_GET_H_

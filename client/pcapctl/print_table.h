@@ -8,8 +8,8 @@
 //     Destination port     443
 //     Protocol             6 (TCP)
 //   Cache                  pcap-gateway; hit; ttl=27; age 3 s
-#ifndef PCAP_GATEWAY_CLIENT_PRINT_TABLE_H_
-#define PCAP_GATEWAY_CLIENT_PRINT_TABLE_H_
+#ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_TABLE_H_
+#define PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_TABLE_H_
 
 #include <string>
 
@@ -23,4 +23,4 @@ std::string PcapTable(const GetPcapAnswer& answer);
 
 }  // namespace pcap_client
 
-#endif  // PCAP_GATEWAY_CLIENT_PRINT_TABLE_H_
+#endif  // PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_TABLE_H_

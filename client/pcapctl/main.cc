@@ -19,15 +19,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "client/http_get.h"
-#include "client/metric_samples.h"
 #include "client/pcap_client.h"
-#include "client/print_cache.h"
-#include "client/print_error.h"
-#include "client/print_json.h"
-#include "client/print_table.h"
-#include "client/table.h"
-#include "client/terminal_text.h"
+#include "client/pcapctl/http_get.h"
+#include "client/pcapctl/metric_samples.h"
+#include "client/pcapctl/print_cache.h"
+#include "client/pcapctl/print_error.h"
+#include "client/pcapctl/print_json.h"
+#include "client/pcapctl/print_table.h"
+#include "client/pcapctl/table.h"
+#include "client/pcapctl/terminal_text.h"
 
 namespace pcap_client {
 namespace {

@@ -11,8 +11,8 @@
 //     Source port  443
 //
 // Whatever it is given is made safe for a terminal.
-#ifndef PCAP_GATEWAY_CLIENT_TABLE_H_
-#define PCAP_GATEWAY_CLIENT_TABLE_H_
+#ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_TABLE_H_
+#define PCAP_GATEWAY_CLIENT_PCAPCTL_TABLE_H_
 
 #include <string>
 #include <vector>
@@ -46,4 +46,4 @@ class Table {
 
 }  // namespace pcap_client
 
-#endif  // PCAP_GATEWAY_CLIENT_TABLE_H_
+#endif  // PCAP_GATEWAY_CLIENT_PCAPCTL_TABLE_H_

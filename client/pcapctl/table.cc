@@ -1,9 +1,9 @@
-#include "client/table.h"
+#include "client/pcapctl/table.h"
 
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "client/terminal_text.h"
+#include "client/pcapctl/terminal_text.h"
 
 namespace pcap_client {
 namespace {

@@ -5,12 +5,12 @@
 //     Hits                1204 (93.1 %)
 //     Misses              89
 //     …
-#ifndef PCAP_GATEWAY_CLIENT_PRINT_CACHE_H_
-#define PCAP_GATEWAY_CLIENT_PRINT_CACHE_H_
+#ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_CACHE_H_
+#define PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_CACHE_H_
 
 #include <string>
 
-#include "client/metric_samples.h"
+#include "client/pcapctl/metric_samples.h"
 
 namespace pcap_client {
 
@@ -22,4 +22,4 @@ std::string CacheJson(const MetricSamples& samples);
 
 }  // namespace pcap_client
 
-#endif  // PCAP_GATEWAY_CLIENT_PRINT_CACHE_H_
+#endif  // PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_CACHE_H_

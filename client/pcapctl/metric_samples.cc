@@ -1,4 +1,4 @@
-#include "client/metric_samples.h"
+#include "client/pcapctl/metric_samples.h"
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"

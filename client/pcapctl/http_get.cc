@@ -1,4 +1,4 @@
-#include "client/http_get.h"
+#include "client/pcapctl/http_get.h"
 
 #include <curl/curl.h>
 

@@ -1,4 +1,4 @@
-#include "client/print_json.h"
+#include "client/pcapctl/print_json.h"
 
 #include <google/protobuf/util/json_util.h>
 

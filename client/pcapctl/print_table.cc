@@ -1,4 +1,4 @@
-#include "client/print_table.h"
+#include "client/pcapctl/print_table.h"
 
 #include <google/protobuf/util/json_util.h>
 
@@ -9,8 +9,8 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "client/human_duration.h"
-#include "client/table.h"
+#include "client/pcapctl/human_duration.h"
+#include "client/pcapctl/table.h"
 
 namespace pcap_client {
 namespace {

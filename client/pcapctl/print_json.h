@@ -1,6 +1,6 @@
 // An answer as proto JSON; what `pcapctl get --json` prints.
-#ifndef PCAP_GATEWAY_CLIENT_PRINT_JSON_H_
-#define PCAP_GATEWAY_CLIENT_PRINT_JSON_H_
+#ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_JSON_H_
+#define PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_JSON_H_
 
 #include <string>
 
@@ -19,4 +19,4 @@ absl::StatusOr<std::string> PcapJson(const pcap::v1::GetPcapResponse& response);
 
 }  // namespace pcap_client
 
-#endif  // PCAP_GATEWAY_CLIENT_PRINT_JSON_H_
+#endif  // PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_JSON_H_
