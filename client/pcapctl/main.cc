@@ -1,90 +1,73 @@
 // pcapctl: asks a pcap-gateway from the command line.
 //
 //   pcapctl get 3d2b8c5f1a7e4960b1c2d3e4f5a60718
-//   pcapctl get --json --max-age 0 3d2b8c5f1a7e4960b1c2d3e4f5a60718 | jq -r .pcap.full.status
+//   pcapctl get --output json --max-age 0 3d2b8c5f1a7e4960b1c2d3e4f5a60718 | jq .pcap.full.status
+//   pcapctl wait --timeout 10m 3d2b8c5f1a7e4960b1c2d3e4f5a60718 && pcapctl --context production …
 //   pcapctl status
-//   pcapctl cache
 //
 // The answer goes to stdout and everything else to stderr. Exit code: 0, or the number of the
 // call's gRPC code (NOT_FOUND 5, UNAVAILABLE 14, …); a wrong command line is 2.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
-#include <iterator>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/pcap_client.h"
+#include "client/pcapctl/columns.h"
+#include "client/pcapctl/completion.h"
+#include "client/pcapctl/console.h"
+#include "client/pcapctl/context_file.h"
+#include "client/pcapctl/get_command.h"
 #include "client/pcapctl/http_get.h"
 #include "client/pcapctl/metric_samples.h"
 #include "client/pcapctl/print_cache.h"
-#include "client/pcapctl/print_error.h"
-#include "client/pcapctl/print_json.h"
-#include "client/pcapctl/print_table.h"
+#include "client/pcapctl/settings.h"
 #include "client/pcapctl/table.h"
-#include "client/pcapctl/terminal_text.h"
+#include "client/pcapctl/wait_command.h"
 
 namespace pcap_client {
 namespace {
 
-constexpr int kUsageError = 2;
 constexpr char kServiceName[] = "pcap.v1.PcapService";
 
 // google.protobuf.Duration's range: about 10,000 years.
 constexpr absl::Duration kLongestMaxAge = absl::Seconds(315'576'000'000);
-// A deadline far away is as good as none, and farther ones do not fit into nanoseconds.
-constexpr absl::Duration kLongestTimeout = absl::Hours(24 * 365);
+
+const std::vector<std::pair<std::string, OutputFormat>> kFormats = {
+    {"table", OutputFormat::kTable}, {"json", OutputFormat::kJson}, {"yaml", OutputFormat::kYaml}};
+const std::vector<std::pair<std::string, ColourChoice>> kColours = {
+    {"auto", ColourChoice::kAuto},
+    {"always", ColourChoice::kAlways},
+    {"never", ColourChoice::kNever}};
+const std::vector<std::pair<std::string, Shell>> kShells = {
+    {"bash", Shell::kBash}, {"zsh", Shell::kZsh}, {"fish", Shell::kFish}};
 
 // What the command line says.
 struct Arguments {
-  std::string address = ClientOptions().target;
-  std::string admin_address = "127.0.0.1:9464";
-  std::string timeout;  // of all commands; "" here and below: not given
-  std::string account_id;
-  std::string pcap_id;
+  Settings settings;
+  std::string config;
+  std::string context;
+  ColourChoice colour = ColourChoice::kAuto;
+  std::vector<std::string> pcap_ids;
   std::string max_age;
-  std::string api_token_file;
+  std::string interval;
+  OutputFormat output = OutputFormat::kTable;
   bool json = false;
+  bool names = false;
+  Shell shell = Shell::kBash;
 };
 
-int ExitCode(absl::StatusCode code) { return static_cast<int>(code); }
-
-int Fail(const CallError& error) {
-  std::cerr << ErrorLines(error);
-  return ExitCode(error.code);
-}
-
-int Fail(const absl::Status& status) {
-  return Fail({.code = status.code(), .message = std::string(status.message())});
-}
-
-int FailUsage(absl::string_view message) {
-  std::cerr << "pcapctl: " << TerminalText(absl::StripAsciiWhitespace(message))
-            << " (see pcapctl --help)\n";
-  return kUsageError;
-}
-
-// The last thing of every command that worked. An answer that could not be written, to a disk that
-// is full, is none.
-int Print(const std::string& text, int exit_code = 0) {
-  std::cout << text << std::flush;
-  if (std::cout.good()) return exit_code;
-  return Fail({.code = absl::StatusCode::kDataLoss, .message = "cannot write to stdout"});
-}
-
-// `text` as a duration from `least` to `most`. "1m30s", "250ms", "0" as absl::ParseDuration has it.
-std::optional<absl::Duration> DurationFrom(const std::string& text, absl::Duration least,
-                                           absl::Duration most) {
-  absl::Duration duration;
-  if (!absl::ParseDuration(text, &duration)) return std::nullopt;
-  if (duration < least || duration > most) return std::nullopt;
-  return duration;
-}
+const char* Environment(const char* name) { return std::getenv(name); }
 
 // A check for CLI11: empty, or what is wrong.
 std::string CheckMaxAge(const std::string& text) {
@@ -93,55 +76,52 @@ std::string CheckMaxAge(const std::string& text) {
 }
 
 std::string CheckTimeout(const std::string& text) {
-  if (DurationFrom(text, absl::Milliseconds(1), kLongestTimeout)) return "";
+  if (TimeoutFrom(text)) return "";
   return "not a duration of more than 0, such as 500ms or 30s";
 }
 
-google::protobuf::Duration ProtoDuration(absl::Duration duration) {
-  google::protobuf::Duration proto;
-  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
-  proto.set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(duration)));
-  return proto;
-}
-
-pcap::v1::GetPcapRequest RequestOf(const Arguments& arguments) {
-  pcap::v1::GetPcapRequest request;
-  request.set_account_id(arguments.account_id);
-  request.set_pcap_id(arguments.pcap_id);
-  if (const auto max_age = DurationFrom(arguments.max_age, absl::ZeroDuration(), kLongestMaxAge)) {
-    *request.mutable_max_age() = ProtoDuration(*max_age);
+// "-" stands for ids on stdin, between blanks.
+std::vector<std::string> IdsOf(const Arguments& arguments) {
+  std::vector<std::string> ids;
+  for (const std::string& id : arguments.pcap_ids) {
+    if (id != "-") {
+      ids.push_back(id);
+      continue;
+    }
+    for (std::string word; std::cin >> word;) ids.push_back(std::move(word));
   }
-  return request;
+  return ids;
 }
 
-CallOptions CallOptionsOf(const Arguments& arguments) {
+// What the call of a capture carries; INVALID_ARGUMENT names the option that cannot work.
+absl::StatusOr<CallOptions> CallOptionsOf(const Settings& settings) {
   CallOptions options;
-  options.timeout = DurationFrom(arguments.timeout, absl::Milliseconds(1), kLongestTimeout);
+  if (settings.api_token_file.empty()) return options;
+  const absl::StatusOr<std::string> token = TokenFrom(settings.api_token_file);
+  if (!token.ok()) return token.status();
+  options.metadata.emplace_back("authorization", absl::StrCat("Bearer ", *token));
   return options;
 }
 
-// The token that a file holds, the line's end left off. Absent: the file cannot be read, or is
-// empty.
-std::optional<std::string> TokenFrom(const std::string& path) {
-  std::ifstream file(path);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const absl::string_view token = absl::StripAsciiWhitespace(text);
-  if (!file || token.empty()) return std::nullopt;
-  return std::string(token);
-}
-
-int Get(const PcapClient& client, const Arguments& arguments) {
-  CallOptions options = CallOptionsOf(arguments);
-  if (!arguments.api_token_file.empty()) {
-    const auto token = TokenFrom(arguments.api_token_file);
-    if (!token) return FailUsage("--api-token-file: cannot read a token from that file");
-    options.metadata.emplace_back("authorization", absl::StrCat("Bearer ", *token));
-  }
-  const auto result = client.GetPcap(RequestOf(arguments), options);
-  if (!result.ok()) return Fail(result.error());
-  if (!arguments.json) return Print(PcapTable(*result));
-  const auto json = PcapJson(result->response);
-  return json.ok() ? Print(*json) : Fail(json.status());
+int RunGet(const PcapClient& client, const Settings& settings, const Arguments& arguments,
+           bool wait) {
+  const absl::StatusOr<CallOptions> options = CallOptionsOf(settings);
+  if (!options.ok()) return FailUsage(options.status().message());
+  PcapArguments pcaps{
+      .pcap_ids = IdsOf(arguments),
+      .account_id = settings.account,
+      .max_age = DurationFrom(arguments.max_age, absl::ZeroDuration(), kLongestMaxAge),
+      .output = arguments.json ? OutputFormat::kJson : arguments.output};
+  if (pcaps.pcap_ids.empty()) return FailUsage("PCAP_ID: stdin has none");
+  const Console console{
+      .out = Palette(WantsColour(arguments.colour, isatty(STDOUT_FILENO) == 1, Environment)),
+      .err_is_terminal = isatty(STDERR_FILENO) == 1};
+  if (!wait) return Get(client, pcaps, *options, console);
+  WaitArguments waiting{.pcaps = std::move(pcaps), .interval = TimeoutFrom(arguments.interval)};
+  // Who wants to know every second has no use for an answer of two seconds ago.
+  waiting.pcaps.max_age = waiting.interval;
+  if (const auto timeout = TimeoutFrom(settings.timeout)) waiting.timeout = *timeout;
+  return Wait(client, waiting, *options, console);
 }
 
 absl::string_view Words(Health health) {
@@ -156,78 +136,236 @@ absl::string_view Words(Health health) {
   return "not known";
 }
 
-int Status(const PcapClient& client, const Arguments& arguments) {
+int Status(const PcapClient& client, const Settings& settings, const Arguments& arguments) {
+  const Palette palette(WantsColour(arguments.colour, isatty(STDOUT_FILENO) == 1, Environment));
   Table table;
-  table.Row("Address", arguments.address);
+  table.Row("Address", settings.address);
   bool serving = true;
   for (const auto& [label, service] : {std::pair("Gateway", ""), {kServiceName, kServiceName}}) {
-    const auto health = client.CheckHealth(service, CallOptionsOf(arguments));
+    const auto health = client.CheckHealth(service);
     if (health.ok()) {
-      serving &= *health == Health::kServing;
-      table.Row(label, Words(*health));
+      const bool good = *health == Health::kServing;
+      serving &= good;
+      table.Row(label, Words(*health), good ? Tone::kGood : Tone::kBad);
     } else if (health.error().code == absl::StatusCode::kNotFound) {
       serving = false;
-      table.Row(label, "not there");
+      table.Row(label, "not there", Tone::kBad);
     } else {
       serving = false;
-      table.Row(label, "no answer");
+      table.Row(label, "no answer", Tone::kBad);
       Fail(health.error());
       break;
     }
   }
-  return Print(table.Text(), serving ? 0 : ExitCode(absl::StatusCode::kUnavailable));
+  return PrintAndExit(table.Text(palette), serving ? 0 : ExitCode(absl::StatusCode::kUnavailable));
 }
 
-int Cache(const Arguments& arguments) {
-  const absl::Duration timeout = CallOptionsOf(arguments).timeout.value_or(ClientOptions().timeout);
-  const auto page = HttpGet(arguments.admin_address, "/metrics", timeout);
+int Cache(const Settings& settings, const Arguments& arguments) {
+  const absl::Duration timeout = TimeoutFrom(settings.timeout).value_or(ClientOptions().timeout);
+  const auto page = HttpGet(settings.admin_address, "/metrics", timeout);
   if (!page.ok()) return Fail(page.status());
   const MetricSamples samples(*page);
-  return Print(arguments.json ? CacheJson(samples) : CacheTable(samples));
+  return PrintAndExit(arguments.json ? CacheJson(samples) : CacheTable(samples));
 }
 
-void AddTimeout(CLI::App& command, Arguments& arguments) {
-  command.add_option("--timeout", arguments.timeout, "The longest to wait (default 10s)")
+int Contexts(const Arguments& arguments) {
+  const absl::StatusOr<ContextFile> file = ReadContextFile(arguments.config, Environment);
+  if (!file.ok()) return FailUsage(file.status().message());
+  if (arguments.names) {
+    std::string names;
+    for (const auto& [name, settings] : file->contexts) absl::StrAppend(&names, name, "\n");
+    return PrintAndExit(names);
+  }
+  const std::string& current = arguments.context.empty() ? file->current : arguments.context;
+  Columns columns({"CURRENT", "NAME", "ADDRESS", "ACCOUNT"});
+  for (const auto& [name, settings] : file->contexts) {
+    columns.Add({{name == current ? "*" : ""}, {name}, {settings.address}, {settings.account}});
+  }
+  return PrintAndExit(columns.Text());
+}
+
+// --- the command line
+
+template <typename T>
+CLI::Validator OneOf(const std::vector<std::pair<std::string, T>>& words) {
+  return CLI::CheckedTransformer(words).description("");
+}
+
+void AddText(CLI::App& app, const char* option, std::string& place, const char* type,
+             const char* help) {
+  app.add_option(option, place, help)->type_name(type);
+}
+
+void AddTimeout(CLI::App& command, Arguments& arguments, const char* help) {
+  command.add_option("--timeout", arguments.settings.timeout, help)
       ->type_name("DURATION")
       ->check(CheckTimeout);
 }
 
-void Declare(CLI::App& app, Arguments& arguments) {
-  app.set_version_flag("--version", "pcapctl " PCAPCTL_VERSION);
-  app.add_option("--address", arguments.address, "Where the gateway listens")
+void AddAdminAddress(CLI::App& command, Arguments& arguments) {
+  command
+      .add_option("--admin-address", arguments.settings.admin_address,
+                  "Where the gateway has its metrics (default 127.0.0.1:9464)")
       ->type_name("HOST:PORT")
-      ->capture_default_str()
-      ->envname("PCAP_GATEWAY_ADDRESS");
-  app.footer("Exit code: 0, or the gRPC code's number (5 not found, 14 unavailable, …).");
+      ->envname("PCAP_GATEWAY_ADMIN_ADDRESS");
+}
 
-  CLI::App& get = *app.add_subcommand("get", "Print one packet capture")->fallthrough();
-  get.add_option("PCAP_ID", arguments.pcap_id, "The capture: 32 lower-case hex digits")
+// What `get` and `wait` share.
+void AddPcapOptions(CLI::App& command, Arguments& arguments) {
+  command
+      .add_option("PCAP_ID", arguments.pcap_ids, "Captures: 32 lower-case hex digits; - for stdin")
       ->required()
       ->type_name("");
-  get.add_option("--account", arguments.account_id, "The account (default: the gateway's own)")
-      ->type_name("ID");
-  get.add_flag("--json", arguments.json, "Print proto JSON with the .proto's field names");
+  AddText(command, "--account", arguments.settings.account, "ID",
+          "The account (default: the gateway's own)");
+  command.add_option("--output,-o", arguments.output, "table, json or yaml")
+      ->type_name("FORMAT")
+      ->transform(OneOf(kFormats));
+  command.add_flag("--json", arguments.json, "The same as --output json");
+  AddText(command, "--api-token-file", arguments.settings.api_token_file, "FILE",
+          "Your Cloudflare token, for a gateway with --credential=caller");
+}
+
+void AddConnectionOptions(CLI::App& app, Arguments& arguments) {
+  Settings& settings = arguments.settings;
+  app.add_option("--address", settings.address,
+                 "Where the gateway listens (default " + ClientOptions().target + ")")
+      ->type_name("HOST:PORT")
+      ->envname("PCAP_GATEWAY_ADDRESS");
+  app.add_flag_function(
+      "--tls", [&](int64_t) { settings.tls = true; }, "Connect by TLS; so do the four below");
+  app.add_flag_function(
+      "--no-tls", [&](int64_t) { settings.tls = false; }, "Do not, whatever the context says");
+  AddText(app, "--tls-ca-file", settings.tls_ca_file, "FILE",
+          "Whom to trust (default: the system's authorities)");
+  AddText(app, "--tls-cert-file", settings.tls_cert_file, "FILE", "Your certificate");
+  AddText(app, "--tls-key-file", settings.tls_key_file, "FILE", "Its private key");
+  AddText(app, "--tls-server-name", settings.tls_server_name, "NAME",
+          "What the gateway's certificate says (default: the address's host)");
+  app.add_option("--context", arguments.context, "Take settings from this context")
+      ->type_name("NAME")
+      ->envname("PCAPCTL_CONTEXT");
+  app.add_option("--config", arguments.config,
+                 "The contexts' file (default ~/.config/pcapctl/config.yaml)")
+      ->type_name("FILE")
+      ->envname("PCAPCTL_CONFIG");
+  app.add_option("--color", arguments.colour, "auto, always or never")
+      ->type_name("WHEN")
+      ->transform(OneOf(kColours));
+}
+
+void Declare(CLI::App& app, Arguments& arguments) {
+  app.set_version_flag("--version", "pcapctl " PCAPCTL_VERSION);
+  AddConnectionOptions(app, arguments);
+  app.footer("Exit code: 0, or the gRPC code's number (5 not found, 14 unavailable, …).");
+
+  CLI::App& get = *app.add_subcommand("get", "Print packet captures")->fallthrough();
+  AddPcapOptions(get, arguments);
   get.add_option("--max-age", arguments.max_age,
                  "The oldest answer that will do; 0 asks Cloudflare")
       ->type_name("DURATION")
       ->check(CheckMaxAge);
-  get.add_option("--api-token-file", arguments.api_token_file,
-                 "Your Cloudflare token, for a gateway with --credential=caller")
-      ->type_name("FILE");
-  AddTimeout(get, arguments);
+  AddTimeout(get, arguments, "The longest to wait for each (default 10s)");
+
+  CLI::App& wait =
+      *app.add_subcommand("wait", "Wait until captures are final, and print them")->fallthrough();
+  AddPcapOptions(wait, arguments);
+  wait.add_option("--interval", arguments.interval,
+                  "Between two questions (default: as long as the gateway keeps an answer)")
+      ->type_name("DURATION")
+      ->check(CheckTimeout);
+  AddTimeout(wait, arguments, "The longest to wait in all (default: as long as it takes)");
 
   CLI::App& status =
       *app.add_subcommand("status", "Say whether the gateway is serving")->fallthrough();
-  AddTimeout(status, arguments);
+  AddTimeout(status, arguments, "The longest to wait (default 10s)");
 
   CLI::App& cache =
       *app.add_subcommand("cache", "Show what the gateway's cache has done so far")->fallthrough();
-  cache.add_option("--admin-address", arguments.admin_address, "Where the gateway has its metrics")
-      ->type_name("HOST:PORT")
-      ->capture_default_str()
-      ->envname("PCAP_GATEWAY_ADMIN_ADDRESS");
+  AddAdminAddress(cache, arguments);
   cache.add_flag("--json", arguments.json, "Print the metrics as one JSON object");
-  AddTimeout(cache, arguments);
+  AddTimeout(cache, arguments, "The longest to wait (default 10s)");
+
+  CLI::App& contexts =
+      *app.add_subcommand("contexts", "List the contexts of the configuration")->fallthrough();
+  contexts.add_flag("--names", arguments.names, "Their names alone");
+
+  CLI::App& completion = *app.add_subcommand("completion", "Print a shell's completion script");
+  completion.add_option("SHELL", arguments.shell, "bash, zsh or fish")
+      ->required()
+      ->type_name("")
+      ->transform(OneOf(kShells));
+}
+
+// --- completion
+
+template <typename T>
+std::vector<std::string> WordsOf(const std::vector<std::pair<std::string, T>>& choices) {
+  std::vector<std::string> words;
+  words.reserve(choices.size());
+  for (const auto& [word, value] : choices) words.push_back(word);
+  return words;
+}
+
+CompletedOption CompletedFrom(const CLI::Option& option, const std::string& name) {
+  CompletedOption completed{.name = "--" + name, .help = option.get_description()};
+  if (option.get_items_expected_max() == 0) return completed;
+  completed.value = ValueKind::kText;
+  if (absl::EndsWith(name, "-file") || name == "config") completed.value = ValueKind::kFile;
+  if (name == "context") completed.value = ValueKind::kContext;
+  if (name == "output") completed.words = WordsOf(kFormats);
+  if (name == "color") completed.words = WordsOf(kColours);
+  if (!completed.words.empty()) completed.value = ValueKind::kOneOf;
+  return completed;
+}
+
+std::vector<CompletedOption> CompletedOptionsOf(const CLI::App& app) {
+  std::vector<CompletedOption> completed;
+  for (const CLI::Option* const option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      // Every command has it; it is among the program's.
+      if (name == "help" && app.get_parent() != nullptr) continue;
+      completed.push_back(CompletedFrom(*option, name));
+    }
+  }
+  return completed;
+}
+
+CompletedProgram CompletedFrom(const CLI::App& app) {
+  CompletedProgram program{.name = app.get_name(), .options = CompletedOptionsOf(app)};
+  for (const CLI::App* const command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    CompletedCommand completed{.name = command->get_name(),
+                               .help = command->get_description(),
+                               .options = CompletedOptionsOf(*command)};
+    if (completed.name == "completion") completed.words = WordsOf(kShells);
+    program.commands.push_back(std::move(completed));
+  }
+  return program;
+}
+
+// --- the program
+
+int RunCommand(const CLI::App& app, const Arguments& arguments) {
+  if (app.got_subcommand("completion")) {
+    return PrintAndExit(CompletionScript(CompletedFrom(app), arguments.shell));
+  }
+  if (app.got_subcommand("contexts")) return Contexts(arguments);
+
+  const absl::StatusOr<Settings> context =
+      SettingsOfContext(arguments.config, arguments.context, Environment);
+  if (!context.ok()) return FailUsage(context.status().message());
+  const Settings settings = FirstOf(FirstOf(arguments.settings, *context), DefaultSettings());
+  if (app.got_subcommand("cache")) return Cache(settings, arguments);
+
+  absl::StatusOr<ClientOptions> options = ClientOptionsFrom(settings);
+  if (!options.ok()) return FailUsage(options.status().message());
+  // A wait may be long, but none of its calls.
+  if (app.got_subcommand("wait")) options->timeout = ClientOptions().timeout;
+  options->user_agent = "pcapctl/" PCAPCTL_VERSION;
+  const auto client = PcapClient::Create(*options);
+  if (!client.ok()) return FailUsage(absl::StrCat("--address: ", client.status().message()));
+  if (app.got_subcommand("status")) return Status(*client, settings, arguments);
+  return RunGet(*client, settings, arguments, app.got_subcommand("wait"));
 }
 
 int Run(int argc, char** argv) {
@@ -241,12 +379,10 @@ int Run(int argc, char** argv) {
     return asked ? app.exit(error) : FailUsage(error.what());
   }
   // Not left to require_subcommand(): that would call a misspelt command a missing one.
-  if (app.get_subcommands().empty()) return FailUsage("a command is needed: get, status or cache");
-  if (app.got_subcommand("cache")) return Cache(arguments);
-  const auto client =
-      PcapClient::Create({.target = arguments.address, .user_agent = "pcapctl/" PCAPCTL_VERSION});
-  if (!client.ok()) return FailUsage(absl::StrCat("--address: ", client.status().message()));
-  return app.got_subcommand("get") ? Get(*client, arguments) : Status(*client, arguments);
+  if (app.get_subcommands().empty()) {
+    return FailUsage("a command is needed: get, wait, status, cache, contexts or completion");
+  }
+  return RunCommand(app, arguments);
 }
 
 }  // namespace

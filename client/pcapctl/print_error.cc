@@ -7,7 +7,7 @@
 
 namespace pcap_client {
 
-std::string ErrorLines(const CallError& error) {
+std::string ErrorLines(const CallError& error, absl::string_view subject) {
   Table table;
   if (!error.reason.empty()) table.SubRow("reason", error.reason);
   for (const auto& [name, value] : error.metadata) {
@@ -23,8 +23,9 @@ std::string ErrorLines(const CallError& error) {
   }
   if (!error.request_id.empty()) table.SubRow("request id", error.request_id);
   if (!error.cf_ray.empty()) table.SubRow("cf-ray", error.cf_ray);
-  return absl::StrCat("pcapctl: ", absl::StatusCodeToString(error.code), ": ",
-                      TerminalText(error.message), "\n", table.Text());
+  return absl::StrCat("pcapctl: ", TerminalText(subject), subject.empty() ? "" : ": ",
+                      absl::StatusCodeToString(error.code), ": ", TerminalText(error.message), "\n",
+                      table.Text());
 }
 
 }  // namespace pcap_client

@@ -9,13 +9,14 @@
 
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "client/call_error.h"
 
 namespace pcap_client {
 
 // Lines, each ended by a newline, with nothing in them that a terminal would act on. What the error
-// does not know has no line.
-std::string ErrorLines(const CallError& error);
+// does not know has no line. `subject`: what failed, where there are several; empty: it is clear.
+std::string ErrorLines(const CallError& error, absl::string_view subject = "");
 
 }  // namespace pcap_client
 

@@ -26,11 +26,6 @@ using pcap::v1::SimplePcap;
 // An empty text would look like an absent one.
 absl::string_view Shown(absl::string_view text) { return text.empty() ? R"("")" : text; }
 
-std::string Shown(const google::protobuf::Timestamp& time) {
-  const absl::Time at = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-  return absl::FormatTime("%E4Y-%m-%dT%H:%M:%E*SZ", at, absl::UTCTimeZone());
-}
-
 std::string Shown(const google::protobuf::Duration& duration) {
   return HumanDuration(absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos()));
 }
@@ -46,10 +41,6 @@ std::string Spelled(const std::string& name, absl::string_view prefix, int numbe
   std::string word(absl::StripPrefix(name, prefix));
   absl::AsciiStrToLower(&word);
   return absl::StrReplaceAll(word, {{"_", std::string(1, word_separator)}});
-}
-
-std::string Spelled(PcapStatus status) {
-  return Spelled(PcapStatus_Name(status), "PCAP_STATUS_", status, '_');
 }
 
 std::string Spelled(PcapSystem system) {
@@ -90,7 +81,7 @@ void AddIdentity(const Form& form, absl::string_view name, Table& table) {
   if (form.has_id()) table.Row("Id", Shown(form.id()));
   table.Row("Form", name);
   if (form.status() != pcap::v1::PCAP_STATUS_UNSPECIFIED) {
-    table.Row("Status", Spelled(form.status()));
+    table.Row("Status", StatusText(form.status()), ToneOf(form.status()));
   }
 }
 
@@ -99,13 +90,13 @@ void AddOrigin(const Form& form, Table& table) {
   if (form.system() != pcap::v1::PCAP_SYSTEM_UNSPECIFIED) {
     table.Row("System", Spelled(form.system()));
   }
-  if (form.has_submitted()) table.Row("Submitted", Shown(form.submitted()));
+  if (form.has_submitted()) table.Row("Submitted", TimeText(form.submitted()));
 }
 
 void AddForm(const SimplePcap& pcap, Table& table) {
   AddIdentity(pcap, "simple", table);
   AddOrigin(pcap, table);
-  if (pcap.has_offset_time()) table.Row("Offset time", Shown(pcap.offset_time()));
+  if (pcap.has_offset_time()) table.Row("Offset time", TimeText(pcap.offset_time()));
   if (pcap.has_time_limit()) table.Row("Time limit", Shown(pcap.time_limit()));
   if (pcap.has_filter_v1()) AddFilter(pcap.filter_v1(), table);
 }
@@ -114,7 +105,7 @@ void AddForm(const FullPcap& pcap, Table& table) {
   AddIdentity(pcap, "full", table);
   if (pcap.has_error_message()) table.Row("Error message", Shown(pcap.error_message()));
   AddOrigin(pcap, table);
-  if (pcap.has_stop_requested()) table.Row("Stop requested", Shown(pcap.stop_requested()));
+  if (pcap.has_stop_requested()) table.Row("Stop requested", TimeText(pcap.stop_requested()));
   if (pcap.has_time_limit()) table.Row("Time limit", Shown(pcap.time_limit()));
   if (pcap.has_byte_limit()) table.Row("Byte limit", ByteCount(pcap.byte_limit()));
   if (pcap.has_packets_captured()) {
@@ -158,7 +149,16 @@ std::string CacheText(const AnswerInfo& info) {
 
 }  // namespace
 
-std::string PcapTable(const GetPcapAnswer& answer) {
+std::string StatusText(PcapStatus status) {
+  return Spelled(PcapStatus_Name(status), "PCAP_STATUS_", status, '_');
+}
+
+std::string TimeText(const google::protobuf::Timestamp& time) {
+  const absl::Time at = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  return absl::FormatTime("%E4Y-%m-%dT%H:%M:%E*SZ", at, absl::UTCTimeZone());
+}
+
+std::string PcapTable(const GetPcapAnswer& answer, const Palette& palette) {
   Table table;
   const Pcap& pcap = answer.response.pcap();
   switch (pcap.form_case()) {
@@ -176,7 +176,7 @@ std::string PcapTable(const GetPcapAnswer& answer) {
   if (answer.response.messages_size() > 0) table.Section("Messages");
   for (const ResponseInfo& message : answer.response.messages()) AddMessage(message, table);
   table.Row("Cache", CacheText(answer.info));
-  return table.Text();
+  return table.Text(palette);
 }
 
 }  // namespace pcap_client

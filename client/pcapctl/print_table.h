@@ -14,12 +14,20 @@
 #include <string>
 
 #include "client/pcap_client.h"
+#include "client/pcapctl/palette.h"
 
 namespace pcap_client {
 
 // Lines, each ended by a newline, with nothing in them that a terminal would act on. A field that
 // is absent has no line; an empty string shows as "". Times are RFC 3339, in UTC.
-std::string PcapTable(const GetPcapAnswer& answer);
+std::string PcapTable(const GetPcapAnswer& answer, const Palette& palette = Palette());
+
+// A status as Cloudflare spells it, "conversion_running"; its number if this version does not know
+// it.
+std::string StatusText(pcap::v1::PcapStatus status);
+
+// RFC 3339, in UTC.
+std::string TimeText(const google::protobuf::Timestamp& time);
 
 }  // namespace pcap_client
 

@@ -14,8 +14,8 @@ constexpr size_t kGap = 2;
 
 }  // namespace
 
-void Table::Row(absl::string_view label, absl::string_view value) {
-  lines_.push_back({TerminalText(label), TerminalText(value)});
+void Table::Row(absl::string_view label, absl::string_view value, Tone tone) {
+  lines_.push_back({TerminalText(label), TerminalText(value), tone});
 }
 
 void Table::Section(absl::string_view label) { Row(label, ""); }
@@ -24,7 +24,7 @@ void Table::SubRow(absl::string_view label, absl::string_view value) {
   lines_.push_back({absl::StrCat(kIndent, TerminalText(label)), TerminalText(value)});
 }
 
-std::string Table::Text() const {
+std::string Table::Text(const Palette& palette) const {
   size_t column = 0;
   for (const Line& line : lines_) {
     const size_t width = CodePoints(line.label);
@@ -36,7 +36,7 @@ std::string Table::Text() const {
     if (!line.value.empty()) {
       const size_t width = CodePoints(line.label);
       text.append(kGap + (width < column ? column - width : 0), ' ');
-      text += line.value;
+      text += palette.Paint(line.value, line.tone);
     }
     text += '\n';
   }

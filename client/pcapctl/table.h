@@ -18,12 +18,13 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "client/pcapctl/palette.h"
 
 namespace pcap_client {
 
 class Table {
  public:
-  void Row(absl::string_view label, absl::string_view value);
+  void Row(absl::string_view label, absl::string_view value, Tone tone = Tone::kPlain);
 
   // A heading for the SubRows that follow.
   void Section(absl::string_view label);
@@ -33,12 +34,13 @@ class Table {
 
   // All lines, each ended by a newline. A label that is much longer than the others does not push
   // their values aside.
-  std::string Text() const;
+  std::string Text(const Palette& palette = Palette()) const;
 
  private:
   struct Line {
     std::string label;  // with its indent
     std::string value;
+    Tone tone = Tone::kPlain;
   };
 
   std::vector<Line> lines_;

@@ -33,6 +33,7 @@ KINDS = (
     (r"microhttpd\.h", "microhttpd"),
     (r"spdlog/.+", "spdlog"),
     (r"CLI/.+", "cli11"),
+    (r"yaml-cpp/.+", "yaml_cpp"),
     (r"hiredis/.+", "hiredis"),
     (r"uv\.h", "uv"),
     (r"(sys|netinet|arpa)/\w+\.h|(netdb|sched|signal|time|unistd)\.h", "posix"),
@@ -74,7 +75,16 @@ ROOMS = {
     },
     # The library, which others build against; pcapctl has no more of gRPC than it gives.
     "client": {"messages", "stubs", "google_rpc", "protobuf", "grpc"},
-    "client/pcapctl": {"client", "messages", "protobuf", "cli11", "curl", "posix"},
+    "client/pcapctl": {
+        "client",
+        "messages",
+        "protobuf",
+        "cli11",
+        "curl",
+        "nlohmann",
+        "posix",
+        "yaml_cpp",
+    },
 }
 
 # Libraries that one file keeps to itself within its room, so that another can take its place.

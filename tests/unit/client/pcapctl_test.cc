@@ -2,16 +2,16 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "tests/unit/client/run_program.h"
 #include "tests/unit/client/scripted_gateway.h"
+#include "tests/unit/client/self_signed.h"
+#include "tests/unit/client/temporary_file.h"
 
 namespace pcap_client {
 namespace {
@@ -44,21 +44,6 @@ GetPcapResponse FullCapture() {
   full.mutable_time_limit()->set_seconds(300);
   return response;
 }
-
-// A file that goes with the test.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const std::string& text)
-      : path_(absl::StrCat(testing::TempDir(), "pcapctl_test.", getpid())) {
-    std::ofstream(path_) << text;
-  }
-  ~TemporaryFile() { unlink(path_.c_str()); }
-
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 TEST(PcapctlGet, PrintsATable) {
   ScriptedGateway gateway;
@@ -207,6 +192,137 @@ TEST(PcapctlGet, AnAnswerThatCannotBeWrittenIsAFailure) {
   EXPECT_EQ(run.err, "pcapctl: DATA_LOSS: cannot write to stdout\n");
 }
 
+TEST(PcapctlGet, OfSeveralPrintsALineEachInTheOrderAsked) {
+  ScriptedGateway gateway;
+  gateway.Answer({.response = FullCapture()});
+  const ProgramRun run = PcapctlAt(gateway, {"get", kPcapId, kPcapId, kPcapId});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_EQ(gateway.calls(), 3);
+  EXPECT_EQ(std::count(run.out.begin(), run.out.end(), '\n'), 4) << run.out;
+  EXPECT_THAT(run.out, StartsWith("ID "));
+}
+
+TEST(PcapctlGet, OfSeveralTellsEachErrorAndExitsWithTheFirstOfThem) {
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kNotFound});
+  const ProgramRun run = PcapctlAt(gateway, {"get", "-o", "json", kPcapId, kAccountId});
+  EXPECT_EQ(run.exit_code, 5);
+  EXPECT_THAT(run.out, IsEmpty());
+  EXPECT_THAT(run.err, HasSubstr(absl::StrCat("pcapctl: ", kPcapId, ": NOT_FOUND: ")));
+  EXPECT_THAT(run.err, HasSubstr(absl::StrCat("pcapctl: ", kAccountId, ": NOT_FOUND: ")));
+}
+
+TEST(PcapctlGet, PrintsYaml) {
+  ScriptedGateway gateway;
+  gateway.Answer({.response = FullCapture()});
+  const ProgramRun run = PcapctlAt(gateway, {"get", "--output", "yaml", kPcapId, kPcapId});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_THAT(run.out, StartsWith("---\npcap:\n  full:\n    id: \"3d2b"));
+  EXPECT_THAT(run.out, HasSubstr("\n---\npcap:"));
+}
+
+TEST(PcapctlGet, ColoursOnlyWhenAsked) {
+  ScriptedGateway gateway;
+  gateway.Answer({.response = FullCapture()});
+  EXPECT_THAT(PcapctlAt(gateway, {"get", kPcapId}).out, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(PcapctlAt(gateway, {"get", "--color", "always", kPcapId}).out,
+              HasSubstr("\x1b[32mcomplete\x1b[0m"));
+}
+
+TEST(PcapctlTls, ConnectsByTlsAndChecksTheName) {
+  const SelfSigned identity("localhost");
+  ScriptedGateway gateway(identity);
+  gateway.Answer({.response = FullCapture()});
+  const TemporaryFile ca(identity.certificate);
+  const std::vector<std::string> get = {"get",     kPcapId,     "--tls-ca-file",
+                                        ca.path(), "--timeout", "5s"};
+  auto named = get;
+  named.insert(named.end(), {"--tls-server-name", "localhost"});
+  EXPECT_EQ(PcapctlAt(gateway, named).exit_code, 0);
+  EXPECT_EQ(PcapctlAt(gateway, get).exit_code, 14);  // the certificate is not for 127.0.0.1
+  EXPECT_EQ(PcapctlAt(gateway, {"get", kPcapId, "--tls", "--timeout", "5s"}).exit_code, 14);
+}
+
+TEST(PcapctlContext, GivesWhatNeitherOptionsNorEnvironmentSay) {
+  ScriptedGateway gateway;
+  const TemporaryFile config(
+      absl::StrCat("current-context: here\ncontexts:\n  here:\n    address: ", gateway.address(),
+                   "\n    account: ", kAccountId, "\n  nowhere: {address: 'nowhere.invalid:1'}\n"));
+  const std::vector<std::string> environment = {"PCAPCTL_CONFIG=" + config.path()};
+  EXPECT_EQ(Pcapctl({"get", kPcapId}, environment).exit_code, 0);
+  EXPECT_EQ(gateway.request().account_id(), kAccountId);
+  EXPECT_EQ(Pcapctl({"get", "--account", kPcapId, kPcapId}, environment).exit_code, 0);
+  EXPECT_EQ(gateway.request().account_id(), kPcapId);
+  EXPECT_EQ(
+      Pcapctl({"--context", "nowhere", "--address", gateway.address(), "get", kPcapId}, environment)
+          .exit_code,
+      0);
+  const ProgramRun list = Pcapctl({"contexts", "--config", config.path()});
+  EXPECT_EQ(list.exit_code, 0);
+  EXPECT_THAT(list.out, HasSubstr("*        here     " + gateway.address()));
+  EXPECT_EQ(Pcapctl({"contexts", "--names"}, environment).out, "here\nnowhere\n");
+}
+
+GetPcapResponse WithStatus(pcap::v1::PcapStatus status) {
+  GetPcapResponse response = FullCapture();
+  response.mutable_pcap()->mutable_full()->set_status(status);
+  return response;
+}
+
+TEST(PcapctlWait, AsksUntilTheCaptureIsFinalAndPrintsIt) {
+  ScriptedGateway gateway;
+  gateway.Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_PENDING)});
+  gateway.Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_RUNNING)});
+  gateway.Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_RUNNING)});
+  gateway.Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_COMPLETE)});
+  const ProgramRun run = PcapctlAt(gateway, {"wait", "--interval", "1ms", kPcapId});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_EQ(gateway.calls(), 4);
+  EXPECT_THAT(run.out, HasSubstr("Status      complete\n"));
+  // A line for each change, and none for the second `running`.
+  EXPECT_EQ(run.err,
+            absl::StrCat(kPcapId, "  pending\n", kPcapId, "  running\n", kPcapId, "  complete\n"));
+}
+
+TEST(PcapctlWait, ForACaptureThatFailedIsExitCode9) {
+  ScriptedGateway gateway;
+  gateway.Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_FAILED)});
+  const ProgramRun run = PcapctlAt(gateway, {"wait", kPcapId, "-o", "json"});
+  EXPECT_EQ(run.exit_code, 9);
+  EXPECT_THAT(run.out, HasSubstr("PCAP_STATUS_FAILED"));
+}
+
+TEST(PcapctlWait, EndsAtWhatDoesNotPass) {
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kNotFound});
+  EXPECT_EQ(PcapctlAt(gateway, {"wait", kPcapId}).exit_code, 5);
+  EXPECT_EQ(gateway.calls(), 1);
+}
+
+TEST(PcapctlWait, WaitsOutWhatPasses) {
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kResourceExhausted});
+  gateway.Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_SUCCESS)});
+  EXPECT_EQ(PcapctlAt(gateway, {"wait", kPcapId}).exit_code, 0);
+  EXPECT_EQ(gateway.calls(), 2);
+}
+
+TEST(PcapctlWait, EndsAtItsTimeoutWithWhatItKnows) {
+  ScriptedGateway gateway;
+  gateway.Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_RUNNING)});
+  const ProgramRun run =
+      PcapctlAt(gateway, {"wait", "--interval", "20ms", "--timeout", "200ms", kPcapId});
+  EXPECT_EQ(run.exit_code, 4);
+  EXPECT_THAT(run.out, HasSubstr("running"));
+  EXPECT_THAT(run.err, HasSubstr("DEADLINE_EXCEEDED: not final in time; last seen: running"));
+}
+
+TEST(PcapctlWait, IsGoneAtOnceWhenTheGatewayNeverAnswers) {
+  ScriptedGateway gateway;
+  gateway.Answer({.never = true});
+  EXPECT_EQ(PcapctlAt(gateway, {"wait", "--timeout", "50ms", kPcapId}).exit_code, 4);
+}
+
 TEST(PcapctlStatus, SaysThatTheGatewayServes) {
   ScriptedGateway gateway;
   gateway.SetServing("pcap.v1.PcapService", true);
@@ -271,7 +387,16 @@ TEST(Pcapctl, AWrongCommandLineIsOneClearLineAndExitCode2) {
       {{}, "a command is needed"},
       {{"gett"}, "gett"},
       {{"get"}, "PCAP_ID"},
-      {{"get", kPcapId, "another"}, "another"},
+      {{"get", kPcapId, "--output", "xml"}, "--output"},
+      {{"get", kPcapId, "--color", "red"}, "--color"},
+      {{"get", kPcapId, "--context", "nowhere"}, "nowhere"},
+      {{"get", kPcapId, "--config", "/nowhere"}, "/nowhere"},
+      {{"get", kPcapId, "--tls-ca-file", "/nowhere"}, "--tls-ca-file"},
+      {{"get", kPcapId, "--no-tls", "--tls-server-name", "n"}, "--no-tls"},
+      {{"get", "-"}, "PCAP_ID"},
+      {{"wait"}, "PCAP_ID"},
+      {{"wait", kPcapId, "--interval", "0"}, "--interval"},
+      {{"completion", "tcsh"}, "tcsh"},
       {{"get", kPcapId, "--no-such"}, "--no-such"},
       {{"get", kPcapId, "--max-age", "30"}, "--max-age"},
       {{"get", kPcapId, "--max-age", "-1s"}, "--max-age"},
@@ -282,7 +407,7 @@ TEST(Pcapctl, AWrongCommandLineIsOneClearLineAndExitCode2) {
       {{"status", "--json"}, "--json"},
       {{"--address", "no-port", "status"}, "--address"},
       {{"--address", "\x1b[2J:1", "status"}, "--address"},
-      {{"get", "\x1b[2J", "\x1b[3J"}, "\\x1b[3J"},
+      {{"\x1b[3J"}, "\\x1b[3J"},
   };
   for (const WrongCommandLine& wrong : all) {
     const ProgramRun run = Pcapctl(wrong.arguments);

@@ -1,0 +1,57 @@
+#include "client/pcapctl/ask_all.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+namespace pcap_client {
+namespace {
+
+constexpr size_t kMostInFlight = 32;
+
+// Filled on gRPC's threads, emptied on ours.
+struct Answers {
+  explicit Answers(size_t count) : results(count) {}
+
+  std::mutex mutex;
+  std::condition_variable came;
+  std::vector<std::optional<CallResult<GetPcapAnswer>>> results;
+  size_t in_flight = 0;
+};
+
+}  // namespace
+
+void AskAll(const PcapClient& client, const std::vector<pcap::v1::GetPcapRequest>& requests,
+            const CallOptions& options,
+            const std::function<void(size_t index, CallResult<GetPcapAnswer> result)>& receive) {
+  Answers answers(requests.size());
+  const auto start = [&](size_t index) {
+    client.GetPcapAsync(requests[index], options, [&, index](CallResult<GetPcapAnswer> result) {
+      const std::lock_guard lock(answers.mutex);
+      answers.results[index] = std::move(result);
+      --answers.in_flight;
+      answers.came.notify_one();
+    });
+  };
+  size_t started = 0;
+  for (size_t next = 0; next < requests.size(); ++next) {
+    std::unique_lock lock(answers.mutex);
+    auto& result = answers.results[next];
+    while (!result.has_value()) {
+      if (started < requests.size() && answers.in_flight < kMostInFlight) {
+        ++answers.in_flight;
+        // Not under the lock: a request that cannot be sent is answered before this returns.
+        lock.unlock();
+        start(started++);
+        lock.lock();
+      } else {
+        answers.came.wait(lock);
+      }
+    }
+    lock.unlock();
+    receive(next, *std::move(result));
+  }
+}
+
+}  // namespace pcap_client

@@ -1,0 +1,203 @@
+#include "client/pcapctl/completion.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+
+namespace pcap_client {
+namespace {
+
+std::string NamesOf(const std::vector<CompletedOption>& options) {
+  return absl::StrJoin(options, " ", [](std::string* out, const CompletedOption& option) {
+    absl::StrAppend(out, option.name);
+  });
+}
+
+std::string NamesOf(const std::vector<CompletedCommand>& commands, absl::string_view separator) {
+  return absl::StrJoin(commands, separator, [](std::string* out, const CompletedCommand& command) {
+    absl::StrAppend(out, command.name);
+  });
+}
+
+// For a text between single quotes, in any of the three shells.
+std::string Quoted(absl::string_view text) {
+  return absl::StrReplaceAll(text, {{"'", "’"}, {"\\", ""}});
+}
+
+std::string ContextsOf(const CompletedProgram& program) {
+  return absl::StrCat(program.name, " contexts --names 2>/dev/null");
+}
+
+// --- bash
+
+// The lines that complete the value of `option`, which is the word before.
+std::string BashValue(const CompletedProgram& program, const CompletedOption& option) {
+  const std::string begin = absl::StrCat("    ", option.name, ")\n      ");
+  switch (option.value) {
+    case ValueKind::kNone:
+      return "";
+    case ValueKind::kText:
+      return absl::StrCat(begin, "return ;;\n");
+    case ValueKind::kFile:
+      return absl::StrCat(begin, "COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n");
+    case ValueKind::kContext:
+      return absl::StrCat(begin, "COMPREPLY=($(compgen -W \"$(", ContextsOf(program),
+                          ")\" -- \"$current\")); return ;;\n");
+    case ValueKind::kOneOf:
+      return absl::StrCat(begin, "COMPREPLY=($(compgen -W \"", absl::StrJoin(option.words, " "),
+                          "\" -- \"$current\")); return ;;\n");
+  }
+  return "";
+}
+
+std::string BashScript(const CompletedProgram& program) {
+  std::string script =
+      absl::StrCat("# bash completion for ", program.name, "\n_", program.name, "() {\n",
+                   "  local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} "
+                   "command= word\n",
+                   "  COMPREPLY=()\n", "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n",
+                   "    case $word in ", NamesOf(program.commands, "|"),
+                   ") command=$word; break ;; esac\n", "  done\n", "  case $before in\n");
+  std::vector<CompletedOption> with_value = program.options;
+  for (const CompletedCommand& command : program.commands) {
+    with_value.insert(with_value.end(), command.options.begin(), command.options.end());
+  }
+  // One name has one meaning, whichever command it is of; a second branch would never be reached.
+  for (const CompletedOption& option : with_value) {
+    const std::string lines = BashValue(program, option);
+    if (script.find(absl::StrCat("\n    ", option.name, ")\n")) == std::string::npos) {
+      script += lines;
+    }
+  }
+  absl::StrAppend(&script, "  esac\n  case $command in\n");
+  for (const CompletedCommand& command : program.commands) {
+    absl::StrAppend(&script, "    ", command.name, ")\n      word='",
+                    absl::StrJoin(command.words, " "), command.words.empty() ? "" : " ",
+                    NamesOf(command.options), " ", NamesOf(program.options), "' ;;\n");
+  }
+  absl::StrAppend(&script, "    *)\n      word='", NamesOf(program.commands, " "), " ",
+                  NamesOf(program.options), "' ;;\n  esac\n",
+                  "  COMPREPLY=($(compgen -W \"$word\" -- \"$current\"))\n}\n", "complete -F _",
+                  program.name, " ", program.name, "\n");
+  return script;
+}
+
+// --- zsh
+
+std::string ZshOption(const CompletedProgram& program, const CompletedOption& option) {
+  // In _arguments' own language a bracket ends the explanation.
+  const std::string help = absl::StrReplaceAll(Quoted(option.help), {{"[", "("}, {"]", ")"}});
+  const std::string begin = absl::StrCat("'", option.name, "[", help, "]");
+  switch (option.value) {
+    case ValueKind::kNone:
+      return absl::StrCat(begin, "'");
+    case ValueKind::kText:
+      return absl::StrCat(begin, ":value: '");
+    case ValueKind::kFile:
+      return absl::StrCat(begin, ":file:_files'");
+    case ValueKind::kContext:
+      return absl::StrCat(begin, ":context:{compadd -- $(", ContextsOf(program), ")}'");
+    case ValueKind::kOneOf:
+      return absl::StrCat(begin, ":value:(", absl::StrJoin(option.words, " "), ")'");
+  }
+  return "";
+}
+
+std::string ZshOptions(const CompletedProgram& program,
+                       const std::vector<CompletedOption>& options) {
+  std::string lines;
+  for (const CompletedOption& option : options) {
+    absl::StrAppend(&lines, " \\\n        ", ZshOption(program, option));
+  }
+  return lines;
+}
+
+std::string ZshScript(const CompletedProgram& program) {
+  std::string script =
+      absl::StrCat("#compdef ", program.name, "\n_", program.name,
+                   "() {\n  local -a commands\n  local state line\n  commands=(\n");
+  for (const CompletedCommand& command : program.commands) {
+    absl::StrAppend(&script, "    '", command.name, ":", Quoted(command.help), "'\n");
+  }
+  absl::StrAppend(&script, "  )\n  _arguments -C", ZshOptions(program, program.options),
+                  " \\\n        '1: :->command' '*:: :->argument'\n",
+                  "  case $state in\n    command) _describe command commands ;;\n",
+                  "    argument)\n      case $line[1] in\n");
+  for (const CompletedCommand& command : program.commands) {
+    absl::StrAppend(&script, "        ", command.name, ")\n        _arguments",
+                    ZshOptions(program, command.options), ZshOptions(program, program.options),
+                    command.words.empty() ? ""
+                                          : absl::StrCat(" \\\n        '1:argument:(",
+                                                         absl::StrJoin(command.words, " "), ")'"),
+                    "\n        ;;\n");
+  }
+  absl::StrAppend(&script, "      esac ;;\n  esac\n}\n",
+                  // Read by `source`, or found in $fpath and run.
+                  "if [ \"$funcstack[1]\" = _", program.name, " ]; then\n  _", program.name,
+                  " \"$@\"\nelse\n  compdef _", program.name, " ", program.name, "\nfi\n");
+  return script;
+}
+
+// --- fish
+
+std::string FishOption(const CompletedProgram& program, const CompletedOption& option,
+                       absl::string_view condition) {
+  std::string line = absl::StrCat("complete -c ", program.name, condition, " -l ",
+                                  option.name.substr(2), " -d '", Quoted(option.help), "'");
+  switch (option.value) {
+    case ValueKind::kNone:
+      break;
+    case ValueKind::kText:
+      absl::StrAppend(&line, " -x");
+      break;
+    case ValueKind::kFile:
+      absl::StrAppend(&line, " -r -F");
+      break;
+    case ValueKind::kContext:
+      absl::StrAppend(&line, " -x -a '(", ContextsOf(program), ")'");
+      break;
+    case ValueKind::kOneOf:
+      absl::StrAppend(&line, " -x -a '", absl::StrJoin(option.words, " "), "'");
+      break;
+  }
+  return line + "\n";
+}
+
+std::string FishScript(const CompletedProgram& program) {
+  std::string script = absl::StrCat("# fish completion for ", program.name, "\n", "complete -c ",
+                                    program.name, " -f\n");
+  for (const CompletedOption& option : program.options) {
+    script += FishOption(program, option, "");
+  }
+  for (const CompletedCommand& command : program.commands) {
+    absl::StrAppend(&script, "complete -c ", program.name, " -n __fish_use_subcommand -a ",
+                    command.name, " -d '", Quoted(command.help), "'\n");
+    const std::string condition =
+        absl::StrCat(" -n '__fish_seen_subcommand_from ", command.name, "'");
+    for (const CompletedOption& option : command.options) {
+      script += FishOption(program, option, condition);
+    }
+    if (!command.words.empty()) {
+      absl::StrAppend(&script, "complete -c ", program.name, condition, " -a '",
+                      absl::StrJoin(command.words, " "), "'\n");
+    }
+  }
+  return script;
+}
+
+}  // namespace
+
+std::string CompletionScript(const CompletedProgram& program, Shell shell) {
+  switch (shell) {
+    case Shell::kBash:
+      return BashScript(program);
+    case Shell::kZsh:
+      return ZshScript(program);
+    case Shell::kFish:
+      return FishScript(program);
+  }
+  return "";
+}
+
+}  // namespace pcap_client

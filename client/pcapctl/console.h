@@ -1,0 +1,39 @@
+// Console: where a command's answer, its errors and its progress go, and the exit codes.
+#ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_CONSOLE_H_
+#define PCAP_GATEWAY_CLIENT_PCAPCTL_CONSOLE_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "client/call_error.h"
+#include "client/pcapctl/palette.h"
+
+namespace pcap_client {
+
+inline constexpr int kUsageError = 2;
+
+// What stdout and stderr are, and how they may be written to.
+struct Console {
+  Palette out;  // of stdout
+  bool err_is_terminal = false;
+};
+
+int ExitCode(absl::StatusCode code);
+
+// Each writes to stderr and returns the exit code. `subject`: what the error is about, where there
+// are several; empty: it is clear.
+int Fail(const CallError& error, absl::string_view subject = "");
+int Fail(const absl::Status& status);
+int FailUsage(absl::string_view message);
+
+// Writes to stdout. False: it could not be written; that has been told on stderr. A disk that is
+// full must not look like an answer.
+[[nodiscard]] bool Print(const std::string& text);
+
+// Print as the last thing that a command does: its exit code, or that of the failure.
+int PrintAndExit(const std::string& text, int exit_code = 0);
+
+}  // namespace pcap_client
+
+#endif  // PCAP_GATEWAY_CLIENT_PCAPCTL_CONSOLE_H_

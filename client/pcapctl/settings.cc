@@ -1,0 +1,126 @@
+#include "client/pcapctl/settings.h"
+
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace pcap_client {
+namespace {
+
+constexpr char kDefaultAdminAddress[] = "127.0.0.1:9464";
+constexpr absl::Duration kLongestTimeout = absl::Hours(24 * 365);
+
+std::string OneOf(const std::string& first, const std::string& second) {
+  return first.empty() ? second : first;
+}
+
+bool SaysTls(const Settings& settings) {
+  return settings.tls.has_value() || !settings.tls_ca_file.empty() ||
+         !settings.tls_cert_file.empty() || !settings.tls_key_file.empty() ||
+         !settings.tls_server_name.empty();
+}
+
+absl::Status Refused(absl::string_view option, absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat("--", option, ": ", why));
+}
+
+// What the file holds; nullopt: it cannot be read.
+std::optional<std::string> ContentOf(const std::string& path) {
+  std::ifstream file(path);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file) return std::nullopt;
+  return text;
+}
+
+// Puts what the file holds into `place`, if one is named. It has to have a PEM block of `kind`.
+absl::Status ReadPem(absl::string_view option, const std::string& path, absl::string_view kind,
+                     std::string& place) {
+  if (path.empty()) return absl::OkStatus();
+  std::optional<std::string> text = ContentOf(path);
+  if (!text.has_value()) return Refused(option, absl::StrCat("cannot read ", path));
+  if (!absl::StrContains(*text, absl::StrCat(kind, "-----"))) {
+    return Refused(option,
+                   absl::StrCat(path, " holds no ", absl::AsciiStrToLower(kind), " in PEM form"));
+  }
+  place = *std::move(text);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<TlsOptions>> TlsFrom(const Settings& settings) {
+  if (!SaysTls(settings)) return std::nullopt;
+  if (settings.tls == false) {
+    Settings rest = settings;
+    rest.tls.reset();
+    if (SaysTls(rest)) return Refused("no-tls", "contradicts the other TLS settings");
+    return std::nullopt;
+  }
+  if (settings.tls_cert_file.empty() != settings.tls_key_file.empty()) {
+    return Refused("tls-cert-file", "goes together with --tls-key-file");
+  }
+  TlsOptions tls{.server_name = settings.tls_server_name};
+  absl::Status status =
+      ReadPem("tls-ca-file", settings.tls_ca_file, "CERTIFICATE", tls.root_certificates);
+  status.Update(
+      ReadPem("tls-cert-file", settings.tls_cert_file, "CERTIFICATE", tls.certificate_chain));
+  status.Update(ReadPem("tls-key-file", settings.tls_key_file, "PRIVATE KEY", tls.private_key));
+  if (!status.ok()) return status;
+  return tls;
+}
+
+}  // namespace
+
+Settings FirstOf(const Settings& first, const Settings& second) {
+  const Settings& tls = SaysTls(first) ? first : second;
+  return {
+      .address = OneOf(first.address, second.address),
+      .admin_address = OneOf(first.admin_address, second.admin_address),
+      .account = OneOf(first.account, second.account),
+      .api_token_file = OneOf(first.api_token_file, second.api_token_file),
+      .timeout = OneOf(first.timeout, second.timeout),
+      .tls = tls.tls,
+      .tls_ca_file = tls.tls_ca_file,
+      .tls_cert_file = tls.tls_cert_file,
+      .tls_key_file = tls.tls_key_file,
+      .tls_server_name = tls.tls_server_name,
+  };
+}
+
+Settings DefaultSettings() {
+  return {.address = ClientOptions().target, .admin_address = kDefaultAdminAddress};
+}
+
+absl::StatusOr<ClientOptions> ClientOptionsFrom(const Settings& settings) {
+  absl::StatusOr<std::optional<TlsOptions>> tls = TlsFrom(settings);
+  if (!tls.ok()) return tls.status();
+  ClientOptions options{.target = settings.address, .tls = *std::move(tls)};
+  if (!settings.timeout.empty()) {
+    const std::optional<absl::Duration> timeout = TimeoutFrom(settings.timeout);
+    if (!timeout.has_value()) return Refused("timeout", "not a duration of more than 0");
+    options.timeout = *timeout;
+  }
+  return options;
+}
+
+std::optional<absl::Duration> DurationFrom(const std::string& text, absl::Duration least,
+                                           absl::Duration most) {
+  absl::Duration duration;
+  if (!absl::ParseDuration(text, &duration)) return std::nullopt;
+  if (duration < least || duration > most) return std::nullopt;
+  return duration;
+}
+
+std::optional<absl::Duration> TimeoutFrom(const std::string& text) {
+  return DurationFrom(text, absl::Milliseconds(1), kLongestTimeout);
+}
+
+absl::StatusOr<std::string> TokenFrom(const std::string& path) {
+  const std::string text = ContentOf(path).value_or("");
+  const absl::string_view token = absl::StripAsciiWhitespace(text);
+  if (token.empty()) return Refused("api-token-file", "cannot read a token from that file");
+  return std::string(token);
+}
+
+}  // namespace pcap_client

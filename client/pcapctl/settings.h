@@ -1,0 +1,59 @@
+// Settings: where the gateway is and how it is asked, from the command line, the environment and a
+// context of the configuration file.
+//
+//   Settings settings = FirstOf(from_command_line, *from_context);
+//   absl::StatusOr<ClientOptions> options = ClientOptionsFrom(settings);
+#ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_SETTINGS_H_
+#define PCAP_GATEWAY_CLIENT_PCAPCTL_SETTINGS_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "client/pcap_client.h"
+
+namespace pcap_client {
+
+// Each is named after its option, --tls-ca-file and so on; empty or absent: not said.
+struct Settings {
+  std::string address;
+  std::string admin_address;
+  std::string account;
+  std::string api_token_file;
+  std::string timeout;
+  std::optional<bool> tls;
+  std::string tls_ca_file;
+  std::string tls_cert_file;
+  std::string tls_key_file;
+  std::string tls_server_name;
+};
+
+// What `first` says, and where it says nothing, what `second` says. The TLS settings go together:
+// those of `second` count only where `first` has none of them.
+Settings FirstOf(const Settings& first, const Settings& second);
+
+// What holds where nothing was said.
+Settings DefaultSettings();
+
+// How to connect, with the files of the TLS settings read. INVALID_ARGUMENT names the setting that
+// cannot work.
+absl::StatusOr<ClientOptions> ClientOptionsFrom(const Settings& settings);
+
+// `text` as a duration from `least` to `most`: "1m30s", "250ms", "0", as absl::ParseDuration has
+// it. Absent: it is none.
+std::optional<absl::Duration> DurationFrom(const std::string& text, absl::Duration least,
+                                           absl::Duration most);
+
+// `text` as the longest to wait: more than 0. A deadline far away is as good as none, and farther
+// ones do not fit into nanoseconds, so a year is the most.
+std::optional<absl::Duration> TimeoutFrom(const std::string& text);
+
+// The token that --api-token-file's file holds, the line's end left off. INVALID_ARGUMENT: it
+// cannot be read, or is empty.
+absl::StatusOr<std::string> TokenFrom(const std::string& path);
+
+}  // namespace pcap_client
+
+#endif  // PCAP_GATEWAY_CLIENT_PCAPCTL_SETTINGS_H_
