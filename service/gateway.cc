@@ -4,10 +4,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "service/access/access_files.h"
 #include "service/cache/caching_source.h"
 #include "service/gateway_metrics.h"
 #include "service/operations/admin_listener.h"
 #include "service/operations/metrics.h"
+#include "service/option_values.h"
 #include "service/rpc/server.h"
 #include "service/shared/redis_client.h"
 #include "service/shared/shared_ledger.h"
@@ -26,6 +28,7 @@ namespace pcap_gateway {
 // In the order of the way back: who is asked stands above who asks.
 struct Gateway::Parts {
   SteadyWallClock clock;
+  std::unique_ptr<AccessFiles> access;
   std::unique_ptr<CurlClient> curl;
   std::shared_ptr<RedisClient> redis;    // null: there is none
   std::unique_ptr<SharedLedger> ledger;  // where there is Redis, and a limit
@@ -42,9 +45,37 @@ struct Gateway::Parts {
   Metrics metrics;
   std::unique_ptr<AdminListener> admin;  // null: there is none
 
+  absl::Status LoadAccess(const Options& options);
+  absl::Status WatchToken(const std::string& path);
   HttpClient& BuildClient(const Options& options);
   absl::Status StartAdmin(const Options& options);
 };
+
+absl::Status Gateway::Parts::LoadAccess(const Options& options) {
+  auto files =
+      AccessFiles::Load({.tls_cert_file = options.tls_cert_file,
+                         .tls_key_file = options.tls_key_file,
+                         .tls_client_ca_file = options.tls_client_ca_file,
+                         .policy_file = options.policy_file,
+                         .interval = options.reload_interval},
+                        clock, [](bool is_good, const std::string& line) {
+                          spdlog::log(is_good ? spdlog::level::info : spdlog::level::warn, line);
+                        });
+  if (!files.ok()) return files.status();
+  access = *std::move(files);
+  return absl::OkStatus();
+}
+
+absl::Status Gateway::Parts::WatchToken(const std::string& path) {
+  if (path.empty()) return absl::OkStatus();
+  return access->Add("api-token-file", path, kMostTokenFileBytes,
+                     [this](const std::vector<std::string>& contents) {
+                       auto credential =
+                           Credential::FromToken(Credential::Owner::kGateway, contents[0]);
+                       if (credential.ok()) server->SetServiceCredential(*std::move(credential));
+                       return credential.status();
+                     });
+}
 
 // libcurl, and what repeats, limits and withholds requests around it. The outermost is returned.
 HttpClient& Gateway::Parts::BuildClient(const Options& options) {
@@ -89,7 +120,8 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
                      .budgeted = budgeted.get(),
                      .limited = limited.get(),
                      .breaker = breaker.get(),
-                     .retrying = retrying.get()},
+                     .retrying = retrying.get(),
+                     .access = access.get()},
                     Version(), metrics);
   auto listener =
       AdminListener::Start(options.admin_listen, {.metrics = [this] { return metrics.Text(); },
@@ -101,6 +133,8 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) {
   auto parts = std::make_unique<Parts>();
+  absl::Status access = parts->LoadAccess(options);
+  if (!access.ok()) return access;
 
   absl::StatusOr<std::unique_ptr<CurlClient>> curl = CurlClient::Start({
       .ca_file = options.upstream_ca_file,
@@ -152,6 +186,9 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) 
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(*parts->source, {.listen = options.listen,
                                      .reflection = options.reflection,
+                                     .tls = {.identity = parts->access->identity_path(),
+                                             .authorities = parts->access->authorities_path()},
+                                     .policy = &parts->access->policy(),
                                      .service_credential = options.service_credential,
                                      .default_account_id = options.default_account_id});
   if (!server.ok()) {
@@ -159,6 +196,9 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) 
                         absl::StrCat("--listen: ", server.status().message()));
   }
   parts->server = *std::move(server);
+  access = parts->WatchToken(options.api_token_file);
+  if (!access.ok()) return access;
+  parts->access->Watch();
 
   if (!options.admin_listen.empty()) {
     absl::Status admin = parts->StartAdmin(options);
@@ -178,6 +218,7 @@ Gateway::Gateway(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Gateway::~Gateway() {
   parts_->admin.reset();
+  parts_->access.reset();
   parts_->server.reset();
   // Whatever is still asked is answered now, while those it answers are there: first what waits for
   // Redis goes on to Cloudflare, and then nothing does.
@@ -189,6 +230,8 @@ const std::string& Gateway::address() const { return parts_->server->address(); 
 std::string Gateway::admin_address() const {
   return parts_->admin == nullptr ? "" : parts_->admin->address();
 }
+
+void Gateway::Reload() { parts_->access->LookNow(); }
 
 void Gateway::Drain(absl::Duration lame_duck, absl::Duration timeout,
                     const std::function<bool(absl::Duration)>& wait) {

@@ -33,6 +33,10 @@ class Gateway {
   // HOST:PORT of metrics and health over HTTP; empty: there is none.
   std::string admin_address() const;
 
+  // Looks at once at the files that are watched: certificate, policy, token. What has changed is
+  // taken if it is of use. Any thread.
+  void Reload();
+
   // See Server::Drain.
   void Drain(absl::Duration lame_duck, absl::Duration timeout,
              const std::function<bool(absl::Duration)>& wait);

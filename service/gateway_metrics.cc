@@ -186,6 +186,26 @@ void AddProtectionMetrics(const BudgetedClient* budgeted, const LimitedClient& l
   }
 }
 
+void AddAccessMetrics(const AccessFiles& access, Metrics& metrics) {
+  for (const auto& [name, stats] : access.stats()) {
+    const auto reloads = [&metrics, &name = name](const char* result, const Counter& counter) {
+      metrics.Add({.name = "pcap_gateway_reloads_total",
+                   .help = "Times that changed files were taken, or refused and the old ones kept.",
+                   .labels = {{"file", name}, {"result", result}},
+                   .value = [&counter] { return counter.Value(); }});
+    };
+    reloads("ok", stats->reloaded);
+    reloads("failed", stats->refused);
+  }
+  if (!access.not_after().has_value()) return;
+  metrics.Add({.name = "pcap_gateway_certificate_expiry_timestamp_seconds",
+               .help = "When the certificate that callers see expires, in Unix time.",
+               .type = Metric::Type::kGauge,
+               .value = [&access] {
+                 return absl::ToUnixSeconds(access.not_after().value_or(absl::UnixEpoch()));
+               }});
+}
+
 }  // namespace
 
 void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& metrics) {
@@ -204,6 +224,7 @@ void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& 
                  return CallsSaved(cache, shared);
                }});
   AddUpstreamMetrics(parts.curl->stats(), metrics);
+  AddAccessMetrics(*parts.access, metrics);
   AddProtectionMetrics(parts.budgeted, *parts.limited, parts.breaker, parts.retrying, metrics);
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "service/access/access_files.h"
 #include "service/cache/caching_source.h"
 #include "service/operations/metrics.h"
 #include "service/rpc/call_stats.h"
@@ -27,6 +28,7 @@ struct MeteredParts {
   const LimitedClient* limited;  // never null
   const BreakerClient* breaker;
   const RetryingClient* retrying;
+  const AccessFiles* access;  // never null
 };
 
 void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& metrics);

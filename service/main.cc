@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -12,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "service/gateway.h"
 #include "service/options.h"
@@ -30,21 +33,38 @@ void LeaveNoCore() {
   if (setrlimit(RLIMIT_CORE, &none) != 0) spdlog::warn("cannot turn core dumps off");
 }
 
-// The signals that end the program, kept from all threads so that main can wait for them.
-sigset_t BlockEndingSignals() {
+// The signals that mean something to the program, kept from all threads so that main can wait for
+// them.
+sigset_t BlockSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   return signals;
 }
 
-// Waits for `most`. False: one of `signals` came first.
+// Serves until one of the signals that end the program comes; returns that one.
+int AwaitEnd(const sigset_t& signals, pcap_gateway::Gateway& gateway) {
+  int signal = 0;
+  while (sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
+    spdlog::info("SIGHUP: looking at files for changes");
+    gateway.Reload();
+  }
+  return signal;
+}
+
+// Waits for `most`. False: a signal that ends the program came first.
 bool WaitUnlessSignalled(const sigset_t& signals, absl::Duration most) {
-  const timespec limit = absl::ToTimespec(most);
-  return sigtimedwait(&signals, nullptr, &limit) < 0;
+  const absl::Time until = absl::Now() + most;
+  while (true) {
+    const timespec limit = absl::ToTimespec(std::max(until - absl::Now(), absl::ZeroDuration()));
+    const int signal = sigtimedwait(&signals, nullptr, &limit);
+    // Who ends does not reload.
+    if (signal != SIGHUP && !(signal < 0 && errno == EINTR)) return signal < 0;
+  }
 }
 
 // One line that says where the service is, for people and for scripts that asked for port 0.
@@ -76,7 +96,7 @@ int main(int argc, char** argv) {
   }
   const auto& options = std::get<pcap_gateway::Options>(read);
 
-  const sigset_t signals = BlockEndingSignals();
+  const sigset_t signals = BlockSignals();
   absl::StatusOr<std::unique_ptr<pcap_gateway::Gateway>> gateway =
       pcap_gateway::Gateway::Start(options);
   if (!gateway.ok()) {
@@ -85,8 +105,7 @@ int main(int argc, char** argv) {
   }
   PrintReady(**gateway);
 
-  int signal = 0;
-  sigwait(&signals, &signal);
+  const int signal = AwaitEnd(signals, **gateway);
   spdlog::info("signal {}: draining; another one ends at once", signal);
   (*gateway)->Drain(options.lame_duck, options.drain_timeout,
                     [&](absl::Duration most) { return WaitUnlessSignalled(signals, most); });

@@ -131,6 +131,11 @@ absl::StatusOr<absl::Duration> DurationFrom(absl::string_view text, absl::Durati
   return duration;
 }
 
+bool ListensOnLoopback(absl::string_view text) {
+  const std::optional<Authority> authority = AuthorityFrom(text);
+  return authority.has_value() && IsLoopback(authority->host);
+}
+
 absl::Status CheckHostAndPort(absl::string_view text) {
   const std::optional<Authority> authority = AuthorityFrom(text);
   if (authority.has_value() && authority->has_port) return absl::OkStatus();

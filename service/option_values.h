@@ -30,12 +30,18 @@ absl::StatusOr<absl::Duration> DurationFrom(absl::string_view text, absl::Durati
 // HOST:PORT with a port from 0 to 65535; an IPv6 host in brackets.
 absl::Status CheckHostAndPort(absl::string_view text);
 
+// Whether only this machine can connect to HOST:PORT, which is well-formed.
+bool ListensOnLoopback(absl::string_view text);
+
 // An API's base URL, without the slashes at its end: https, no user name, query or fragment. Plain
 // http is for this machine alone unless `allow_http`, because it carries the credential in clear.
 absl::StatusOr<std::string> BaseUrlFrom(absl::string_view text, bool allow_http);
 
 // SCHEME://[USER:PASSWORD@]HOST[:PORT], with a scheme that libcurl knows for proxies.
 absl::Status CheckProxyUrl(absl::string_view text);
+
+// What the file of an API token may hold, with room for white space.
+inline constexpr size_t kMostTokenFileBytes = 64 << 10;
 
 // The bytes of the file at `path`. Fails where it cannot be read, or holds more than `most` bytes.
 absl::StatusOr<std::string> ContentOf(const std::string& path, size_t most);

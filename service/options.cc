@@ -23,7 +23,6 @@ namespace {
 using Environment = std::function<const char*(const char*)>;
 
 constexpr int kUnusableOption = 2;
-constexpr size_t kMostTokenFileBytes = 64 << 10;
 constexpr size_t kMostCaFileBytes = 16 << 20;
 constexpr int64_t kMostRequests = 1'000'000'000;
 constexpr int64_t kMostRetries = 10;
@@ -32,6 +31,12 @@ constexpr absl::Duration kLongestLifetime = absl::Hours(24 * 30);
 // The options as the operator wrote them; Finalise makes Options of them.
 struct RawOptions {
   std::string listen = "127.0.0.1:50051";
+  std::string tls_cert_file;
+  std::string tls_key_file;
+  std::string tls_client_ca_file;
+  bool insecure = false;
+  std::string policy_file;
+  std::string reload_interval = "10s";
   std::string upstream_url = "https://api.cloudflare.com/client/v4";
   std::string upstream_ca_file;
   std::string upstream_proxy;
@@ -141,6 +146,7 @@ absl::Status FinaliseCredential(const RawOptions& raw, const Environment& enviro
   auto credential = ServiceCredential(raw.api_token_file, environment);
   if (!credential.ok()) return credential.status();
   options.service_credential = *std::move(credential);
+  options.api_token_file = raw.api_token_file;
   return absl::OkStatus();
 }
 
@@ -226,9 +232,33 @@ absl::Status FinaliseCache(const RawOptions& raw, Options& options) {
   return status;
 }
 
+// Whose files they are is checked when they are read.
+absl::Status FinaliseAccess(const RawOptions& raw, Options& options) {
+  if (raw.tls_cert_file.empty() != raw.tls_key_file.empty()) {
+    return Refused(raw.tls_cert_file.empty() ? "tls-cert-file" : "tls-key-file",
+                   "a certificate and its key belong together");
+  }
+  const bool tls = !raw.tls_cert_file.empty();
+  if (!tls && !raw.tls_client_ca_file.empty()) {
+    return Refused("tls-client-ca-file", "has no use without --tls-cert-file and --tls-key-file");
+  }
+  if (!tls && !raw.insecure && !ListensOnLoopback(raw.listen)) {
+    return Refused("listen",
+                   "callers on other machines need TLS: give --tls-cert-file and --tls-key-file, "
+                   "or say --insecure");
+  }
+  options.tls_cert_file = raw.tls_cert_file;
+  options.tls_key_file = raw.tls_key_file;
+  options.tls_client_ca_file = raw.tls_client_ca_file;
+  options.policy_file = raw.policy_file;
+  return Put("reload-interval", DurationFrom(raw.reload_interval, absl::Milliseconds(1)),
+             options.reload_interval);
+}
+
 absl::Status FinaliseServing(const RawOptions& raw, Options& options) {
   absl::Status status = Check("listen", CheckHostAndPort(raw.listen));
   options.listen = raw.listen;
+  if (status.ok()) status = FinaliseAccess(raw, options);
   if (!raw.admin_listen.empty()) {
     status.Update(Check("admin-listen", CheckHostAndPort(raw.admin_listen)));
   }
@@ -282,6 +312,17 @@ void DeclareSwitch(CLI::App& app, const std::string& names, bool& place, const s
 
 void Declare(CLI::App& app, RawOptions& raw) {
   app.add_option("--listen", raw.listen, "HOST:PORT of the gRPC service; port 0 takes a free one");
+  app.add_option("--tls-cert-file", raw.tls_cert_file,
+                 "PEM file of the certificate that callers see, with its chain");
+  app.add_option("--tls-key-file", raw.tls_key_file, "PEM file of its private key");
+  app.add_option("--tls-client-ca-file", raw.tls_client_ca_file,
+                 "PEM file of the authorities whose certificates callers must show");
+  DeclareSwitch(app, "--insecure", raw.insecure,
+                "Listen without TLS where other machines can connect");
+  app.add_option("--policy-file", raw.policy_file,
+                 "JSON file that says who may call what, and for which accounts");
+  app.add_option("--reload-interval", raw.reload_interval,
+                 "How often the files of TLS, policy and token are looked at");
   app.add_option("--upstream-url", raw.upstream_url,
                  "Base URL of Cloudflare's API (also CLOUDFLARE_BASE_URL)");
   app.add_option(

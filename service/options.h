@@ -21,6 +21,17 @@ namespace pcap_gateway {
 struct Options {
   // HOST:PORT; port 0 takes a free one, which the ready line names.
   std::string listen = "127.0.0.1:50051";
+  // Files of the certificate that callers see, of its key, and of the authorities whose
+  // certificates callers must show; empty: no TLS, or any caller.
+  std::string tls_cert_file;
+  std::string tls_key_file;
+  std::string tls_client_ca_file;
+  // Who may call what (gRFC A43, see access/policy.h); empty: who can connect.
+  std::string policy_file;
+  // How often these files and the token's are looked at.
+  absl::Duration reload_interval = absl::Seconds(10);
+  // The file that `service_credential` came from; empty: it came from elsewhere.
+  std::string api_token_file;
   // Base URL of Cloudflare's API, without a slash at its end.
   std::string upstream_url = "https://api.cloudflare.com/client/v4";
   // PEM file of the certificates that the upstream is checked against; empty: the system's.

@@ -10,6 +10,7 @@
 
 #include "absl/time/clock.h"
 #include "service/rpc/call_headers.h"
+#include "service/rpc/gate.h"
 #include "service/rpc/reply.h"
 
 namespace pcap_gateway {
@@ -50,9 +51,7 @@ void Call::Arrived(bool ok) {
 void Call::Begin() {
   environment_.stats.started.Add();
   began_ = std::chrono::steady_clock::now();
-  std::optional<Error> error = method_.read(request_, environment_.defaults, query_);
-  const std::optional<Error> headers_error = ReadHeaders();
-  if (!error.has_value()) error = headers_error;
+  std::optional<Error> error = Read();
   request_id_ = query_.trace.request_id;
   if (!error.has_value()) {
     if (const std::optional<Reply> reply = environment_.source.AtHand(query_)) {
@@ -66,6 +65,17 @@ void Call::Begin() {
   Wait();
 }
 
+// What the call wants. Whoever may not call learns nothing else; and what is wrong with a request
+// comes before what is wrong with its metadata.
+std::optional<Error> Call::Read() {
+  const Gate gate(environment_.policy, context_, method_.path);
+  std::optional<Error> error = gate.CheckCall();
+  if (!error.has_value()) error = method_.read(request_, environment_.defaults, query_);
+  if (!error.has_value()) error = gate.CheckAccount(query_.account);
+  std::optional<Error> headers_error = ReadHeaders();
+  return error.has_value() ? error : headers_error;
+}
+
 // What the call's metadata adds to the query. The trace is filled in even when there is an error to
 // tell.
 std::optional<Error> Call::ReadHeaders() {
@@ -75,10 +85,8 @@ std::optional<Error> Call::ReadHeaders() {
   query_.only_if_cached = headers.cache_control().only_if_cached;
   query_.trace = headers.trace();
   query_.deadline = absl::FromChrono(context_.deadline());
-  if (environment_.defaults.service_credential != nullptr) {
-    query_.credential = environment_.defaults.service_credential;
-    return std::nullopt;
-  }
+  query_.credential = environment_.service_credential.Get();
+  if (query_.credential != nullptr) return std::nullopt;
   auto credential = headers.credential();
   if (auto* const error = std::get_if<Error>(&credential)) return std::move(*error);
   query_.credential = std::get<std::shared_ptr<const Credential>>(std::move(credential));

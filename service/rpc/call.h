@@ -14,9 +14,11 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "service/access/policy.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/call_stats.h"
 #include "service/rpc/method.h"
+#include "service/source/current.h"
 #include "service/source/ended_call.h"
 #include "service/source/source.h"
 
@@ -27,6 +29,9 @@ struct CallEnvironment {
   AsyncPcapService& service;
   Source& source;
   const CallDefaults& defaults;
+  // Null: each caller brings its own.
+  const Current<Credential>& service_credential;
+  const Current<Policy>& policy;
   CallStats& stats;
   const std::vector<CallObserver*>& observers;
 };
@@ -54,6 +59,7 @@ class Call final : private ReplyReceiver {
   void Receive(Reply reply) override;
 
   void Begin();
+  std::optional<Error> Read();
   std::optional<Error> ReadHeaders();
   void Wait();
   void WatchDeadline();

@@ -26,8 +26,6 @@ using Responder = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
 
 // What the service knows for callers who do not say it.
 struct CallDefaults {
-  // Null: each caller brings its own.
-  std::shared_ptr<const Credential> service_credential;
   std::optional<Id> account_id;
 };
 

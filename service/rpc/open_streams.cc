@@ -5,8 +5,8 @@
 namespace pcap_gateway {
 
 OpenStreams::OpenStreams(grpc::AsyncGenericService& service, const StreamMethods& methods,
-                         CallQueue& queue)
-    : service_(service), methods_(methods), queue_(queue) {}
+                         const Current<Policy>& policy, CallQueue& queue)
+    : service_(service), methods_(methods), policy_(policy), queue_(queue) {}
 
 void OpenStreams::Refresh() {
   if (refreshing_.exchange(true)) return;

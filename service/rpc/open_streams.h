@@ -13,8 +13,10 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "service/access/policy.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/stream.h"
+#include "service/source/current.h"
 
 namespace pcap_gateway {
 
@@ -25,7 +27,8 @@ using StreamMethods =
 // Outlives the streams; so it is destroyed after the queue.
 class OpenStreams {
  public:
-  OpenStreams(grpc::AsyncGenericService& service, const StreamMethods& methods, CallQueue& queue);
+  OpenStreams(grpc::AsyncGenericService& service, const StreamMethods& methods,
+              const Current<Policy>& policy, CallQueue& queue);
 
   // Any thread, while the queue is there. Soon all handlers' Refresh runs; once for several calls
   // of this that come fast.
@@ -41,6 +44,7 @@ class OpenStreams {
   // Null: there is no such method.
   std::unique_ptr<StreamHandler> HandlerFor(const std::string& path, Stream& stream) const;
   bool ending() const { return ending_.load(); }
+  const Current<Policy>& policy() const { return policy_; }
   CallQueue& queue() { return queue_; }
   grpc::AsyncGenericService& service() { return service_; }
 
@@ -49,6 +53,7 @@ class OpenStreams {
 
   grpc::AsyncGenericService& service_;
   const StreamMethods& methods_;
+  const Current<Policy>& policy_;
   CallQueue& queue_;
   absl::flat_hash_set<Stream*> open_;  // the queue's thread only
 

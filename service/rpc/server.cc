@@ -107,9 +107,11 @@ void PrepareGrpc() {
 
 struct Server::Parts {
   Parts(Source& source, const ServerOptions& options)
-      : defaults{options.service_credential, options.default_account_id},
+      : defaults{options.default_account_id},
+        service_credential(options.service_credential),
+        policy(options.policy == nullptr ? no_policy : *options.policy),
         observers(options.observers),
-        environment{service, source, defaults, stats, observers} {
+        environment{service, source, defaults, service_credential, policy, stats, observers} {
     health.AddMethods(methods);
     if (options.reflection) AddReflectionMethods(services_to_list, methods);
   }
@@ -123,6 +125,9 @@ struct Server::Parts {
 
   AsyncPcapService service;
   const CallDefaults defaults;
+  Current<Credential> service_credential;
+  const Current<Policy> no_policy;
+  const Current<Policy>& policy;
   CallStats stats;
   const std::vector<CallObserver*> observers;
   const CallEnvironment environment;
@@ -144,7 +149,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
   auto parts = std::make_unique<Parts>(source, options);
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(options.listen, ServerCredentialsFrom(options.tls), &port);
   builder.SetMaxReceiveMessageSize(kMostRequestBytes);
   builder.SetResourceQuota(grpc::ResourceQuota("pcap-gateway").Resize(kMostConnectionBytes));
   // gRPC unpacks a message before it looks at its size: 64 KiB on the wire would cost 64 MiB and a
@@ -161,7 +166,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
   for (unsigned i = 0; i < cores; ++i) {
     parts->queues.push_back(std::make_unique<CallQueue>(builder.AddCompletionQueue()));
     parts->streams.push_back(std::make_unique<OpenStreams>(parts->other_services, parts->methods,
-                                                           *parts->queues.back()));
+                                                           parts->policy, *parts->queues.back()));
   }
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr || port == 0) {
@@ -188,6 +193,10 @@ Server::~Server() {
 }
 
 const CallStats& Server::stats() const { return parts_->stats; }
+
+void Server::SetServiceCredential(std::shared_ptr<const Credential> credential) {
+  parts_->service_credential.Set(std::move(credential));
+}
 
 void Server::Drain(absl::Duration lame_duck, absl::Duration timeout,
                    const std::function<bool(absl::Duration)>& wait) {

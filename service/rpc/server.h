@@ -15,7 +15,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "service/access/policy.h"
 #include "service/rpc/call_stats.h"
+#include "service/rpc/server_credentials.h"
+#include "service/source/current.h"
 #include "service/source/ended_call.h"
 #include "service/source/source.h"
 
@@ -25,6 +28,10 @@ struct ServerOptions {
   // HOST:PORT; port 0 takes a free one.
   std::string listen;
   bool reflection = true;
+  // By default without TLS.
+  TlsPaths tls;
+  // Who may call. Null, and where it holds none: who can connect. Outlives the server.
+  const Current<Policy>* policy = nullptr;
   // Null: each caller brings its own.
   std::shared_ptr<const Credential> service_credential;
   std::optional<Id> default_account_id;
@@ -49,6 +56,9 @@ class Server {
   bool serving() const { return serving_.load(); }
 
   const CallStats& stats() const;
+
+  // For calls that come from now on. Not null, and only where there was one. Any thread.
+  void SetServiceCredential(std::shared_ptr<const Credential> credential);
 
   // Tells health checks and watches NOT_SERVING; waits `lame_duck`, still serving, for balancers to
   // notice; then ends watches and reflection streams, takes no new calls, and waits up to `timeout`

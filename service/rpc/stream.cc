@@ -2,8 +2,13 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <optional>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
+#include "service/rpc/gate.h"
 #include "service/rpc/open_streams.h"
+#include "service/rpc/reply.h"
 
 namespace pcap_gateway {
 namespace {
@@ -40,6 +45,10 @@ void Stream::Arrived(bool ok) {
 }
 
 void Stream::Begin() {
+  const Gate gate(streams_.policy(), context_, context_.method());
+  if (std::optional<Error> error = gate.CheckCall()) {
+    return Finish(StatusOf(*FailedReply(*std::move(error)).outcome, ""));
+  }
   handler_ = streams_.HandlerFor(context_.method(), *this);
   if (handler_ == nullptr) return Finish(Unimplemented(context_.method()));
   EndWithServer();

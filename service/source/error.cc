@@ -10,6 +10,10 @@ absl::string_view NameOf(Reason reason) {
       return "MISSING_CREDENTIAL";
     case Reason::kInvalidCredential:
       return "INVALID_CREDENTIAL";
+    case Reason::kCallerNotPermitted:
+      return "CALLER_NOT_PERMITTED";
+    case Reason::kAccountNotPermitted:
+      return "ACCOUNT_NOT_PERMITTED";
     case Reason::kUpstreamBadRequest:
       return "UPSTREAM_BAD_REQUEST";
     case Reason::kUpstreamUnauthenticated:

@@ -20,6 +20,8 @@ enum class Reason {
   kInvalidRequest,
   kMissingCredential,
   kInvalidCredential,
+  kCallerNotPermitted,
+  kAccountNotPermitted,
   kUpstreamBadRequest,
   kUpstreamUnauthenticated,
   kUpstreamPermissionDenied,

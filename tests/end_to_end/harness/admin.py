@@ -37,6 +37,13 @@ def metric(gateway: Gateway, name: str) -> float:
     return sum(samples)
 
 
+def metrics_of(gateway: Gateway) -> dict[str, float]:
+    """All of them, by name and labels as they are printed."""
+    _, text = fetch(gateway, "/metrics")
+    samples = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {series: float(value) for series, value in samples}
+
+
 def wait_for_waiting_calls(gateway: Gateway, count: int) -> None:
     """Until exactly `count` calls wait. Metrics can only be polled; the pause is for others."""
     give_up_at = time.monotonic() + PATIENCE_SECONDS

@@ -1,0 +1,103 @@
+// AccessFiles: what decides who may call and lies in files, watched while the program runs.
+//
+//   absl::StatusOr<std::unique_ptr<AccessFiles>> access = AccessFiles::Load(options, clock, log);
+//   Serve((*access)->identity_path(), (*access)->policy());
+//   (*access)->Watch();        // from here on by a thread of its own
+//   (*access)->LookNow();      // SIGHUP
+#ifndef PCAP_GATEWAY_SERVICE_ACCESS_ACCESS_FILES_H_
+#define PCAP_GATEWAY_SERVICE_ACCESS_ACCESS_FILES_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "service/access/policy.h"
+#include "service/access/published_file.h"
+#include "service/access/watched_files.h"
+#include "service/source/clock.h"
+#include "service/source/current.h"
+
+namespace pcap_gateway {
+
+// Paths; empty: there is none.
+struct AccessOptions {
+  std::string tls_cert_file;  // the server's certificate with its chain; with tls_key_file
+  std::string tls_key_file;
+  std::string tls_client_ca_file;  // whose certificates callers must show
+  std::string policy_file;
+  // How often files are looked at.
+  absl::Duration interval = absl::Seconds(10);
+};
+
+class AccessFiles {
+ public:
+  // Reads and checks all files. A failure names the option that cannot work. `clock` says whether a
+  // certificate is valid; it and `log`, which any thread may call, outlive the object.
+  static absl::StatusOr<std::unique_ptr<AccessFiles>> Load(const AccessOptions& options,
+                                                           const Clock& clock,
+                                                           WatchedFiles::Log log);
+
+  // Ends the watch.
+  ~AccessFiles();
+
+  // Adds files of others, which have been taken already. Before Watch.
+  absl::Status Add(std::string name, std::string path, size_t most_bytes, WatchedFiles::Take take);
+
+  // Looks at all files each interval, by a thread of its own. Once.
+  void Watch();
+
+  // Looks at all files, and complains of those that are of no use at once. Any thread.
+  void LookNow();
+
+  // A path to the key and the certificates in one PEM file, always of one another; empty: no TLS.
+  std::string identity_path() const;
+  // A path to the authorities whose certificates callers must show; empty: any caller.
+  std::string authorities_path() const;
+  // Null: there is none, and whoever can connect may call.
+  const Current<Policy>& policy() const { return policy_; }
+  // When the certificate expires; absent: there is none.
+  std::optional<absl::Time> not_after() const;
+
+  // By the option that names the files, without its dashes.
+  std::vector<std::pair<std::string, const ReloadStats*>> stats() const;
+
+ private:
+  AccessFiles(AccessOptions options, const Clock& clock, WatchedFiles::Log log);
+
+  absl::Status LoadTls();
+  absl::Status LoadPolicy();
+  absl::Status LoadAndKeep(std::string name, std::vector<std::string> paths, size_t most_bytes,
+                           WatchedFiles::Take take);
+  void Look(WatchedFiles::Patience patience);
+
+  const AccessOptions options_;
+  const Clock& clock_;
+  const WatchedFiles::Log log_;
+  std::unique_ptr<PublishedFile> identity_;
+  std::unique_ptr<PublishedFile> authorities_;
+  Current<Policy> policy_;
+  std::atomic<int64_t> not_after_{0};  // Unix seconds; with `identity_`
+
+  std::mutex look_mutex_;  // guards `files_` once watched
+  std::vector<std::unique_ptr<WatchedFiles>> files_;
+
+  std::mutex mutex_;  // guards `ending_`
+  std::condition_variable wake_;
+  bool ending_ = false;
+  std::thread thread_;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_ACCESS_ACCESS_FILES_H_

@@ -1,0 +1,42 @@
+// Gate: asks the policy whether a call may be made.
+//
+// A call that came in is looked at before its request is, and again when its account is known.
+#ifndef PCAP_GATEWAY_SERVICE_RPC_GATE_H_
+#define PCAP_GATEWAY_SERVICE_RPC_GATE_H_
+
+#include <optional>
+
+#include "absl/strings/string_view.h"
+#include "service/access/policy.h"
+#include "service/source/current.h"
+#include "service/source/error.h"
+#include "service/source/id.h"
+
+namespace grpc {
+class ServerContextBase;
+}  // namespace grpc
+
+namespace pcap_gateway {
+
+// One look at the policy as it was when the object was made: a policy that changes in between must
+// not let a call through by halves.
+class Gate {
+ public:
+  // All outlive the object. No policy: everything is permitted, and nothing is looked at.
+  Gate(const Current<Policy>& policy, const grpc::ServerContextBase& context,
+       absl::string_view path);
+
+  // PERMISSION_DENIED, which tells nothing of what there is; nullopt: it may be made.
+  std::optional<Error> CheckCall() const;
+  std::optional<Error> CheckAccount(const Id& account) const;
+
+ private:
+  const grpc::ServerContextBase& context_;
+  const absl::string_view path_;
+  const std::shared_ptr<const Policy> policy_;
+  Principals principals_;  // empty without a policy
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_RPC_GATE_H_

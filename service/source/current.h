@@ -1,0 +1,38 @@
+// Current: what holds now, for many to read while one puts another in its place.
+//
+//   Current<Policy> policy(first);
+//   const std::shared_ptr<const Policy> now = policy.Get();   // stays as it is while it is held
+#ifndef PCAP_GATEWAY_SERVICE_SOURCE_CURRENT_H_
+#define PCAP_GATEWAY_SERVICE_SOURCE_CURRENT_H_
+
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace pcap_gateway {
+
+// Thread-safe; the lock is held for the copy of a pointer.
+template <typename T>
+class Current {
+ public:
+  explicit Current(std::shared_ptr<const T> first = nullptr) : value_(std::move(first)) {}
+
+  std::shared_ptr<const T> Get() const {
+    const std::lock_guard lock(mutex_);
+    return value_;
+  }
+
+  void Set(std::shared_ptr<const T> value) {
+    // What was there may end with the last copy; not under the lock.
+    const std::lock_guard lock(mutex_);
+    value_.swap(value);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const T> value_;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_SOURCE_CURRENT_H_
