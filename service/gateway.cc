@@ -72,8 +72,9 @@ absl::Status Gateway::Parts::WatchToken(const std::string& path) {
                      [this](const std::vector<std::string>& contents) {
                        auto credential =
                            Credential::FromToken(Credential::Owner::kGateway, contents[0]);
-                       if (credential.ok()) server->SetServiceCredential(*std::move(credential));
-                       return credential.status();
+                       if (!credential.ok()) return credential.status();
+                       server->SetServiceCredential(*std::move(credential));
+                       return absl::OkStatus();
                      });
 }
 

@@ -72,12 +72,13 @@ absl::Status AccessFiles::LoadPolicy() {
                      [this](const std::vector<std::string>& contents) {
                        absl::StatusOr<std::shared_ptr<const Policy>> policy =
                            Policy::Parse(contents[0]);
-                       if (policy.ok()) policy_.Set(*std::move(policy));
-                       return policy.status();
+                       if (!policy.ok()) return policy.status();
+                       policy_.Set(*std::move(policy));
+                       return absl::OkStatus();
                      });
 }
 
-absl::Status AccessFiles::LoadAndKeep(std::string name, std::vector<std::string> paths,
+absl::Status AccessFiles::LoadAndKeep(const std::string& name, std::vector<std::string> paths,
                                       size_t most_bytes, WatchedFiles::Take take) {
   auto files =
       std::make_unique<WatchedFiles>(name, std::move(paths), most_bytes, std::move(take), log_);
@@ -89,9 +90,9 @@ absl::Status AccessFiles::LoadAndKeep(std::string name, std::vector<std::string>
   return absl::OkStatus();
 }
 
-absl::Status AccessFiles::Add(std::string name, std::string path, size_t most_bytes,
+absl::Status AccessFiles::Add(const std::string& name, std::string path, size_t most_bytes,
                               WatchedFiles::Take take) {
-  return LoadAndKeep(std::move(name), {std::move(path)}, most_bytes, std::move(take));
+  return LoadAndKeep(name, {std::move(path)}, most_bytes, std::move(take));
 }
 
 void AccessFiles::Watch() {

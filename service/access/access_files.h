@@ -52,7 +52,8 @@ class AccessFiles {
   ~AccessFiles();
 
   // Adds files of others, which have been taken already. Before Watch.
-  absl::Status Add(std::string name, std::string path, size_t most_bytes, WatchedFiles::Take take);
+  absl::Status Add(const std::string& name, std::string path, size_t most_bytes,
+                   WatchedFiles::Take take);
 
   // Looks at all files each interval, by a thread of its own. Once.
   void Watch();
@@ -77,8 +78,8 @@ class AccessFiles {
 
   absl::Status LoadTls();
   absl::Status LoadPolicy();
-  absl::Status LoadAndKeep(std::string name, std::vector<std::string> paths, size_t most_bytes,
-                           WatchedFiles::Take take);
+  absl::Status LoadAndKeep(const std::string& name, std::vector<std::string> paths,
+                           size_t most_bytes, WatchedFiles::Take take);
   void Look(WatchedFiles::Patience patience);
 
   const AccessOptions options_;

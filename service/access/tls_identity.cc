@@ -96,7 +96,7 @@ absl::StatusOr<absl::Time> CheckIdentity(const TlsIdentity& identity, absl::Time
   if (!chain.ok()) return Unusable(absl::StrCat("the certificate file ", chain.status().message()));
   const absl::StatusOr<Key> key = KeyIn(identity.private_key);
   if (!key.ok()) return Unusable(absl::StrCat("the key file: ", key.status().message()));
-  const absl::Status loaded = Load(*chain, key->get());
+  absl::Status loaded = Load(*chain, key->get());
   if (!loaded.ok()) return loaded;
 
   absl::Time ends = absl::InfiniteFuture();

@@ -80,6 +80,7 @@ def check_refusal(ended: subprocess.CompletedProcess[str]) -> str:
         "--upstream-reserve=5000",
         "--upstream-retries=forever",
         "--upstream-failures=-1",
+        "--reload-interval=0s",
         "--lame-duck=soon",
         "--lame-duck=-1s",
         "--drain-timeout=soon",
@@ -160,6 +161,12 @@ def test_help_names_every_option(tmp_path: Path) -> None:
     text = run(tmp_path, "--help").stdout
     for name in (
         "--listen",
+        "--tls-cert-file",
+        "--tls-key-file",
+        "--tls-client-ca-file",
+        "--insecure",
+        "--policy-file",
+        "--reload-interval",
         "--upstream-url",
         "--upstream-ca-file",
         "--credential",

@@ -12,6 +12,8 @@ namespace pcap_gateway {
 // Thread-safe.
 class FakeClock final : public Clock {
  public:
+  explicit FakeClock(absl::Time now = absl::FromUnixSeconds(1'700'000'000)) : now_(now) {}
+
   absl::Time Now() const override {
     const std::lock_guard lock(mutex_);
     return now_;
@@ -24,7 +26,7 @@ class FakeClock final : public Clock {
 
  private:
   mutable std::mutex mutex_;
-  absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
+  absl::Time now_;
 };
 
 }  // namespace pcap_gateway

@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "tests/support/self_signed.h"
 #include "tests/unit/client/run_program.h"
 #include "tests/unit/client/scripted_gateway.h"
-#include "tests/unit/client/self_signed.h"
 #include "tests/unit/client/temporary_file.h"
 
 namespace pcap_client {

@@ -19,9 +19,11 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "pcap/v1/pcap_service.pb.h"
-#include "tests/unit/client/self_signed.h"
+#include "tests/support/self_signed.h"
 
 namespace pcap_client {
+
+using pcap_gateway::SelfSigned;
 
 class ScriptedGateway {
  public:

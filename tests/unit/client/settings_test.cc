@@ -6,12 +6,13 @@
 #include <fstream>
 #include <string>
 
-#include "tests/unit/client/self_signed.h"
+#include "tests/support/self_signed.h"
 #include "tests/unit/client/temporary_file.h"
 
 namespace pcap_client {
 namespace {
 
+using pcap_gateway::SelfSigned;
 using testing::HasSubstr;
 
 TEST(FirstOf, TakesWhatTheFirstSaysAndElseTheSecond) {

@@ -80,6 +80,12 @@ class OptionsTest : public testing::Test {
 TEST_F(OptionsTest, HaveDefaults) {
   const Options options = Good();
   EXPECT_EQ(options.listen, "127.0.0.1:50051");
+  EXPECT_EQ(options.tls_cert_file, "");
+  EXPECT_EQ(options.tls_key_file, "");
+  EXPECT_EQ(options.tls_client_ca_file, "");
+  EXPECT_EQ(options.policy_file, "");
+  EXPECT_EQ(options.reload_interval, absl::Seconds(10));
+  EXPECT_EQ(options.api_token_file, "");
   EXPECT_EQ(options.upstream_url, "https://api.cloudflare.com/client/v4");
   EXPECT_EQ(options.upstream_ca_file, "");
   EXPECT_EQ(options.upstream_proxy, "");
@@ -127,6 +133,36 @@ TEST_F(OptionsTest, AreFlags) {
   EXPECT_EQ(options.lame_duck, absl::ZeroDuration());
   EXPECT_EQ(options.drain_timeout, absl::Minutes(1));
   EXPECT_FALSE(options.reflection);
+}
+
+TEST_F(OptionsTest, SayWhoMayCall) {
+  const Options options =
+      Good({"--listen=0.0.0.0:1", "--tls-cert-file=/cert", "--tls-key-file=/key",
+            "--tls-client-ca-file=/ca", "--policy-file=/policy", "--reload-interval=1s"});
+  EXPECT_EQ(options.tls_cert_file, "/cert");
+  EXPECT_EQ(options.tls_key_file, "/key");
+  EXPECT_EQ(options.tls_client_ca_file, "/ca");
+  EXPECT_EQ(options.policy_file, "/policy");
+  EXPECT_EQ(options.reload_interval, absl::Seconds(1));
+}
+
+TEST_F(OptionsTest, OtherMachinesNeedTlsOrAWordThatTheyDoNot) {
+  for (const char* address :
+       {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "gateway:1", "[2001:db8::1]:1", "128.0.0.1:1"}) {
+    const std::string listen = absl::StrCat("--listen=", address);
+    EXPECT_THAT(Refusal({listen}), AllOf(StartsWith("pcap-gateway: --listen: "),
+                                         HasSubstr("--tls-cert-file"), HasSubstr("--insecure")));
+    Good({listen, "--insecure"});
+    Good({listen, "--tls-cert-file=/cert", "--tls-key-file=/key"});
+  }
+  for (const char* address : {"127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1"}) {
+    Good({absl::StrCat("--listen=", address)});
+  }
+}
+
+TEST_F(OptionsTest, HalfOfTlsIsRefused) {
+  EXPECT_THAT(Refusal({"--tls-cert-file=/cert"}), StartsWith("pcap-gateway: --tls-key-file: "));
+  EXPECT_THAT(Refusal({"--tls-key-file=/key"}), StartsWith("pcap-gateway: --tls-cert-file: "));
 }
 
 TEST_F(OptionsTest, SetEachLifetimeByItsOwnFlag) {
@@ -337,6 +373,11 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"listen", "nonsense"},
       {"listen", ""},
       {"listen", "127.0.0.1:99999"},
+      {"listen", "0.0.0.0:50051"},
+      {"tls-client-ca-file", "/ca"},
+      {"insecure", "perhaps"},
+      {"reload-interval", "0s"},
+      {"reload-interval", "10"},
       {"upstream-url", "http://example.com/client/v4"},
       {"upstream-url", ""},
       {"upstream-ca-file", "/does/not/exist"},
@@ -452,6 +493,12 @@ TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
   Set("PCAP_GATEWAY_REDIS_URL", "redis://:canary@cache");
   const std::string help = std::get<EarlyExit>(Read({"--help"})).text;
   for (const char* name : {"--listen",
+                           "--tls-cert-file",
+                           "--tls-key-file",
+                           "--tls-client-ca-file",
+                           "--insecure",
+                           "--policy-file",
+                           "--reload-interval",
                            "--upstream-url",
                            "--upstream-ca-file",
                            "--upstream-proxy",

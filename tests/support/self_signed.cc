@@ -1,4 +1,4 @@
-#include "tests/unit/client/self_signed.h"
+#include "tests/support/self_signed.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -6,7 +6,7 @@
 
 #include <memory>
 
-namespace pcap_client {
+namespace pcap_gateway {
 namespace {
 
 template <auto free>
@@ -27,13 +27,13 @@ std::string TextOf(const Memory& memory) {
 
 }  // namespace
 
-SelfSigned::SelfSigned(const std::string& host) {
+SelfSigned::SelfSigned(const std::string& host, absl::Duration begin, absl::Duration end) {
   const Key key(EVP_EC_gen("P-256"));
   const Certificate x509(X509_new());
   X509_set_version(x509.get(), X509_VERSION_3);
   ASN1_INTEGER_set(X509_get_serialNumber(x509.get()), 1);
-  X509_gmtime_adj(X509_getm_notBefore(x509.get()), -60);
-  X509_gmtime_adj(X509_getm_notAfter(x509.get()), 3600);
+  X509_gmtime_adj(X509_getm_notBefore(x509.get()), absl::ToInt64Seconds(begin));
+  X509_gmtime_adj(X509_getm_notAfter(x509.get()), absl::ToInt64Seconds(end));
   X509_set_pubkey(x509.get(), key.get());
   X509_NAME* const name = X509_get_subject_name(x509.get());
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
@@ -52,4 +52,4 @@ SelfSigned::SelfSigned(const std::string& host) {
   private_key = TextOf(key_text);
 }
 
-}  // namespace pcap_client
+}  // namespace pcap_gateway
