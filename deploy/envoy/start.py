@@ -53,30 +53,62 @@ def parsed() -> argparse.Namespace:
         epilog="What follows -- goes to Envoy, such as: -- --concurrency 2",
     )
     parser.add_argument(
-        "--listen", type=address, default="127.0.0.1:8080", metavar="HOST:PORT",
-        help="where callers connect, an IP address (%(default)s); beyond loopback it needs --tls or --insecure",
-    )  # fmt: skip
+        "--listen",
+        type=address,
+        default="127.0.0.1:8080",
+        metavar="HOST:PORT",
+        help="where callers connect, an IP address (%(default)s); beyond loopback it needs --tls"
+        " or --insecure",
+    )
     parser.add_argument(
-        "--gateway", type=address, action="append", metavar="HOST:PORT",
+        "--gateway",
+        type=address,
+        action="append",
+        metavar="HOST:PORT",
         help="a gateway; once for each. Each address of a name counts as one (127.0.0.1:50051)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--admin", type=address, default="127.0.0.1:9901", metavar="HOST:PORT",
+        "--admin",
+        type=address,
+        default="127.0.0.1:9901",
+        metavar="HOST:PORT",
         help="Envoy's admin listener, on loopback (%(default)s)",
-    )  # fmt: skip
-    files = {"type": Path, "metavar": "FILE"}
-    parser.add_argument("--tls", type=Path, nargs=2, metavar=("CERTIFICATE", "KEY"),
-                        help="TLS for callers; PEM files")  # fmt: skip
-    parser.add_argument("--client-ca", **files, help="callers need a certificate of this authority")
-    parser.add_argument("--insecure", action="store_true",
-                        help="listen in plaintext beyond loopback")  # fmt: skip
-    parser.add_argument("--gateway-ca", **files, help="TLS towards the gateways; their authority")
-    parser.add_argument("--gateway-name", metavar="NAME",
-                        help="the name in the gateways' certificates (the first --gateway's host)")  # fmt: skip
-    parser.add_argument("--gateway-cert", type=Path, nargs=2, metavar=("CERTIFICATE", "KEY"),
-                        help="as whom Envoy calls the gateways")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "build" / "envoy", metavar="FOLDER",
-                        help="where configuration and descriptor set are written (build/envoy)")  # fmt: skip
+    )
+    pair = ("CERTIFICATE", "KEY")
+    parser.add_argument(
+        "--tls", type=Path, nargs=2, metavar=pair, help="TLS for callers; PEM files"
+    )
+    parser.add_argument(
+        "--client-ca",
+        type=Path,
+        metavar="FILE",
+        help="callers need a certificate of this authority",
+    )
+    parser.add_argument(
+        "--insecure", action="store_true", help="listen in plaintext beyond loopback"
+    )
+    parser.add_argument(
+        "--gateway-ca", type=Path, metavar="FILE", help="TLS towards the gateways; their authority"
+    )
+    parser.add_argument(
+        "--gateway-name",
+        metavar="NAME",
+        help="the name in the gateways' certificates (the first --gateway's host)",
+    )
+    parser.add_argument(
+        "--gateway-cert",
+        type=Path,
+        nargs=2,
+        metavar=pair,
+        help="as whom Envoy calls the gateways",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=REPOSITORY / "build" / "envoy",
+        metavar="FOLDER",
+        help="where configuration and descriptor set are written (build/envoy)",
+    )
     parser.add_argument("--write", action="store_true", help="write them, and start nothing")
     parser.add_argument("envoy", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
 
