@@ -147,17 +147,18 @@ class Folder:
         return str(file)
 
     def certificate(self, name: str, certificate: Path, key: Path) -> str:
+        # Symbolic links stay: Kubernetes renews a secret's files by moving a link.
         files = {
-            "certificate_chain": {"filename": str(certificate.resolve())},
-            "private_key": {"filename": str(key.resolve())},
+            "certificate_chain": {"filename": str(certificate.absolute())},
+            "private_key": {"filename": str(key.absolute())},
         }
         # Both are read anew when something is renamed into this folder.
-        watched = {"watched_directory": {"path": str(key.resolve().parent)}}
+        watched = {"watched_directory": {"path": str(key.absolute().parent)}}
         return self._secret(name, {"tls_certificate": {**files, **watched}})
 
     def authority(self, name: str, file: Path) -> str:
-        watched = {"watched_directory": {"path": str(file.resolve().parent)}}
-        trusted = {"trusted_ca": {"filename": str(file.resolve())}}
+        watched = {"watched_directory": {"path": str(file.absolute().parent)}}
+        trusted = {"trusted_ca": {"filename": str(file.absolute())}}
         return self._secret(name, {"validation_context": {**trusted, **watched}})
 
     def _secret(self, name: str, content: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
@@ -10,10 +9,11 @@ import ssl
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -299,27 +299,37 @@ class LargestFailure(pcap_service_pb2_grpc.PcapServiceServicer):  # type: ignore
         context.abort_with_status(rpc_status.to_status(self.status))
 
 
-def test_the_largest_failure_that_there_may_be_comes_through(start_envoy: StartEnvoy) -> None:
+@contextmanager
+def stand_in(credentials: grpc.ServerCredentials | None = None) -> Iterator[str]:
+    """The address of a server that is healthy and fails each call with LargestFailure."""
     server = grpc.server(ThreadPoolExecutor(4))
-    largest = LargestFailure()
-    pcap_service_pb2_grpc.add_PcapServiceServicer_to_server(largest, server)
+    pcap_service_pb2_grpc.add_PcapServiceServicer_to_server(LargestFailure(), server)
     healthy = health.HealthServicer()
     healthy.set(SERVICE, SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    if credentials is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        port = server.add_secure_port("127.0.0.1:0", credentials)
     server.start()
     try:
-        envoy = start_envoy(f"127.0.0.1:{port}")
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+def test_the_largest_failure_that_there_may_be_comes_through(start_envoy: StartEnvoy) -> None:
+    with stand_in() as address:
+        envoy = start_envoy(address)
         with grpc.insecure_channel(envoy.address) as channel:
             through = fail(channel, demo.SIMPLE_ID).status
         answer = get_json(envoy.address, path_of(demo.SIMPLE_ID), http2=True)
-        assert answer.status == 404
-        as_json = json_format.ParseDict(answer.json(), status_pb2.Status())
-        for heard in (through, as_json):
-            assert heard is not None and heard.message == largest.status.message
-            assert unpacked(heard) == unpacked(largest.status)
-    finally:
-        server.stop(None).wait()
+    assert answer.status == 404
+    as_json = json_format.ParseDict(answer.json(), status_pb2.Status())
+    told = LargestFailure().status
+    for heard in (through, as_json):
+        assert heard is not None and heard.message == told.message
+        assert unpacked(heard) == unpacked(told)
 
 
 def test_the_callers_deadline_is_the_gateways(envoy: Envoy, emulator: Emulator) -> None:
@@ -516,9 +526,12 @@ def test_an_id_that_is_none_is_a_bad_request(
     envoy: Envoy, emulator: Emulator, path: str, field: str | None
 ) -> None:
     before = len(emulator.requests())
+    passed_on = envoy.counter("cluster.pcap_gateway.upstream_rq_total")
     answer = get_json(envoy.address, path)
     assert (answer.status, answer.json()["code"]) == (400, 3)
-    if field is not None:
+    if field is None:  # Envoy's own word
+        assert envoy.counter("cluster.pcap_gateway.upstream_rq_total") == passed_on
+    else:
         assert answer.reason() == "INVALID_REQUEST"
         assert [v["field"] for v in answer.detail("BadRequest")["field_violations"]] == [field]
         assert answer.detail("RequestInfo")["request_id"] == answer.headers["x-request-id"]
@@ -762,20 +775,21 @@ def test_a_gateway_in_its_lame_duck_serves_if_there_is_no_other(
     assert get_json(envoy.address, path_of(emulator.add())).status == 200
 
 
-def test_trouble_at_cloudflare_is_neither_retried_nor_held_against_the_gateway(
-    envoy: Envoy, channel: grpc.Channel, emulator: Emulator
+def test_trouble_at_cloudflare_is_neither_retried_nor_held_against_a_gateway(
+    gateway: Gateway, start_gateway: StartGateway, start_envoy: StartEnvoy, emulator: Emulator
 ) -> None:
-    retries = envoy.counter("cluster.pcap_gateway.upstream_rq_retry")
-    for kind in ({"kind": "html", "status": 503}, {"kind": "reset_before"}, {"kind": "nested"}):
-        for _ in range(8):
-            pcap_id = emulator.add()
-            emulator.fault(pcap_id, **kind)
-            assert fail(channel, pcap_id).code.name in ("UNAVAILABLE", "INTERNAL")
-            # libcurl sends anew what a kept connection lost; the gateway is told not to retry.
-            assert len(emulator.requests(pcap_id)) <= (2 if kind["kind"] == "reset_before" else 1)
-    assert envoy.counter("cluster.pcap_gateway.upstream_rq_retry") == retries
+    envoy = start_envoy(gateway.address, start_gateway().address)  # of two, one may be ejected
+    with grpc.insecure_channel(envoy.address) as channel:
+        for kind in ("html", "reset_before", "nested"):
+            for _ in range(16):
+                pcap_id = emulator.add()
+                emulator.fault(pcap_id, kind, **({"status": 503} if kind == "html" else {}))
+                assert fail(channel, pcap_id).code.name in ("UNAVAILABLE", "INTERNAL")
+                # libcurl sends anew what a kept connection lost; the gateway is told not to retry.
+                assert len(emulator.requests(pcap_id)) <= (2 if kind == "reset_before" else 1)
+        assert get(channel, emulator.add())
+    assert envoy.counter("cluster.pcap_gateway.upstream_rq_retry") == 0
     assert envoy.counter("cluster.pcap_gateway.outlier_detection.ejections_enforced_total") == 0
-    assert get(channel, emulator.add())
 
 
 # What callers may not do ------------------------------------------------------------------------
@@ -873,7 +887,7 @@ LINES = {
     "length and chunks": b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n"
     b"transfer-encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
     "two lengths": b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
-    "HTTP/1.0": b"GET / HTTP/1.0\r\n\r\n",
+    "HTTP/1.0": f"GET {path_of(demo.SIMPLE_ID)} HTTP/1.0\r\nhost: a\r\n\r\n".encode(),
     "no host": b"GET / HTTP/1.1\r\n\r\n",
     "NUL in a header": b"GET / HTTP/1.1\r\nhost: a\r\nx: \x00\r\n\r\n",
     "CONNECT": b"CONNECT 127.0.0.1:9901 HTTP/1.1\r\nhost: 127.0.0.1:9901\r\n\r\n",
@@ -1048,34 +1062,38 @@ def serial_at(address: str, context: ssl.SSLContext) -> str:
             return str(certificate["serialNumber"])
 
 
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
 def test_tls_for_callers_and_a_renewed_certificate(
     gateway: Gateway, start_envoy: StartEnvoy, emulator: Emulator, tmp_path: Path
 ) -> None:
     authority = Authority(tmp_path)
-    files = authority.certificate("localhost")
-    envoy = start_envoy(gateway.address, options=("--tls", *files))
+    # As Kubernetes shows a secret: files are links through a link, which is moved to renew them.
+    shown = tmp_path / "shown"
+    shown.mkdir()
+
+    def show(*files: Path) -> None:
+        version = Path(tempfile.mkdtemp(dir=shown, prefix=".."))
+        for name, file in zip(("cert.pem", "key.pem"), files, strict=True):
+            file.rename(version / name)
+        link = shown / "..new"
+        link.symlink_to(version.name)
+        link.rename(shown / "..data")
+
+    show(*authority.certificate("localhost"))
+    for name in ("cert.pem", "key.pem"):
+        (shown / name).symlink_to(f"..data/{name}")
+    envoy = start_envoy(gateway.address, options=("--tls", shown / "cert.pem", shown / "key.pem"))
     pcap_id = emulator.add()
     for http2 in (False, True):
         context = trusting(authority, "h2" if http2 else "http/1.1")
         assert get_json(envoy.address, path_of(pcap_id), http2=http2, tls=context).status == 200
     with pytest.raises(OSError):
-        get_json(envoy.address, path_of(pcap_id))
-    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
-        old = trusting(authority, "h2")
-        old.set_ciphers("DEFAULT:@SECLEVEL=0")
-        old.minimum_version = old.maximum_version = version
-        with pytest.raises(OSError):
-            serial_at(envoy.address, old)
+        get_json(envoy.address, path_of(pcap_id))  # in plaintext
     port = envoy.address.rpartition(":")[2]
     credentials = grpc.ssl_channel_credentials(authority.file.read_bytes())
     with grpc.secure_channel(f"localhost:{port}", credentials) as channel:
         assert get(channel, pcap_id).pcap.simple.id == pcap_id
-
         serial = serial_at(envoy.address, trusting(authority, "h2"))
-        renewed = authority.certificate("localhost", "other.example")
-        for new, old_file in zip(renewed, files):
-            os.replace(new, old_file)
+        show(*authority.certificate("localhost"))
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         while serial_at(envoy.address, trusting(authority, "h2")) == serial:
             assert time.monotonic() < give_up_at
@@ -1101,3 +1119,46 @@ def test_callers_without_a_certificate_of_ours_are_refused(
     for own in (None, strangers.certificate("caller.example")):
         with pytest.raises(OSError):
             get_json(envoy.address, path, http2=True, tls=trusting(ours, "h2", own=own))
+
+
+# TLS towards the gateway ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "shows", "reached"),
+    [
+        ("gateway.example", "gateways", "callers", True),
+        ("gateway.example", "gateways", None, False),
+        ("gateway.example", "gateways", "gateways", False),
+        ("another.example", "gateways", "callers", False),
+        ("gateway.example", "callers", "callers", False),
+    ],
+)
+def test_envoy_and_the_gateway_know_each_other_by_certificates(
+    start_envoy: StartEnvoy,
+    tmp_path: Path,
+    name: str,
+    trusted: str,
+    shows: str | None,
+    reached: bool,
+) -> None:
+    for folder in ("gateways", "callers"):
+        (tmp_path / folder).mkdir()
+    authorities = {folder: Authority(tmp_path / folder) for folder in ("gateways", "callers")}
+    certificate, key = authorities["gateways"].certificate("gateway.example")
+    credentials = grpc.ssl_server_credentials(
+        [(key.read_bytes(), certificate.read_bytes())],
+        authorities["callers"].file.read_bytes(),
+        require_client_auth=True,
+    )
+    options: list[str | Path] = ["--gateway-ca", authorities[trusted].file, "--gateway-name", name]
+    if shows is not None:
+        options += ["--gateway-cert", *authorities[shows].certificate("envoy.example")]
+    with stand_in(credentials) as address:
+        envoy = start_envoy(address, options=tuple(options))
+        answer = get_json(envoy.address, path_of(demo.SIMPLE_ID))
+        assert get_json(envoy.address, "/healthz").status == (200 if reached else 503)
+    if reached:
+        assert (answer.status, answer.reason()) == (404, "PCAP_NOT_FOUND")
+    else:
+        assert (answer.status, answer.json()["code"]) == (503, 14)
