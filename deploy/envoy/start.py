@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -46,8 +47,32 @@ def is_ip(host: str) -> bool:
     return True
 
 
+class Parser(argparse.ArgumentParser):
+    """Which says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def check_pem(parser: Parser, told: argparse.Namespace) -> None:
+    """What Envoy would only say while it does not listen."""
+    for option, pair in (("--tls", told.tls), ("--gateway-cert", told.gateway_cert)):
+        if pair:
+            try:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(*pair, password=lambda: "")  # nobody is asked for one
+            except (OSError, ValueError) as error:
+                parser.error(f"{option}: certificate and key in {pair[0]}, {pair[1]}: {error}")
+    for option, file in (("--client-ca", told.client_ca), ("--gateway-ca", told.gateway_ca)):
+        if file:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(file)
+            except OSError as error:
+                parser.error(f"{option}: certificates in {file}: {error}")
+
+
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="deploy/envoy/run",
         description="Starts Envoy in front of gateways that run.",
         epilog="What follows -- goes to Envoy, such as: -- --concurrency 2",
@@ -126,10 +151,7 @@ def parsed() -> argparse.Namespace:
         parser.error("--client-ca needs --tls")
     if (told.gateway_cert or told.gateway_name) and not told.gateway_ca:
         parser.error("--gateway-cert and --gateway-name need --gateway-ca")
-    named = [*(told.tls or ()), told.client_ca, told.gateway_ca, *(told.gateway_cert or ())]
-    for file in filter(None, named):
-        if not os.access(file, os.R_OK):
-            parser.error(f"{file} cannot be read")
+    check_pem(parser, told)
     return told
 
 

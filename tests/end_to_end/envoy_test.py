@@ -144,6 +144,8 @@ def test_as_delivered_nobody_but_this_machine_can_connect() -> None:
         (["--client-ca=/dev/null"], "--tls"),
         (["--gateway-name=a"], "--gateway-ca"),
         (["--tls", "/nonexistent.pem", "/dev/null"], "/nonexistent.pem"),
+        (["--tls", "/dev/null", "/dev/null"], "--tls: "),
+        (["--gateway-ca", "/dev/null"], "--gateway-ca: "),
         (["--nonsense"], "--nonsense"),
     ],
 )
@@ -152,7 +154,23 @@ def test_an_option_that_cannot_work_stops_the_start(
 ) -> None:
     ended = start_with("--out", tmp_path, "--write", *options)
     assert ended.returncode == 2
-    assert says in ended.stderr.splitlines()[-1]
+    [line] = ended.stderr.splitlines()
+    assert says in line
+
+
+def test_a_key_that_does_not_fit_or_is_locked_stops_the_start(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    (certificate, key), (_, other) = map(authority.certificate, ("localhost", "other.example"))
+    locked = tmp_path / "locked.pem"
+    subprocess.run(
+        ["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:secret", "-out", locked],
+        check=True,
+        timeout=20,
+    )
+    for wrong in (other, locked):
+        ended = start_with("--out", tmp_path / "made", "--write", "--tls", certificate, wrong)
+        assert ended.returncode == 2
+        assert len(ended.stderr.splitlines()) == 1 and str(wrong) in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -1098,6 +1116,13 @@ def test_tls_for_callers_and_a_renewed_certificate(
         while serial_at(envoy.address, trusting(authority, "h2")) == serial:
             assert time.monotonic() < give_up_at
         assert get(channel, pcap_id).pcap.simple.id == pcap_id  # on its old connection
+
+    serial = serial_at(envoy.address, trusting(authority, "h2"))
+    for name in ("broken.pem", "not-its.pem"):
+        (tmp_path / name).write_text("-----BEGIN CERTIFICATE-----\nnot one\n")
+    show(tmp_path / "broken.pem", tmp_path / "not-its.pem")
+    envoy.process.stderr.wait_for("Failed to reload certificates")  # and keeps what it has
+    assert serial_at(envoy.address, trusting(authority, "h2")) == serial
 
 
 def test_callers_without_a_certificate_of_ours_are_refused(
