@@ -114,11 +114,14 @@ HttpClient& Gateway::Parts::BuildClient(const Options& options) {
 
 absl::Status Gateway::Parts::StartAdmin(const Options& options) {
   AddGatewayMetrics({.calls = &server->stats(),
+                     .streams = &server->stream_stats(),
                      .cache = cache,
                      .most_cache_bytes = options.cache_bytes,
                      .shared = shared,
                      .curl = curl.get(),
                      .budgeted = budgeted.get(),
+                     .budget_limit = options.upstream_limit,
+                     .callers_credential = options.service_credential == nullptr,
                      .limited = limited.get(),
                      .breaker = breaker.get(),
                      .retrying = retrying.get(),

@@ -4,6 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "service/operations/process_stats.h"
+
 namespace pcap_gateway {
 namespace {
 
@@ -16,25 +19,66 @@ constexpr const char* kCodeNames[] = {
     "DataLoss", "Unauthenticated",
 };
 
-void AddCallMetrics(const CallStats& stats, Metrics& metrics) {
-  const std::vector<std::pair<std::string, std::string>> method = {
-      {"grpc_type", "unary"}, {"grpc_service", "pcap.v1.PcapService"}, {"grpc_method", "GetPcap"}};
-  metrics.Add({.name = "grpc_server_started_total",
-               .help = "Total number of RPCs started on the server.",
-               .labels = method,
-               .value = [&stats] { return stats.started.Value(); }});
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+// The names of go-grpc-middleware's Prometheus provider, so that dashboards made for it work.
+void AddRpcMetrics(const RpcStats& stats, const Labels& method, Metrics& metrics) {
+  const struct {
+    const char* name;
+    const char* help;
+    const Counter& counter;
+  } counters[] = {
+      {"grpc_server_started_total", "Total number of RPCs started on the server.", stats.started},
+      {"grpc_server_msg_received_total",
+       "Total number of RPC stream messages received on the server.", stats.received},
+      {"grpc_server_msg_sent_total", "Total number of gRPC stream messages sent by the server.",
+       stats.sent},
+  };
+  for (const auto& [name, help, counter] : counters) {
+    metrics.Add({.name = name, .help = help, .labels = method, .value = [&counter = counter] {
+                   return counter.Value();
+                 }});
+  }
   for (size_t code = 0; code < stats.handled.size(); ++code) {
-    auto labels = method;
+    Labels labels = method;
     labels.emplace_back("grpc_code", kCodeNames[code]);
     metrics.Add({.name = "grpc_server_handled_total",
-                 .help = "Total number of RPCs completed on the server, by code.",
+                 .help = "Total number of RPCs completed on the server, regardless of success or "
+                         "failure.",
                  .labels = std::move(labels),
                  .value = [&stats, code] { return stats.handled[code].Value(); }});
   }
+  metrics.Add({.name = "grpc_server_handling_seconds",
+               .help = "Histogram of response latency (seconds) of gRPC that had been "
+                       "application-level handled by the server.",
+               .type = Metric::Type::kHistogram,
+               .labels = method,
+               .histogram = [&stats] { return stats.handling.Snapshot(); }});
+}
+
+Labels MethodLabels(const std::string& type, const std::string& service,
+                    const std::string& method) {
+  return {{"grpc_type", type}, {"grpc_service", service}, {"grpc_method", method}};
+}
+
+// How a method that is not the PcapService's streams, by its name.
+std::string TypeOf(const std::string& method) {
+  if (method == "Check") return "unary";
+  return method == "Watch" ? "server_stream" : "bidi_stream";
+}
+
+void AddCallMetrics(const CallStats& calls, const StreamStats& streams, Metrics& metrics) {
+  AddRpcMetrics(calls, MethodLabels("unary", "pcap.v1.PcapService", "GetPcap"), metrics);
+  for (const auto& [path, stats] : streams.by_path()) {
+    const size_t slash = path.rfind('/');  // "/package.Service/Method"
+    const std::string method = path.substr(slash + 1);
+    AddRpcMetrics(stats, MethodLabels(TypeOf(method), path.substr(1, slash - 1), method), metrics);
+  }
+  AddRpcMetrics(streams.unknown(), MethodLabels("bidi_stream", "unknown", "unknown"), metrics);
   metrics.Add({.name = "pcap_gateway_calls_waiting",
                .help = "Calls that wait for an answer from upstream.",
                .type = Metric::Type::kGauge,
-               .value = [&stats] { return stats.waiting.load(); }});
+               .value = [&calls] { return calls.waiting.load(); }});
 }
 
 // Null stands for what is not there.
@@ -136,12 +180,53 @@ void AddUpstreamMetrics(const CurlStats& stats, Metrics& metrics) {
   metrics.Add({.name = "pcap_gateway_upstream_requests_total",
                .help = "Requests sent to Cloudflare.",
                .value = [&stats] { return stats.started.Value(); }});
-  metrics.Add({.name = "pcap_gateway_upstream_answers_total",
-               .help = "Requests that got an HTTP answer, of whatever status.",
-               .value = [&stats] { return stats.answered.Value(); }});
-  metrics.Add({.name = "pcap_gateway_upstream_failures_total",
-               .help = "Requests that got no HTTP answer, cancelled ones too.",
-               .value = [&stats] { return stats.failed.Value(); }});
+  for (size_t i = 0; i < stats.answered.size(); ++i) {
+    metrics.Add({.name = "pcap_gateway_upstream_answers_total",
+                 .help = "Requests that got an HTTP answer, by its status.",
+                 .labels = {{"code", absl::StrCat(i + 1, "xx")}},
+                 .value = [&stats, i] { return stats.answered[i].Value(); }});
+  }
+  for (size_t i = 0; i < stats.failed.size(); ++i) {
+    const auto kind = static_cast<TransportFailure::Kind>(i);
+    metrics.Add({.name = "pcap_gateway_upstream_failures_total",
+                 .help = "Requests that got no HTTP answer, by kind; cancelled ones, too.",
+                 .labels = {{"kind", std::string(NameOf(kind))}},
+                 .value = [&stats, i] { return stats.failed[i].Value(); }});
+  }
+  metrics.Add({.name = "pcap_gateway_upstream_request_duration_seconds",
+               .help = "From a request's sending to the last byte of its answer.",
+               .type = Metric::Type::kHistogram,
+               .histogram = [&stats] { return stats.duration.Snapshot(); }});
+}
+
+// The least that is left to any of the credentials in use; the limit, while none is.
+BudgetView Scarcest(BudgetedClient& budgeted, int64_t limit) {
+  constexpr size_t kMost = 1000;
+  BudgetView scarcest{.limit = limit, .left = limit};
+  for (const BudgetView& view : budgeted.Views(kMost).value_or(std::vector<BudgetView>())) {
+    if (view.left <= scarcest.left) scarcest = view;
+  }
+  return scarcest;
+}
+
+void AddBudgetMetrics(const MeteredParts& parts, Metrics& metrics) {
+  BudgetedClient& budgeted = *parts.budgeted;
+  const Labels labels = {{"credential", parts.callers_credential ? "caller" : "service"}};
+  metrics.Add({.name = "pcap_gateway_upstream_budget_limit",
+               .help = "Requests that a credential may send in any five minutes; of callers' "
+                       "credentials, that of the one with the least left.",
+               .type = Metric::Type::kGauge,
+               .labels = labels,
+               .value = [&budgeted, limit = parts.budget_limit] {
+                 return Scarcest(budgeted, limit).limit;
+               }});
+  metrics.Add({.name = "pcap_gateway_upstream_budget_left",
+               .help = "Of these, those that would be granted at once.",
+               .type = Metric::Type::kGauge,
+               .labels = labels,
+               .value = [&budgeted, limit = parts.budget_limit] {
+                 return Scarcest(budgeted, limit).left;
+               }});
 }
 
 // Null: an option turned it off.
@@ -155,6 +240,14 @@ void AddProtectionMetrics(const BudgetedClient* budgeted, const LimitedClient& l
                  .value = [&counter] { return counter.Value(); }});
   };
   withheld("queue", limited.stats().refused);
+  metrics.Add({.name = "pcap_gateway_upstream_requests_in_flight",
+               .help = "Requests sent to Cloudflare that have no answer yet.",
+               .type = Metric::Type::kGauge,
+               .value = [&stats = limited.stats()] { return stats.in_flight.load(); }});
+  metrics.Add({.name = "pcap_gateway_upstream_requests_queued",
+               .help = "Requests that wait until fewer are in flight.",
+               .type = Metric::Type::kGauge,
+               .value = [&stats = limited.stats()] { return stats.waiting.load(); }});
   if (budgeted != nullptr) {
     const BudgetStats& stats = budgeted->stats();
     withheld("budget", stats.withheld);
@@ -206,6 +299,35 @@ void AddAccessMetrics(const AccessFiles& access, Metrics& metrics) {
                }});
 }
 
+// By the names that Prometheus' client libraries have for them.
+void AddProcessMetrics(Metrics& metrics) {
+  using Value = double (*)(const ProcessStats&);
+  const struct {
+    const char* name;
+    const char* help;
+    Metric::Type type;
+    Value value;
+  } all[] = {
+      {"process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
+       Metric::Type::kCounter, [](const ProcessStats& stats) { return stats.cpu_seconds; }},
+      {"process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
+       Metric::Type::kGauge, [](const ProcessStats& stats) { return stats.start_time; }},
+      {"process_resident_memory_bytes", "Resident memory size in bytes.", Metric::Type::kGauge,
+       [](const ProcessStats& stats) { return static_cast<double>(stats.resident_bytes); }},
+      {"process_virtual_memory_bytes", "Virtual memory size in bytes.", Metric::Type::kGauge,
+       [](const ProcessStats& stats) { return static_cast<double>(stats.virtual_bytes); }},
+      {"process_open_fds", "Number of open file descriptors.", Metric::Type::kGauge,
+       [](const ProcessStats& stats) { return static_cast<double>(stats.open_fds); }},
+      {"process_max_fds", "Maximum number of open file descriptors.", Metric::Type::kGauge,
+       [](const ProcessStats& stats) { return static_cast<double>(stats.max_fds); }},
+  };
+  for (const auto& [name, help, type, value] : all) {
+    metrics.Add({.name = name, .help = help, .type = type, .value = [value = value] {
+                   return value(ReadProcessStats());
+                 }});
+  }
+}
+
 }  // namespace
 
 void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& metrics) {
@@ -214,7 +336,7 @@ void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& 
                .type = Metric::Type::kGauge,
                .labels = {{"version", version}},
                .value = [] { return 1; }});
-  AddCallMetrics(*parts.calls, metrics);
+  AddCallMetrics(*parts.calls, *parts.streams, metrics);
   if (parts.cache != nullptr) AddCacheMetrics(*parts.cache, parts.most_cache_bytes, metrics);
   if (parts.shared != nullptr) AddRedisMetrics(*parts.shared, metrics);
   metrics.Add({.name = "pcap_gateway_upstream_calls_saved_total",
@@ -224,7 +346,9 @@ void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& 
                  return CallsSaved(cache, shared);
                }});
   AddUpstreamMetrics(parts.curl->stats(), metrics);
+  if (parts.budgeted != nullptr) AddBudgetMetrics(parts, metrics);
   AddAccessMetrics(*parts.access, metrics);
+  AddProcessMetrics(metrics);
   AddProtectionMetrics(parts.budgeted, *parts.limited, parts.breaker, parts.retrying, metrics);
 }
 

@@ -8,6 +8,7 @@
 #include "service/cache/caching_source.h"
 #include "service/operations/metrics.h"
 #include "service/rpc/call_stats.h"
+#include "service/rpc/stream_stats.h"
 #include "service/shared/shared_source.h"
 #include "service/upstream/breaker_client.h"
 #include "service/upstream/budgeted_client.h"
@@ -19,12 +20,15 @@ namespace pcap_gateway {
 
 // The parts; null: an option turned it off. All outlive the metrics.
 struct MeteredParts {
-  const CallStats* calls;  // never null
+  const CallStats* calls;      // never null
+  const StreamStats* streams;  // never null
   const CachingSource* cache;
   int64_t most_cache_bytes;
   const SharedSource* shared;
   const CurlClient* curl;  // never null
-  const BudgetedClient* budgeted;
+  BudgetedClient* budgeted;
+  int64_t budget_limit;          // requests in five minutes, while Cloudflare has said nothing else
+  bool callers_credential;       // each call brings its own
   const LimitedClient* limited;  // never null
   const BreakerClient* breaker;
   const RetryingClient* retrying;

@@ -15,17 +15,22 @@
 #include <utility>
 #include <vector>
 
+#include "service/source/histogram.h"
+
 namespace pcap_gateway {
 
 // One time series.
 struct Metric {
-  enum class Type { kCounter, kGauge };
+  enum class Type { kCounter, kGauge, kHistogram };
 
   std::string name;  // series of one name share help and type
   std::string help;
   Type type = Type::kCounter;
   std::vector<std::pair<std::string, std::string>> labels;
-  std::function<double()> value;  // called on the thread that asks for the text; must not block
+  // Called on the thread that asks for the text; must not block. The first for counters and
+  // gauges, the second for histograms.
+  std::function<double()> value;
+  std::function<HistogramSnapshot()> histogram;
 };
 
 // All Adds come before the first Text; Text is thread-safe.

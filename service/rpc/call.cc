@@ -50,6 +50,7 @@ void Call::Arrived(bool ok) {
 
 void Call::Begin() {
   environment_.stats.started.Add();
+  environment_.stats.received.Add();
   began_ = std::chrono::steady_clock::now();
   std::optional<Error> error = Read();
   request_id_ = query_.trace.request_id;
@@ -149,8 +150,9 @@ void Call::Receive(Reply reply) {
 
 void Call::Finish(const Reply& reply) {
   const Outcome& outcome = *reply.outcome;
-  environment_.stats.CountHandled(outcome);
-  TellObservers(reply);
+  const absl::Duration duration = absl::FromChrono(std::chrono::steady_clock::now() - began_);
+  environment_.stats.CountHandled(outcome, duration);
+  TellObservers(reply, duration);
   AddResponseMetadata(reply, request_id_, context_);
   ++pending_events_;
   if (outcome.ok()) {
@@ -160,7 +162,7 @@ void Call::Finish(const Reply& reply) {
   }
 }
 
-void Call::TellObservers(const Reply& reply) const {
+void Call::TellObservers(const Reply& reply, absl::Duration duration) const {
   if (environment_.observers.empty()) return;
   const auto peer = [this] { return std::string(context_.peer()); };
   const EndedCall call{
@@ -168,7 +170,7 @@ void Call::TellObservers(const Reply& reply) const {
       .query = query_,
       .reply = reply,
       .request_id = request_id_,
-      .duration = absl::FromChrono(std::chrono::steady_clock::now() - began_),
+      .duration = duration,
       .peer = peer,
   };
   for (CallObserver* const observer : environment_.observers) observer->Ended(call);

@@ -65,7 +65,7 @@ class Call final : private ReplyReceiver {
   void WatchDeadline();
   void EndEarly(Ending ending);
   void Finish(const Reply& reply);
-  void TellObservers(const Reply& reply) const;
+  void TellObservers(const Reply& reply, absl::Duration duration) const;
   void EventIsOver();
 
   const CallEnvironment& environment_;

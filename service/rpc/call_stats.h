@@ -1,4 +1,4 @@
-// CallStats: what the RPC room counts.
+// What the RPC room counts.
 #ifndef PCAP_GATEWAY_SERVICE_RPC_CALL_STATS_H_
 #define PCAP_GATEWAY_SERVICE_RPC_CALL_STATS_H_
 
@@ -6,19 +6,39 @@
 #include <atomic>
 #include <cstdint>
 
+#include "absl/time/time.h"
 #include "service/source/counter.h"
+#include "service/source/histogram.h"
 #include "service/source/outcome.h"
 
 namespace pcap_gateway {
 
-// Written on gRPC's threads, read by any.
-struct CallStats {
+// Of one method. Written on gRPC's threads, read by any.
+struct RpcStats {
   Counter started;
   std::array<Counter, 17> handled;  // by gRPC code, 0 to 16
+  Counter received;                 // messages
+  Counter sent;
+  // From the request's arrival to its answer's leave. From a hit of the cache, which takes some
+  // microseconds, to a call that waits out upstream's timeout; finer where an answer from
+  // Cloudflare usually lies, so that quantiles of it can be told.
+  Histogram handling{absl::Microseconds(10),   absl::Microseconds(25),  absl::Microseconds(50),
+                     absl::Microseconds(100),  absl::Microseconds(250), absl::Microseconds(500),
+                     absl::Milliseconds(1),    absl::Milliseconds(5),   absl::Milliseconds(10),
+                     absl::Milliseconds(25),   absl::Milliseconds(50),  absl::Milliseconds(100),
+                     absl::Milliseconds(250),  absl::Milliseconds(500), absl::Seconds(1),
+                     absl::Milliseconds(2500), absl::Seconds(5),        absl::Seconds(10),
+                     absl::Seconds(30)};
+};
+
+// Of the PcapService's methods.
+struct CallStats : RpcStats {
   std::atomic<int64_t> waiting{0};  // calls whose answer was not at hand, not over yet
 
-  void CountHandled(const Outcome& outcome) {
+  void CountHandled(const Outcome& outcome, absl::Duration duration) {
     handled[outcome.ok() ? 0 : static_cast<int>(outcome.error->code)].Add();
+    if (outcome.ok()) sent.Add();
+    handling.Observe(duration);
   }
 };
 

@@ -5,8 +5,8 @@
 namespace pcap_gateway {
 
 OpenStreams::OpenStreams(grpc::AsyncGenericService& service, const StreamMethods& methods,
-                         const Current<Policy>& policy, CallQueue& queue)
-    : service_(service), methods_(methods), policy_(policy), queue_(queue) {}
+                         StreamStats& stats, const Current<Policy>& policy, CallQueue& queue)
+    : service_(service), methods_(methods), stats_(stats), policy_(policy), queue_(queue) {}
 
 void OpenStreams::Refresh() {
   if (refreshing_.exchange(true)) return;

@@ -16,6 +16,7 @@
 #include "service/access/policy.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/stream.h"
+#include "service/rpc/stream_stats.h"
 #include "service/source/current.h"
 
 namespace pcap_gateway {
@@ -27,7 +28,7 @@ using StreamMethods =
 // Outlives the streams; so it is destroyed after the queue.
 class OpenStreams {
  public:
-  OpenStreams(grpc::AsyncGenericService& service, const StreamMethods& methods,
+  OpenStreams(grpc::AsyncGenericService& service, const StreamMethods& methods, StreamStats& stats,
               const Current<Policy>& policy, CallQueue& queue);
 
   // Any thread, while the queue is there. Soon all handlers' Refresh runs; once for several calls
@@ -45,6 +46,7 @@ class OpenStreams {
   std::unique_ptr<StreamHandler> HandlerFor(const std::string& path, Stream& stream) const;
   bool ending() const { return ending_.load(); }
   const Current<Policy>& policy() const { return policy_; }
+  RpcStats& StatsOf(const std::string& path) { return stats_.Of(path); }
   CallQueue& queue() { return queue_; }
   grpc::AsyncGenericService& service() { return service_; }
 
@@ -53,6 +55,7 @@ class OpenStreams {
 
   grpc::AsyncGenericService& service_;
   const StreamMethods& methods_;
+  StreamStats& stats_;
   const Current<Policy>& policy_;
   CallQueue& queue_;
   absl::flat_hash_set<Stream*> open_;  // the queue's thread only

@@ -114,6 +114,7 @@ struct Server::Parts {
         environment{service, source, defaults, service_credential, policy, stats, observers} {
     health.AddMethods(methods);
     if (options.reflection) AddReflectionMethods(services_to_list, methods);
+    stream_stats = std::make_unique<StreamStats>(methods);
   }
 
   void RefreshStreams() {
@@ -137,6 +138,7 @@ struct Server::Parts {
   Health health{{kServiceName}};
   const std::vector<std::string> services_to_list = ServicesToList();
   StreamMethods methods;
+  std::unique_ptr<StreamStats> stream_stats;          // made when the methods are known
   std::vector<std::unique_ptr<OpenStreams>> streams;  // of each queue
 
   std::vector<std::unique_ptr<CallQueue>> queues;
@@ -166,7 +168,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
   for (unsigned i = 0; i < cores; ++i) {
     parts->queues.push_back(std::make_unique<CallQueue>(builder.AddCompletionQueue()));
     parts->streams.push_back(std::make_unique<OpenStreams>(parts->other_services, parts->methods,
-                                                           parts->policy, *parts->queues.back()));
+                                                           *parts->stream_stats, parts->policy,
+                                                           *parts->queues.back()));
   }
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr || port == 0) {
@@ -193,6 +196,8 @@ Server::~Server() {
 }
 
 const CallStats& Server::stats() const { return parts_->stats; }
+
+const StreamStats& Server::stream_stats() const { return *parts_->stream_stats; }
 
 void Server::SetServiceCredential(std::shared_ptr<const Credential> credential) {
   parts_->service_credential.Set(std::move(credential));

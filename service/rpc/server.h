@@ -18,6 +18,7 @@
 #include "service/access/policy.h"
 #include "service/rpc/call_stats.h"
 #include "service/rpc/server_credentials.h"
+#include "service/rpc/stream_stats.h"
 #include "service/source/current.h"
 #include "service/source/ended_call.h"
 #include "service/source/source.h"
@@ -56,6 +57,7 @@ class Server {
   bool serving() const { return serving_.load(); }
 
   const CallStats& stats() const;
+  const StreamStats& stream_stats() const;
 
   // For calls that come from now on. Not null, and only where there was one. Any thread.
   void SetServiceCredential(std::shared_ptr<const Credential> credential);

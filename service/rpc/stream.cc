@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "service/rpc/gate.h"
 #include "service/rpc/open_streams.h"
 #include "service/rpc/reply.h"
@@ -45,6 +46,9 @@ void Stream::Arrived(bool ok) {
 }
 
 void Stream::Begin() {
+  began_ = std::chrono::steady_clock::now();
+  stats_ = &streams_.StatsOf(context_.method());
+  stats_->started.Add();
   const Gate gate(streams_.policy(), context_, context_.method());
   if (std::optional<Error> error = gate.CheckCall()) {
     return Finish(StatusOf(*FailedReply(*std::move(error)).outcome, ""));
@@ -74,6 +78,7 @@ void Stream::Read() {
 }
 
 void Stream::WasRead(bool ok) {
+  if (ok) stats_->received.Add();
   if (!over_ && !finishing_) {
     if (ok) {
       handler_->Receive(message_);
@@ -93,6 +98,7 @@ void Stream::Write(const grpc::ByteBuffer& message) {
 
 void Stream::WasSent(bool ok) {
   writing_ = false;
+  if (ok) stats_->sent.Add();
   if (finishing_) {
     SendStatus();
   } else if (!ok) {
@@ -124,8 +130,16 @@ void Stream::Over(bool) {
   EventIsOver();
 }
 
+// Who went away before there was a status has cancelled.
+void Stream::Count() const {
+  const grpc::StatusCode code = finishing_ ? status_.error_code() : grpc::StatusCode::CANCELLED;
+  stats_->handled[code].Add();
+  stats_->handling.Observe(absl::FromChrono(std::chrono::steady_clock::now() - began_));
+}
+
 void Stream::EventIsOver() {
   if (--pending_events_ > 0) return;
+  Count();
   OpenStreams& streams = streams_;
   streams.Remove(*this);
   delete this;

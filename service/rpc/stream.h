@@ -14,9 +14,11 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/status.h>
 
+#include <chrono>
 #include <memory>
 
 #include "service/rpc/call_queue.h"
+#include "service/rpc/call_stats.h"
 
 namespace pcap_gateway {
 
@@ -72,9 +74,12 @@ class Stream final {
   void Refresh();
   void EndWithServer();
   void SendStatus();
+  void Count() const;
   void EventIsOver();
 
   OpenStreams& streams_;
+  RpcStats* stats_ = nullptr;  // of its method, once it has one
+  std::chrono::steady_clock::time_point began_;
   grpc::GenericServerContext context_;
   grpc::GenericServerAsyncReaderWriter peer_{&context_};
   std::unique_ptr<StreamHandler> handler_;  // null: a method that we do not have

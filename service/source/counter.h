@@ -24,18 +24,19 @@ class Counter {
     return sum;
   }
 
- private:
   static constexpr size_t kCells = 8;
 
-  struct alignas(64) Cell {
-    std::atomic<uint64_t> value{0};
-  };
-
+  // The same for all that one thread counts; 0 to kCells - 1.
   static size_t CellOfThisThread() {
     static std::atomic<size_t> next{0};
     thread_local const size_t cell = next.fetch_add(1, std::memory_order_relaxed) % kCells;
     return cell;
   }
+
+ private:
+  struct alignas(64) Cell {
+    std::atomic<uint64_t> value{0};
+  };
 
   std::array<Cell, kCells> cells_;
 };

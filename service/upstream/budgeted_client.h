@@ -9,6 +9,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "service/source/clock.h"
@@ -28,6 +29,16 @@ struct BudgetStats {
   Counter alone;                // requests that the ledger could not be asked about
 };
 
+// What one credential may still send, as far as this replica knows.
+struct BudgetView {
+  Partition partition{};
+  Credential::Owner owner = Credential::Owner::kGateway;
+  int64_t limit = 0;  // requests in any five minutes
+  int64_t left = 0;   // would be granted at once
+  // Until when Cloudflare answers nothing; infinite past: it does.
+  absl::Time blocked_until = absl::InfinitePast();
+};
+
 class BudgetedClient final : public HttpClient {
  public:
   // All outlive it. `ledger`: null, or what it shares with other replicas; its answers come by way
@@ -39,11 +50,16 @@ class BudgetedClient final : public HttpClient {
 
   const BudgetStats& stats() const { return stats_; }
 
+  // Of the credentials last used, the latest first, and of no more than `most`. Any thread but the
+  // loop's: waits for it, up to a fifth of a second. Absent: it is too busy, or has stopped.
+  std::optional<std::vector<BudgetView>> Views(size_t most);
+
  private:
   struct Account {
-    explicit Account(const BudgetPolicy& policy) : budget(policy) {}
+    Account(const BudgetPolicy& policy, Credential::Owner owner) : budget(policy), owner(owner) {}
 
     Budget budget;
+    const Credential::Owner owner;
     int64_t in_flight = 0;
     std::list<Partition>::iterator place;  // in by_use_
   };
@@ -62,7 +78,7 @@ class BudgetedClient final : public HttpClient {
   void Heard(Asking& asking, const std::optional<LedgerWord>& word);
   void Withhold(bool background, absl::Duration retry_after, Done done);
   Ticket SendNow(HttpRequest request, Done done);
-  Account& AccountOf(const Partition& partition);
+  Account& AccountOf(const Credential& credential);
   void Learn(const Credential& credential, const HttpResult& result);
 
   Loop& loop_;

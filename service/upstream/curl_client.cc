@@ -71,6 +71,7 @@ class CurlClient::Impl {
 
   CurlPool* PoolFor(SteadyTime now);
   std::unique_ptr<CurlTransfer> TakeTransfer();
+  void Count(const CurlTransfer& transfer, const HttpResult& result);
   void Fail(CurlTransfer* transfer, uint64_t number, TransportFailure failure);
   void Finish(CurlTransfer* transfer, HttpResult result);
 
@@ -311,7 +312,6 @@ void CurlClient::Impl::CollectFinished() {
     CURLcode code;
     while (CurlTransfer* const transfer = pools_[i]->NextFinished(code)) {
       HttpResult result = transfer->ResultOf(code);
-      (std::holds_alternative<HttpAnswer>(result) ? stats_.answered : stats_.failed).Add();
       Finish(transfer, std::move(result));
     }
   }
@@ -342,12 +342,25 @@ void CurlClient::Impl::FailStalled() {
 // Does nothing if that use of the transfer has ended.
 void CurlClient::Impl::Fail(CurlTransfer* transfer, uint64_t number, TransportFailure failure) {
   if (!active_.contains(transfer) || transfer->number != number) return;
-  stats_.failed.Add();
   Finish(transfer, std::move(failure));
+}
+
+void CurlClient::Impl::Count(const CurlTransfer& transfer, const HttpResult& result) {
+  if (const auto* const answer = std::get_if<HttpAnswer>(&result)) {
+    // What is none of HTTP's statuses is counted with the worst.
+    const int hundreds = answer->status / 100;
+    const bool known = hundreds >= 1 && hundreds <= static_cast<int>(CurlStats::kClasses);
+    stats_.answered[known ? hundreds - 1 : CurlStats::kClasses - 1].Add();
+    stats_.duration.Observe(
+        absl::FromChrono(std::chrono::steady_clock::now() - transfer.started_at));
+  } else if (const auto* const failure = std::get_if<TransportFailure>(&result)) {
+    stats_.failed[static_cast<size_t>(failure->kind)].Add();
+  }
 }
 
 // Takes the transfer out of libcurl before anybody hears of its end, so that `done` may send anew.
 void CurlClient::Impl::Finish(CurlTransfer* transfer, HttpResult result) {
+  Count(*transfer, result);
   transfer->pool->Remove(*transfer);
   active_.erase(transfer);
   Done done = std::exchange(transfer->done, nullptr);

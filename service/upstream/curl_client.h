@@ -11,6 +11,8 @@
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_CURL_CLIENT_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_CURL_CLIENT_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "service/source/counter.h"
+#include "service/source/histogram.h"
 #include "service/upstream/http_client.h"
 #include "service/upstream/loop.h"
 
@@ -45,9 +48,18 @@ struct CurlOptions {
 
 // Written by the loop's thread, read by any.
 struct CurlStats {
-  Counter started;   // requests sent
-  Counter answered;  // of those, got an HTTP answer
-  Counter failed;    // of those, got none
+  static constexpr size_t kClasses = 5;
+
+  Counter started;                                       // requests sent
+  std::array<Counter, kClasses> answered;                // of those, by status: 1xx to 5xx
+  std::array<Counter, TransportFailure::kKinds> failed;  // of those that got no answer, by kind
+  // From sending to the last byte, of those answered.
+  Histogram duration{absl::Milliseconds(1),   absl::Milliseconds(5),    absl::Milliseconds(10),
+                     absl::Milliseconds(25),  absl::Milliseconds(50),   absl::Milliseconds(75),
+                     absl::Milliseconds(100), absl::Milliseconds(150),  absl::Milliseconds(200),
+                     absl::Milliseconds(300), absl::Milliseconds(500),  absl::Milliseconds(750),
+                     absl::Seconds(1),        absl::Milliseconds(2500), absl::Seconds(5),
+                     absl::Seconds(10),       absl::Seconds(30)};
 };
 
 class CurlClient final : public HttpClient, public Loop {

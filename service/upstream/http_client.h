@@ -7,6 +7,7 @@
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_HTTP_CLIENT_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_HTTP_CLIENT_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <variant>
@@ -58,10 +59,15 @@ struct TransportFailure {
     kCancelled,  // by the ticket
     kStopped,    // this process is shutting down
   };
+  static constexpr size_t kKinds = 10;
+
   Kind kind;
   // What went wrong, for a person. Public: names no header, no secret.
   std::string detail;
 };
+
+// The kind's name in metrics: "resolve", "too_large".
+absl::string_view NameOf(TransportFailure::Kind kind);
 
 // A request that was not sent, for the upstream's or our own good.
 struct Withheld {

@@ -35,13 +35,14 @@ Ticket LimitedClient::Send(HttpRequest request, Done done) {
   waiting->request = std::move(request);
   waiting->done = std::move(done);
   waiting->place = waiting->queue->insert(waiting->queue->end(), waiting);
+  ++stats_.waiting;
   return Ticket([this, waiting] { Cancel(waiting); });
 }
 
 Ticket LimitedClient::SendNow(HttpRequest request, Done done) {
-  ++in_flight_;
+  stats_.in_flight = ++in_flight_;
   return inner_.Send(std::move(request), [this, done = std::move(done)](HttpResult result) mutable {
-    --in_flight_;
+    stats_.in_flight = --in_flight_;
     std::move(done)(std::move(result));
     SendWaiting();
   });
@@ -54,6 +55,7 @@ void LimitedClient::SendWaiting() {
     Queue& queue = calls_.empty() ? refreshes_ : calls_;
     const WaitingPtr waiting = std::move(queue.front());
     queue.pop_front();
+    --stats_.waiting;
     waiting->queue = nullptr;
     const absl::Duration left = waiting->give_up_at - clock_.Now();
     Done done = std::exchange(waiting->done, nullptr);
@@ -70,6 +72,7 @@ void LimitedClient::SendWaiting() {
 void LimitedClient::Cancel(const WaitingPtr& waiting) {
   if (waiting->queue == nullptr) return waiting->ticket.Cancel();
   waiting->queue->erase(waiting->place);
+  --stats_.waiting;
   waiting->queue = nullptr;
   std::exchange(waiting->done,
                 nullptr)(TransportFailure{TransportFailure::Kind::kCancelled, "cancelled"});

@@ -2,6 +2,7 @@
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_LIMITED_CLIENT_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_LIMITED_CLIENT_H_
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 
@@ -19,6 +20,8 @@ struct LimitOptions {
 // Written by the loop's thread, read by any.
 struct LimitStats {
   Counter refused;  // as too many waited
+  std::atomic<int64_t> in_flight{0};
+  std::atomic<int64_t> waiting{0};
 };
 
 // Who waits is sent in the order of coming, calls before refreshes. The wait is part of the

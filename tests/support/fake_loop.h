@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <utility>
 
 #include "service/upstream/loop.h"
@@ -12,12 +14,15 @@
 
 namespace pcap_gateway {
 
-// One thread's.
+// One thread's, but for Post.
 class FakeLoop final : public Loop {
  public:
   explicit FakeLoop(FakeClock& clock) : clock_(clock) {}
 
-  void Post(Task task) override { tasks_.push_back(std::move(task)); }
+  void Post(Task task) override {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+  }
 
   Ticket After(absl::Duration delay, Task task) override {
     const auto when = std::pair(clock_.Now() + delay, next_++);
@@ -27,11 +32,7 @@ class FakeLoop final : public Loop {
 
   // What was posted, and what that posts.
   void RunAll() {
-    while (!tasks_.empty()) {
-      Task task = std::move(tasks_.front());
-      tasks_.pop_front();
-      std::move(task)();
-    }
+    while (std::optional<Task> task = Next()) (*std::move(task))();
   }
 
   // Moves the clock on by `by`, from one due task to the next.
@@ -51,7 +52,16 @@ class FakeLoop final : public Loop {
   absl::Duration next_in() const { return due_.begin()->first.first - clock_.Now(); }
 
  private:
+  std::optional<Task> Next() {
+    const std::lock_guard lock(mutex_);
+    if (tasks_.empty()) return std::nullopt;
+    Task task = std::move(tasks_.front());
+    tasks_.pop_front();
+    return task;
+  }
+
   FakeClock& clock_;
+  std::mutex mutex_;  // guards `tasks_`
   std::deque<Task> tasks_;
   std::map<std::pair<absl::Time, uint64_t>, Task> due_;
   uint64_t next_ = 0;

@@ -60,7 +60,7 @@ ROOMS = {
         "grpc",
         "posix",
     },
-    "service/operations": {"prometheus", "microhttpd", "spdlog", "posix"},
+    "service/operations": {"source", "prometheus", "microhttpd", "spdlog", "posix"},
     # Options, and the one place that puts all rooms together.
     "service": {
         "source",

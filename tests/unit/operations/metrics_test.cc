@@ -43,6 +43,26 @@ TEST(Metrics, CountsExactlyUpTo2To53) {
   EXPECT_THAT(metrics.Text(), HasSubstr("bytes_total 9007199254740991\n"));
 }
 
+TEST(Metrics, OfAHistogramEachBucketHoldsThoseBeforeIt) {
+  Histogram histogram({absl::Milliseconds(1), absl::Seconds(1)});
+  histogram.Observe(absl::Milliseconds(1));
+  histogram.Observe(absl::Milliseconds(2));
+  histogram.Observe(absl::Seconds(2));
+  Metrics metrics;
+  metrics.Add({.name = "time_seconds",
+               .help = "Time.",
+               .type = Metric::Type::kHistogram,
+               .labels = {{"a", "b"}},
+               .histogram = [&] { return histogram.Snapshot(); }});
+  EXPECT_THAT(metrics.Text(), StrEq("# HELP time_seconds Time.\n"
+                                    "# TYPE time_seconds histogram\n"
+                                    "time_seconds_count{a=\"b\"} 3\n"
+                                    "time_seconds_sum{a=\"b\"} 2.003\n"
+                                    "time_seconds_bucket{a=\"b\",le=\"0.001\"} 1\n"
+                                    "time_seconds_bucket{a=\"b\",le=\"1\"} 2\n"
+                                    "time_seconds_bucket{a=\"b\",le=\"+Inf\"} 3\n"));
+}
+
 // A format rule of Prometheus: one HELP and TYPE a name, its series one behind the other.
 TEST(Metrics, SeriesOfOneNameStandTogether) {
   Metrics metrics;

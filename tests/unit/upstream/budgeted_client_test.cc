@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <deque>
+#include <future>
 #include <vector>
 
 #include "tests/support/fake_clock.h"
@@ -58,6 +60,35 @@ TEST_F(BudgetedClientTest, RefreshesLeaveTheReserve) {
   EXPECT_EQ(Ask(refresh), "withheld");
   EXPECT_EQ(Ask(RequestFor(1)), "200");
   EXPECT_EQ(client_.stats().withheld_background.Value(), 1u);
+}
+
+TEST_F(BudgetedClientTest, TellsOthersWhatIsLeft) {
+  http_.at_once = Answered(200);
+  Ask(RequestFor(1));
+  HttpRequest request = RequestFor(2);
+  request.credential = TestCredential("another", Credential::Owner::kCaller);
+  const Partition another = request.credential->partition();
+  Ask(std::move(request));
+  http_.at_once = Answered(429, "30");
+  Ask(RequestFor(3));
+  // Another thread asks, as the loop's would wait for itself.
+  auto views = std::async(std::launch::async, [this] { return client_.Views(10); });
+  while (views.wait_for(std::chrono::seconds(0)) != std::future_status::ready) loop_.RunAll();
+  const auto seen = views.get();
+  ASSERT_TRUE(seen.has_value());
+  ASSERT_EQ(seen->size(), 2u);
+  EXPECT_EQ((*seen)[0].owner, Credential::Owner::kGateway);
+  EXPECT_EQ((*seen)[0].left, 0);
+  EXPECT_EQ((*seen)[0].blocked_until, clock_.Now() + absl::Seconds(30));
+  EXPECT_EQ((*seen)[1].partition, another);
+  EXPECT_EQ((*seen)[1].owner, Credential::Owner::kCaller);
+  EXPECT_EQ((*seen)[1].limit, 3);
+  EXPECT_EQ((*seen)[1].left, 2);
+  EXPECT_EQ((*seen)[1].blocked_until, absl::InfinitePast());
+}
+
+TEST_F(BudgetedClientTest, DoesNotLetOthersWaitForALoopThatHangs) {
+  EXPECT_FALSE(client_.Views(10).has_value());
 }
 
 TEST_F(BudgetedClientTest, LearnsFromAnswers) {

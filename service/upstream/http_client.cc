@@ -1,0 +1,32 @@
+#include "service/upstream/http_client.h"
+
+namespace pcap_gateway {
+
+absl::string_view NameOf(TransportFailure::Kind kind) {
+  using Kind = TransportFailure::Kind;
+  switch (kind) {
+    case Kind::kResolve:
+      return "resolve";
+    case Kind::kConnect:
+      return "connect";
+    case Kind::kTls:
+      return "tls";
+    case Kind::kTimeout:
+      return "timeout";
+    case Kind::kStalled:
+      return "stalled";
+    case Kind::kBroken:
+      return "broken";
+    case Kind::kMalformed:
+      return "malformed";
+    case Kind::kTooLarge:
+      return "too_large";
+    case Kind::kCancelled:
+      return "cancelled";
+    case Kind::kStopped:
+      return "stopped";
+  }
+  return "";
+}
+
+}  // namespace pcap_gateway
