@@ -1,6 +1,7 @@
 #include "service/cache/caching_source.h"
 
 #include <algorithm>
+#include <atomic>
 #include <list>
 #include <utility>
 #include <vector>
@@ -47,6 +48,7 @@ struct CachingSource::Waiter {
   const absl::Duration max_age;
   const absl::Time deadline;
   const CacheStatus::How why;  // what it found in the store
+  const std::shared_ptr<std::atomic<int>> requests_sent;
   bool collapsed = false;
   Flight* flight = nullptr;              // that it waits for; null: it has been answered, or left
   std::list<WaiterPtr>::iterator place;  // in the flight's list
@@ -106,6 +108,7 @@ void CachingSource::Refresh(const Query& query, absl::Time as_of, absl::Time now
     flight->background = true;
     flight->launched_at = now;
     flight->query.background = true;
+    flight->query.requests_sent = nullptr;
     // Anything younger than what is kept here is a refresh; another replica may have it.
     flight->query.max_age = std::max(now - as_of - absl::Milliseconds(1), absl::ZeroDuration());
   }
@@ -142,7 +145,8 @@ Ticket CachingSource::Ask(Query query, Done done) {
                                              .asked = now,
                                              .max_age = query.max_age,
                                              .deadline = query.deadline,
-                                             .why = why});
+                                             .why = why,
+                                             .requests_sent = query.requests_sent});
     FlightPtr& current = flights_[waiter->key];
     if (current == nullptr) {
       launch = current = std::make_shared<Flight>(std::move(query));
@@ -178,6 +182,8 @@ Ticket CachingSource::AskCaches(Query query, Done done) {
 // With mutex_ held.
 void CachingSource::Join(Flight& flight, const WaiterPtr& waiter) {
   waiter->collapsed = flight.background || !flight.waiters.empty();
+  // The first of a flight that is yet to be launched: on its account the request is sent.
+  if (!waiter->collapsed) flight.query.requests_sent = waiter->requests_sent;
   flight.waited_until->Extend(waiter->deadline);
   waiter->flight = &flight;
   waiter->place = flight.waiters.insert(flight.waiters.end(), waiter);

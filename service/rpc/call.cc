@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -96,6 +97,7 @@ std::optional<Error> Call::ReadHeaders() {
 
 void Call::Wait() {
   waiting_ = true;
+  query_.requests_sent = std::make_shared<std::atomic<int>>(0);
   environment_.stats.waiting.fetch_add(1, std::memory_order_relaxed);
   // The reply may come at once or on another thread: either way it comes back through the queue.
   ticket_ = environment_.source.Ask(
@@ -171,6 +173,7 @@ void Call::TellObservers(const Reply& reply, absl::Duration duration) const {
       .reply = reply,
       .request_id = request_id_,
       .duration = duration,
+      .upstream_requests = query_.requests_sent == nullptr ? 0 : query_.requests_sent->load(),
       .peer = peer,
   };
   for (CallObserver* const observer : environment_.observers) observer->Ended(call);

@@ -23,6 +23,9 @@ struct EndedCall {
   const Reply& reply;
   absl::string_view request_id;  // what the caller was told or told us; empty: neither
   absl::Duration duration;       // from the request's arrival to its answer's leave
+  // Sent on account of this call, repeated ones each: 0 for one answered from a cache, by another
+  // call's request, or not at all. A refresh that it set off is nobody's.
+  int upstream_requests = 0;
   // The caller's address as gRPC writes it, "ipv4:127.0.0.1:40112". Costs some allocations.
   absl::FunctionRef<std::string()> peer;
 

@@ -2,6 +2,7 @@
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_QUERY_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_QUERY_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -56,6 +57,9 @@ struct Query {
   // The same for a question that many ask, of whom more may come; null: `deadline` says all.
   std::shared_ptr<const LatestDeadline> latest_deadline;
   Trace trace;
+  // Counts the requests that this question has sent upstream, repeated ones each; what another
+  // question's request answered counts there. Null: nobody wants to know.
+  std::shared_ptr<std::atomic<int>> requests_sent;
 
   Key key() const { return {credential->partition(), account, resource, endpoint->number}; }
 };

@@ -260,6 +260,9 @@ Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
   CurlTransfer* const raw = transfer.release();
   active_.insert(raw);
   stats_.started.Add();
+  if (request.requests_sent != nullptr) {
+    request.requests_sent->fetch_add(1, std::memory_order_relaxed);
+  }
   pool->Add(*raw);
   if (!std::exchange(checks_for_stalls_, true)) {
     After(stall_check_, [this] { FailStalled(); });

@@ -7,6 +7,7 @@
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_HTTP_CLIENT_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_HTTP_CLIENT_H_
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -41,6 +42,8 @@ struct HttpRequest {
   bool idempotent = false;
   // Not over a connection that is there: the one it failed on may be among them.
   bool fresh_connection = false;
+  // One is added each time that the request goes out; null: nobody counts.
+  std::shared_ptr<std::atomic<int>> requests_sent;
   // A longer body fails the request.
   size_t most_body_bytes = 1 << 20;
 };

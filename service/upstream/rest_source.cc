@@ -121,6 +121,7 @@ void RestSource::Send(const std::shared_ptr<Call>& call) {
       .deadline = query.latest_deadline,
       .background = query.background,
       .idempotent = query.endpoint->idempotent,
+      .requests_sent = query.requests_sent,
   };
   if (!query.trace.traceparent.empty()) {
     request.header_lines.push_back(absl::StrCat("traceparent: ", query.trace.traceparent));

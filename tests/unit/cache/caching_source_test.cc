@@ -151,6 +151,43 @@ TEST_F(CachingSourceTest, EqualCallsInFlightShareOneRequest) {
   EXPECT_EQ(cache_->stats().collapsed.Value(), 199u);
 }
 
+// Counts on whose account the FakeSource's question `number` would be sent.
+void Send(const FakeSource& upstream, size_t number) {
+  const auto sent = upstream.query(number).requests_sent;
+  if (sent != nullptr) sent->fetch_add(1);
+}
+
+TEST_F(CachingSourceTest, ARequestIsSentOnTheAccountOfTheOneWhoCausedIt) {
+  std::vector<Query> queries;
+  for (int i = 0; i < 4; ++i) {
+    queries.push_back(QueryFor(1, i < 2 ? absl::InfiniteDuration() : absl::ZeroDuration()));
+    queries.back().requests_sent = std::make_shared<std::atomic<int>>(0);
+  }
+  std::vector<std::unique_ptr<Caller>> callers;
+  for (const Query& query : queries) callers.push_back(Call(query));
+  Send(*upstream_, 0);
+  Send(*upstream_, 0);  // a retry
+  upstream_->Answer(0, "moving", Stage::kMoving);
+  // The last two insisted on a request of their own, and share that.
+  Send(*upstream_, 1);
+  upstream_->Answer(1, "moving", Stage::kMoving);
+  const std::vector<int> sent = {queries[0].requests_sent->load(), queries[1].requests_sent->load(),
+                                 queries[2].requests_sent->load(),
+                                 queries[3].requests_sent->load()};
+  EXPECT_THAT(sent, testing::ElementsAre(2, 0, 1, 0));
+}
+
+TEST_F(CachingSourceTest, ARefreshIsSentOnNobodysAccount) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "moving", Stage::kMoving);
+  clock_.Advance(kPolicy.moving_lifetime + absl::Seconds(1));
+  Query query = QueryFor(1);
+  query.requests_sent = std::make_shared<std::atomic<int>>(0);
+  EXPECT_FALSE(Call(query)->waits());
+  ASSERT_EQ(upstream_->asked(), 2u);
+  EXPECT_EQ(upstream_->query(1).requests_sent, nullptr);
+}
+
 TEST_F(CachingSourceTest, DifferentCallsDoNotShare) {
   const auto one = Call(QueryFor(1));
   const auto two = Call(QueryFor(2));

@@ -109,6 +109,7 @@ class NotingObserver final : public CallObserver {
   struct Note {
     std::string method, account, resource, request_id, peer;
     absl::StatusCode code;
+    int upstream_requests;
     bool took_time;
   };
 
@@ -120,6 +121,7 @@ class NotingObserver final : public CallObserver {
                       .request_id = std::string(call.request_id.data(), call.request_id.size()),
                       .peer = call.peer(),
                       .code = call.code(),
+                      .upstream_requests = call.upstream_requests,
                       .took_time = call.duration > absl::ZeroDuration()});
   }
 
@@ -140,7 +142,8 @@ class OneAnswerSource final : public Source {
     if (query.resource != NumberedId(2)) return std::nullopt;
     return Reply{.outcome = MakeOutcome(absl::UnixEpoch(), "", Stage::kFinal)};
   }
-  Ticket Ask(Query, Done done) override {
+  Ticket Ask(Query query, Done done) override {
+    query.requests_sent->fetch_add(3);
     std::move(done)(FailedReply(
         Error(absl::StatusCode::kNotFound, Reason::kPcapNotFound, "there is no such capture")));
     return Ticket();
@@ -182,6 +185,9 @@ TEST(CallObserver, IsToldOfEveryCallOnceBeforeItsAnswerIsSent) {
   EXPECT_EQ(notes[1].code, absl::StatusCode::kNotFound);
   EXPECT_EQ(notes[1].resource, NumberedId(3).ToString());
   EXPECT_EQ(notes[2].code, absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(notes[0].upstream_requests, 0);
+  EXPECT_EQ(notes[1].upstream_requests, 3);
+  EXPECT_EQ(notes[2].upstream_requests, 0);
 }
 
 }  // namespace

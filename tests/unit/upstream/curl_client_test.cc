@@ -96,6 +96,14 @@ TEST_F(CurlClientTest, SendsTheCredentialAndTheGivenHeaders) {
   EXPECT_THAT(seen, HasSubstr("User-Agent: pcap-gateway\r\n"));
 }
 
+TEST_F(CurlClientTest, CountsWhatItSendsForWhoeverWantsToKnow) {
+  ScriptedServer server([](const std::string&) { return Answer(200, "{}"); });
+  const auto sent = std::make_shared<std::atomic<int>>(0);
+  for (int i = 0; i < 2; ++i) GetAnswer({.url = server.url(), .requests_sent = sent});
+  GetAnswer({.url = server.url()});
+  EXPECT_EQ(sent->load(), 2);
+}
+
 TEST_F(CurlClientTest, HeadersOfOneRequestAreNotSentWithTheNext) {
   std::string seen;
   ScriptedServer server([&](const std::string& request) {

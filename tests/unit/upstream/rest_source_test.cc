@@ -36,12 +36,14 @@ class RestSourceTest : public testing::Test {
 TEST_F(RestSourceTest, AsksTheEndpointsPathBelowTheBaseUrl) {
   Query query = QueryFor(7);
   query.trace = {.traceparent = "00-a-b-01", .tracestate = "k=v", .request_id = "r1"};
+  query.requests_sent = std::make_shared<std::atomic<int>>(0);
   Ask(query);
   loop_.RunAll();
   ASSERT_EQ(http_.requests.size(), 1u);
   EXPECT_EQ(http_.requests[0].url, "https://api.test/v4/" + NumberedId(7).ToString());
   EXPECT_EQ(http_.requests[0].method, "GET");
   EXPECT_EQ(http_.requests[0].credential, query.credential);
+  EXPECT_EQ(http_.requests[0].requests_sent, query.requests_sent);
   EXPECT_THAT(http_.requests[0].header_lines,
               ElementsAre("traceparent: 00-a-b-01", "tracestate: k=v", "X-Request-ID: r1"));
 }
