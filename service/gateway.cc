@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "service/access/access_files.h"
 #include "service/cache/caching_source.h"
+#include "service/call_log.h"
 #include "service/gateway_metrics.h"
 #include "service/operations/admin_listener.h"
 #include "service/operations/metrics.h"
@@ -21,7 +22,6 @@
 #include "service/upstream/limited_client.h"
 #include "service/upstream/rest_source.h"
 #include "service/upstream/retrying_client.h"
-#include "spdlog/spdlog.h"
 
 namespace pcap_gateway {
 
@@ -41,26 +41,26 @@ struct Gateway::Parts {
   // Both in `source`, or null where there is none.
   SharedSource* shared = nullptr;
   CachingSource* cache = nullptr;
+  std::unique_ptr<CallLog> call_log;
   std::unique_ptr<Server> server;
   Metrics metrics;
   std::unique_ptr<AdminListener> admin;  // null: there is none
 
-  absl::Status LoadAccess(const Options& options);
+  absl::Status LoadAccess(const Options& options, Log& log);
   absl::Status WatchToken(const std::string& path);
   HttpClient& BuildClient(const Options& options);
   absl::Status StartAdmin(const Options& options);
 };
 
-absl::Status Gateway::Parts::LoadAccess(const Options& options) {
-  auto files =
-      AccessFiles::Load({.tls_cert_file = options.tls_cert_file,
-                         .tls_key_file = options.tls_key_file,
-                         .tls_client_ca_file = options.tls_client_ca_file,
-                         .policy_file = options.policy_file,
-                         .interval = options.reload_interval},
-                        clock, [](bool is_good, const std::string& line) {
-                          spdlog::log(is_good ? spdlog::level::info : spdlog::level::warn, line);
-                        });
+absl::Status Gateway::Parts::LoadAccess(const Options& options, Log& log) {
+  auto files = AccessFiles::Load({.tls_cert_file = options.tls_cert_file,
+                                  .tls_key_file = options.tls_key_file,
+                                  .tls_client_ca_file = options.tls_client_ca_file,
+                                  .policy_file = options.policy_file,
+                                  .interval = options.reload_interval},
+                                 clock, [&log](bool is_good, const std::string& line) {
+                                   log.Write(is_good ? LogLevel::kInfo : LogLevel::kWarn, line);
+                                 });
   if (!files.ok()) return files.status();
   access = *std::move(files);
   return absl::OkStatus();
@@ -135,9 +135,9 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) {
+absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, Log& log) {
   auto parts = std::make_unique<Parts>();
-  absl::Status access = parts->LoadAccess(options);
+  absl::Status access = parts->LoadAccess(options, log);
   if (!access.ok()) return access;
 
   absl::StatusOr<std::unique_ptr<CurlClient>> curl = CurlClient::Start({
@@ -154,8 +154,8 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) 
     absl::StatusOr<std::unique_ptr<RedisClient>> redis =
         RedisClient::Start({.url = *options.redis_url,
                             .command_timeout = options.redis_timeout,
-                            .log = [](bool is_up, const std::string& line) {
-                              spdlog::log(is_up ? spdlog::level::info : spdlog::level::warn, line);
+                            .log = [&log](bool is_up, const std::string& line) {
+                              log.Write(is_up ? LogLevel::kInfo : LogLevel::kWarn, line);
                             }});
     if (!redis.ok()) return redis.status();
     parts->redis = *std::move(redis);
@@ -187,6 +187,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) 
     parts->source = std::move(cache);
   }
 
+  parts->call_log = std::make_unique<CallLog>(log, options.log_hits);
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(*parts->source, {.listen = options.listen,
                                      .reflection = options.reflection,
@@ -194,7 +195,8 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) 
                                              .authorities = parts->access->authorities_path()},
                                      .policy = &parts->access->policy(),
                                      .service_credential = options.service_credential,
-                                     .default_account_id = options.default_account_id});
+                                     .default_account_id = options.default_account_id,
+                                     .observers = {parts->call_log.get()}});
   if (!server.ok()) {
     return absl::Status(server.status().code(),
                         absl::StrCat("--listen: ", server.status().message()));
@@ -212,7 +214,8 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options) 
       return absl::Status(admin.code(), absl::StrCat("--admin-listen: ", admin.message()));
     }
     if (!admin.ok()) {
-      spdlog::warn("no metrics and no health over HTTP: {}", std::string(admin.message()));
+      log.Write(LogLevel::kWarn, "no metrics and no health over HTTP",
+                {{"reason", admin.message()}});
     }
   }
   return std::unique_ptr<Gateway>(new Gateway(std::move(parts)));

@@ -1,6 +1,6 @@
 // Gateway: all parts of the service, put together.
 //
-//   absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(options);
+//   absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(options, log);
 //   …
 //   (*gateway)->Drain(wait);
 //
@@ -15,14 +15,15 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "service/operations/log.h"
 #include "service/options.h"
 
 namespace pcap_gateway {
 
 class Gateway {
  public:
-  // Serving when this returns.
-  static absl::StatusOr<std::unique_ptr<Gateway>> Start(const Options& options);
+  // Serving when this returns. `log` outlives it.
+  static absl::StatusOr<std::unique_ptr<Gateway>> Start(const Options& options, Log& log);
 
   // Ends at once what Drain has not ended.
   ~Gateway();

@@ -1,25 +1,32 @@
 // pcap-gateway: options, gateway, serve until a signal, drain.
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "service/gateway.h"
+#include "service/log_redaction.h"
+#include "service/operations/log.h"
 #include "service/options.h"
-#include "spdlog/sinks/stdout_sinks.h"
-#include "spdlog/spdlog.h"
 
 namespace {
 
@@ -28,9 +35,81 @@ constexpr int kUnusableOption = 2;
 // No core dump: it would hold the credentials. Linux writes no file below a page's size, and with a
 // limit of exactly 1 it does not run the program either that core_pattern may pipe dumps to, which
 // for 0 it does (fs/coredump.c). Not PR_SET_DUMPABLE: debuggers and LeakSanitizer need to attach.
-void LeaveNoCore() {
+// False: it cannot be turned off.
+bool LeaveNoCore() {
   const rlimit none{1, 1};
-  if (setrlimit(RLIMIT_CORE, &none) != 0) spdlog::warn("cannot turn core dumps off");
+  return setrlimit(RLIMIT_CORE, &none) == 0;
+}
+
+// Who starts a program without stdout or stderr gives their numbers to the next files that it
+// opens: a caller's connection, or an eventfd of gRPC's, would get the log.
+void FillStandardFiles() {
+  for (const int file : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // Takes the lowest number that is free.
+    if (fcntl(file, F_GETFD) < 0) open("/dev/null", O_RDWR);
+  }
+}
+
+// Before main, and before the libraries' constructors: gRPC's opens such a file.
+__attribute__((section(".preinit_array"),
+               used)) void (*const kBeforeLibraries)() = FillStandardFiles;
+
+// --log-format=auto is text for a person at a terminal, coloured unless that person or the terminal
+// wants none (https://no-color.org).
+pcap_gateway::LogFormat LogFormatOf(const pcap_gateway::Options& options) {
+  using pcap_gateway::LogFormat;
+  const bool terminal = options.log_file.empty() && isatty(STDERR_FILENO) == 1;
+  const LogFormat format =
+      options.log_format.value_or(terminal ? LogFormat::kText : LogFormat::kJson);
+  const auto variable = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return absl::string_view(value == nullptr ? "" : value);
+  };
+  const bool colour = terminal && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
+  return format == LogFormat::kText && colour ? LogFormat::kColouredText : format;
+}
+
+// Fails where --log-file cannot be written.
+absl::StatusOr<std::unique_ptr<pcap_gateway::Log>> OpenLog(const pcap_gateway::Options& options) {
+  std::unique_ptr<pcap_gateway::LogOutput> output = pcap_gateway::FileOutput::Stderr();
+  if (!options.log_file.empty()) {
+    auto file = pcap_gateway::FileOutput::Open(options.log_file);
+    if (!file.ok()) {
+      return absl::Status(file.status().code(),
+                          absl::StrCat("--log-file: ", pcap_gateway::OneLine(options.log_file), " ",
+                                       file.status().message()));
+    }
+    output = *std::move(file);
+  }
+  auto log = std::make_unique<pcap_gateway::Log>(
+      pcap_gateway::LogSettings{
+          .format = LogFormatOf(options),
+          .level = options.log_level,
+          .redact = pcap_gateway::LogRedaction(options.service_credential),
+      },
+      std::move(output));
+  log->TakeOverSpdlog();
+  return log;
+}
+
+// What a reader of the log wants to know of the process that wrote it.
+void LogStart(const pcap_gateway::Options& options, const pcap_gateway::Gateway& gateway,
+              pcap_gateway::Log& log) {
+  for (const auto& [name, value] : options.given) {
+    log.Write(pcap_gateway::LogLevel::kDebug, "option", {{"name", name}, {"value", value}});
+  }
+  log.Write(pcap_gateway::LogLevel::kInfo, "serving",
+            {{"version", pcap_gateway::Version()},
+             {"pid", int64_t{getpid()}},
+             {"listen", gateway.address()},
+             {"admin_listen", gateway.admin_address()},
+             {"upstream_url", options.upstream_url},
+             {"credential", options.service_credential == nullptr ? "caller" : "service"}});
+}
+
+int Unusable(const absl::Status& status) {
+  std::fprintf(stderr, "pcap-gateway: %s\n", std::string(status.message()).c_str());
+  return kUnusableOption;
 }
 
 // The signals that mean something to the program, kept from all threads so that main can wait for
@@ -47,10 +126,11 @@ sigset_t BlockSignals() {
 }
 
 // Serves until one of the signals that end the program comes; returns that one.
-int AwaitEnd(const sigset_t& signals, pcap_gateway::Gateway& gateway) {
+int AwaitEnd(const sigset_t& signals, pcap_gateway::Gateway& gateway, pcap_gateway::Log& log) {
   int signal = 0;
   while (sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
-    spdlog::info("SIGHUP: looking at files for changes");
+    log.Reopen().IgnoreError();  // it says so itself
+    log.Write(pcap_gateway::LogLevel::kInfo, "SIGHUP: looking at files for changes");
     gateway.Reload();
   }
   return signal;
@@ -83,9 +163,7 @@ int main(int argc, char** argv) {
   // Abseil's mutexes, which gRPC is full of, look for lock cycles in Debian's build: a debugging
   // aid that costs a tenth of a cached call.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  // Logs go to stderr, so that stdout has the ready lines alone.
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("pcap-gateway"));
-  LeaveNoCore();
+  const bool leaves_no_core = LeaveNoCore();
 
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const auto read = pcap_gateway::ReadOptions(
@@ -97,18 +175,23 @@ int main(int argc, char** argv) {
   const auto& options = std::get<pcap_gateway::Options>(read);
 
   const sigset_t signals = BlockSignals();
-  absl::StatusOr<std::unique_ptr<pcap_gateway::Gateway>> gateway =
-      pcap_gateway::Gateway::Start(options);
-  if (!gateway.ok()) {
-    std::fprintf(stderr, "pcap-gateway: %s\n", std::string(gateway.status().message()).c_str());
-    return kUnusableOption;
-  }
-  PrintReady(**gateway);
+  // After the signals are blocked, which its thread is not to get either.
+  const absl::StatusOr<std::unique_ptr<pcap_gateway::Log>> opened = OpenLog(options);
+  if (!opened.ok()) return Unusable(opened.status());
+  pcap_gateway::Log& log = **opened;
+  if (!leaves_no_core) log.Write(pcap_gateway::LogLevel::kWarn, "cannot turn core dumps off");
 
-  const int signal = AwaitEnd(signals, **gateway);
-  spdlog::info("signal {}: draining; another one ends at once", signal);
+  absl::StatusOr<std::unique_ptr<pcap_gateway::Gateway>> gateway =
+      pcap_gateway::Gateway::Start(options, log);
+  if (!gateway.ok()) return Unusable(gateway.status());
+  PrintReady(**gateway);
+  LogStart(options, **gateway, log);
+
+  const int signal = AwaitEnd(signals, **gateway, log);
+  log.Write(pcap_gateway::LogLevel::kInfo, "draining; another signal ends at once",
+            {{"signal", int64_t{signal}}});
   (*gateway)->Drain(options.lame_duck, options.drain_timeout,
                     [&](absl::Duration most) { return WaitUnlessSignalled(signals, most); });
-  spdlog::info("drained");
+  log.Write(pcap_gateway::LogLevel::kInfo, "drained");
   return 0;
 }

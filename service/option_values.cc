@@ -118,6 +118,17 @@ absl::StatusOr<int64_t> CountFrom(absl::string_view text, int64_t most) {
   return absl::InvalidArgumentError(absl::StrCat("must be a whole number from 0 to ", most));
 }
 
+absl::StatusOr<double> FractionFrom(absl::string_view text) {
+  double fraction = 0;
+  // Not `nan`, and not the hexadecimal numbers that SimpleAtod takes.
+  const bool decimal =
+      !text.empty() && text.find_first_not_of("0123456789.") == absl::string_view::npos;
+  if (!decimal || !absl::SimpleAtod(text, &fraction) || fraction > 1) {
+    return absl::InvalidArgumentError("must be a number from 0 to 1, such as 0.01");
+  }
+  return fraction;
+}
+
 absl::StatusOr<absl::Duration> DurationFrom(absl::string_view text, absl::Duration least,
                                             absl::Duration most) {
   absl::Duration duration;

@@ -23,6 +23,9 @@ absl::StatusOr<int64_t> BytesFrom(absl::string_view text);
 // A whole number from 0 to `most`.
 absl::StatusOr<int64_t> CountFrom(absl::string_view text, int64_t most);
 
+// A decimal number from 0 to 1: `0.01`.
+absl::StatusOr<double> FractionFrom(absl::string_view text);
+
 // From `least` to `most`, with a unit: `30s`, `250ms`, `1h30m`.
 absl::StatusOr<absl::Duration> DurationFrom(absl::string_view text, absl::Duration least,
                                             absl::Duration most = absl::Hours(24));

@@ -65,6 +65,11 @@ struct RawOptions {
   std::string lame_duck = "5s";
   std::string drain_timeout = "30s";
   bool reflection = true;
+
+  std::string log_format = "auto";
+  std::string log_level = "info";
+  std::string log_hits = "0.01";
+  std::string log_file;
 };
 
 absl::Status Refused(absl::string_view option, absl::string_view why) {
@@ -278,10 +283,34 @@ absl::Status FinaliseServing(const RawOptions& raw, Options& options) {
   return status;
 }
 
+absl::StatusOr<std::optional<LogFormat>> LogFormatFrom(absl::string_view text) {
+  if (text == "auto") return std::nullopt;
+  if (text == "json") return LogFormat::kJson;
+  if (text == "text") return LogFormat::kText;
+  return absl::InvalidArgumentError("must be `auto`, `json` or `text`");
+}
+
+absl::StatusOr<LogLevel> LogLevelFrom(absl::string_view text) {
+  for (const LogLevel level :
+       {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn, LogLevel::kError}) {
+    if (text == NameOf(level)) return level;
+  }
+  return absl::InvalidArgumentError("must be `debug`, `info`, `warn` or `error`");
+}
+
+absl::Status FinaliseLog(const RawOptions& raw, Options& options) {
+  absl::Status status = Put("log-format", LogFormatFrom(raw.log_format), options.log_format);
+  status.Update(Put("log-level", LogLevelFrom(raw.log_level), options.log_level));
+  status.Update(Put("log-hits", FractionFrom(raw.log_hits), options.log_hits));
+  options.log_file = raw.log_file;
+  return status;
+}
+
 // Raw texts to usable values, or what is wrong with the first that is not.
 absl::StatusOr<Options> Finalise(const RawOptions& raw, const Environment& environment) {
   Options options;
   absl::Status status = FinaliseServing(raw, options);
+  status.Update(FinaliseLog(raw, options));
   status.Update(FinaliseCache(raw, options));
   status.Update(FinaliseUpstream(raw, options));
   status.Update(FinaliseCredential(raw, environment, options));
@@ -381,6 +410,27 @@ void Declare(CLI::App& app, RawOptions& raw) {
                  "How long calls in flight may take to finish after that");
   DeclareSwitch(app, "--reflection,!--no-reflection", raw.reflection,
                 "Serve gRPC reflection (default)");
+
+  app.add_option("--log-format", raw.log_format,
+                 "`json` or `text`; `auto`: text on a terminal, JSON otherwise");
+  app.add_option("--log-level", raw.log_level,
+                 "What is below is not logged: `debug`, `info`, `warn`, `error`");
+  app.add_option("--log-hits", raw.log_hits,
+                 "The share of calls answered from the cache that is logged, 0 to 1");
+  app.add_option("--log-file", raw.log_file,
+                 "File that log lines are appended to, instead of stderr");
+}
+
+// Those that flags, the environment or the file set.
+std::vector<std::pair<std::string, std::string>> Given(const CLI::App& app) {
+  std::vector<std::pair<std::string, std::string>> given;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->count() == 0) continue;
+    given.emplace_back(option->get_single_name(), IsSwitch(*option)
+                                                      ? option->as<bool>() ? "true" : "false"
+                                                      : option->as<std::string>());
+  }
+  return given;
 }
 
 // Names that others have for some options, below ours.
@@ -540,6 +590,7 @@ std::variant<Options, EarlyExit> ReadOptions(const std::vector<std::string>& arg
   if (std::optional<EarlyExit> exit = Parse(app, arguments, environment)) return *std::move(exit);
   absl::StatusOr<Options> options = Finalise(raw, environment);
   if (!options.ok()) return Unusable(options.status().message());
+  options->given = Given(app);
   options->admin_listen_is_explicit = app.get_option("--admin-listen")->count() > 0;
   options->upstream_limit_is_explicit = app.get_option("--upstream-limit")->count() > 0;
   return *std::move(options);

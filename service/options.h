@@ -7,11 +7,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "service/cache/freshness.h"
+#include "service/operations/log_line.h"
 #include "service/shared/redis_url.h"
 #include "service/source/credential.h"
 #include "service/source/id.h"
@@ -78,6 +80,19 @@ struct Options {
   absl::Duration drain_timeout = absl::Seconds(30);
   // Serve grpc.reflection.
   bool reflection = true;
+
+  // The form of log lines; absent: text on a terminal, JSON otherwise.
+  std::optional<LogFormat> log_format;
+  // What is below is not logged.
+  LogLevel log_level = LogLevel::kInfo;
+  // Of the calls that the cache answers, this share is logged: 0 to 1.
+  double log_hits = 0.01;
+  // The file that log lines are appended to; empty: stderr.
+  std::string log_file;
+
+  // Name and value of each option that was not left at its default, for the log. A value may hold a
+  // password.
+  std::vector<std::pair<std::string, std::string>> given;
 };
 
 // The program is to end right away: with this text, to stdout if the code is 0 and to stderr

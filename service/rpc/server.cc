@@ -1,5 +1,9 @@
 #include "service/rpc/server.h"
 
+#include <google/protobuf/stubs/common.h>
+#if GOOGLE_PROTOBUF_VERSION < 4022000
+#include <google/protobuf/stubs/logging.h>
+#endif
 #include <grpc/grpc.h>
 #include <grpc/support/log.h>
 #include <grpcpp/generic/async_generic_service.h>
@@ -90,7 +94,7 @@ unsigned UsableCores() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-// What gRPC must be told once, before its first use.
+// What gRPC and protobuf must be told once, before their first use.
 void PrepareGrpc() {
   static const bool done = [] {
     // It logs what it also returns; the start's one clear line is ours. GRPC_VERBOSITY brings its
@@ -98,6 +102,11 @@ void PrepareGrpc() {
     if (std::getenv("GRPC_VERBOSITY") == nullptr) {
       gpr_set_log_function([](gpr_log_func_args*) {});
     }
+#if GOOGLE_PROTOBUF_VERSION < 4022000  // later ones log through Abseil
+    // Nor does a request whose texts are no UTF-8, which the call's own line tells of, make it
+    // write to stderr, and wait for that.
+    google::protobuf::SetLogHandler(nullptr);
+#endif
     return true;
   }();
   (void)done;

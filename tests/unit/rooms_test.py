@@ -36,7 +36,7 @@ KINDS = (
     (r"yaml-cpp/.+", "yaml_cpp"),
     (r"hiredis/.+", "hiredis"),
     (r"uv\.h", "uv"),
-    (r"(sys|netinet|arpa)/\w+\.h|(fcntl|netdb|sched|signal|time|unistd)\.h", "posix"),
+    (r"(sys|netinet|arpa)/\w+\.h|(fcntl|netdb|poll|sched|signal|time|unistd)\.h", "posix"),
     (r"[a-z_0-9]+", "std"),
 )
 
@@ -60,7 +60,7 @@ ROOMS = {
         "grpc",
         "posix",
     },
-    "service/operations": {"source", "prometheus", "microhttpd", "spdlog", "posix"},
+    "service/operations": {"source", "prometheus", "microhttpd", "spdlog", "nlohmann", "posix"},
     # Options, and the one place that puts all rooms together.
     "service": {
         "source",

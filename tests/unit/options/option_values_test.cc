@@ -50,6 +50,17 @@ TEST(Bytes, AreNothingElse) {
   }
 }
 
+TEST(Fraction, IsADecimalNumberFromZeroToOne) {
+  EXPECT_EQ(*FractionFrom("0"), 0);
+  EXPECT_EQ(*FractionFrom("0.01"), 0.01);
+  EXPECT_EQ(*FractionFrom(".5"), 0.5);
+  EXPECT_EQ(*FractionFrom("1.0"), 1);
+  for (const char* text : {"", " ", ".", "-0", "-0.1", "1.0001", "2", "nan", "inf", "1e-2",
+                           "0x1p-2", "1/2", "1%", "0.0.1", "half"}) {
+    EXPECT_FALSE(FractionFrom(text).ok()) << text;
+  }
+}
+
 TEST(Bytes, ThatOverflowAreRefused) {
   for (const char* text : {"9223372036854775808", "99999999999999999999", "9223372036854775807K",
                            "8388608T", "18446744073709551616M"}) {

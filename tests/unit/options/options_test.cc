@@ -16,8 +16,11 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Not;
+using testing::Pair;
 using testing::StartsWith;
+using testing::UnorderedElementsAre;
 
 constexpr char kAccount[] = "023e105f4ecef8ad9ca31a8372d0c353";
 constexpr char kOtherAccount[] = "123e105f4ecef8ad9ca31a8372d0c353";
@@ -111,6 +114,43 @@ TEST_F(OptionsTest, HaveDefaults) {
   EXPECT_EQ(options.lame_duck, absl::Seconds(5));
   EXPECT_EQ(options.drain_timeout, absl::Seconds(30));
   EXPECT_TRUE(options.reflection);
+  EXPECT_EQ(options.log_format, std::nullopt);
+  EXPECT_EQ(options.log_level, LogLevel::kInfo);
+  EXPECT_EQ(options.log_hits, 0.01);
+  EXPECT_EQ(options.log_file, "");
+  EXPECT_THAT(options.given, IsEmpty());
+}
+
+TEST_F(OptionsTest, SayWhatIsLogged) {
+  const struct {
+    const char* text;
+    LogLevel level;
+  } levels[] = {{"debug", LogLevel::kDebug},
+                {"info", LogLevel::kInfo},
+                {"warn", LogLevel::kWarn},
+                {"error", LogLevel::kError}};
+  for (const auto& [text, level] : levels) {
+    EXPECT_EQ(Good({std::string("--log-level=") + text}).log_level, level);
+  }
+  EXPECT_EQ(Good({"--log-format=auto"}).log_format, std::nullopt);
+  EXPECT_EQ(Good({"--log-format=json"}).log_format, LogFormat::kJson);
+  EXPECT_EQ(Good({"--log-format=text"}).log_format, LogFormat::kText);
+  for (const double hits : {0.0, 0.25, 1.0}) {
+    EXPECT_EQ(Good({"--log-hits=" + std::to_string(hits)}).log_hits, hits);
+  }
+  EXPECT_EQ(Good({"--log-file=/var/log/pcap-gateway"}).log_file, "/var/log/pcap-gateway");
+}
+
+TEST_F(OptionsTest, KnowWhichOfThemWereGiven) {
+  Set("PCAP_GATEWAY_CACHE_BYTES", "1M");
+  const Options options =
+      Good({"--listen=127.0.0.1:1", "--listen=127.0.0.1:2", "--no-reflection",
+            "--admin-listen=", "--allow-http-upstream", "--config", File("lame-duck = 1s")});
+  EXPECT_THAT(options.given,
+              UnorderedElementsAre(Pair("cache-bytes", "1M"), Pair("listen", "127.0.0.1:2"),
+                                   Pair("reflection", "false"), Pair("admin-listen", ""),
+                                   Pair("allow-http-upstream", "true"), Pair("lame-duck", "1s"),
+                                   Pair("config", testing::_)));
 }
 
 TEST_F(OptionsTest, AreFlags) {
@@ -420,6 +460,15 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"admin-listen", "nonsense"},
       {"lame-duck", "-1s"},
       {"drain-timeout", "soon"},
+      {"log-format", "xml"},
+      {"log-format", ""},
+      {"log-level", "INFO"},
+      {"log-level", ""},
+      {"log-hits", "1.01"},
+      {"log-hits", "-0.1"},
+      {"log-hits", "nan"},
+      {"log-hits", "1%"},
+      {"log-hits", ""},
       {"reflection", "maybe"},
       {"reveal-destination-secrets", "2"},
       {"reveal-destination-secrets", ""},
@@ -526,6 +575,10 @@ TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
                            "--reveal-destination-secrets",
                            "--lame-duck",
                            "--drain-timeout",
+                           "--log-format",
+                           "--log-level",
+                           "--log-hits",
+                           "--log-file",
                            "--no-reflection",
                            "--config",
                            "--version",
