@@ -186,14 +186,39 @@ def add_canaries(emulator: Emulator) -> None:
 
 
 QUICK = "--upstream-timeout=300ms"
+# All that the log has to say.
+LOUD = ("--log-level=debug", "--log-hits=1")
 
 
-@pytest.mark.parametrize("whose", ["token", "token file", "email and key", "token of the caller"])
+def check_log(gateway: Gateway, *expected: str) -> None:
+    """Of a gateway that has ended: its log has these texts, and no canary, in its JSON neither."""
+    text = gateway.process.stderr.text()
+    for part in expected:
+        assert part in text, f"the log does not say {part!r}"
+    assert told(text) == []
+    if "--log-format=text" not in gateway.options:
+        values = [str(value) for line in gateway.log() for value in line.values()]
+        assert told("\n".join(values)) == []
+
+
+@pytest.mark.parametrize(
+    ("whose", "form"),
+    [
+        ("token", "json"),
+        ("token", "text"),
+        ("token file", "json"),
+        ("email and key", "json"),
+        ("email and key", "text"),
+        ("token of the caller", "json"),
+        ("token of the caller", "text"),
+    ],
+)
 def test_nothing_is_told_whatever_happens(
-    start_gateway: StartGateway, emulator: Emulator, tmp_path: Path, whose: str
+    start_gateway: StartGateway, emulator: Emulator, tmp_path: Path, whose: str, form: str
 ) -> None:
     add_canaries(emulator)
     options = [QUICK, "--admin-listen=127.0.0.1:0", "--stale-if-error=0s"]
+    options += [*LOUD, f"--log-format={form}"]
     variables: dict[str, str] = {}
     metadata: list[tuple[str, str]] = []
     if whose == "token":
@@ -209,6 +234,11 @@ def test_nothing_is_told_whatever_happens(
     gateway = start_gateway(*options, **variables)
     credential = KEY if whose == "email and key" else TOKEN
     heard = exercise(gateway, emulator, credential, *metadata)
+    # It comes back to who sent it, and goes nowhere else.
+    confused = emulator.add()
+    assert credential.encode() in call(
+        gateway, confused, *metadata, ("x-request-id", f"<{credential}>")
+    )[1]
     _, metrics = fetch(gateway, "/metrics")
     command_line = Path(f"/proc/{gateway.process.pid}/cmdline").read_bytes()
     assert QUICK.encode() in command_line and told(command_line) == []
@@ -216,17 +246,22 @@ def test_nothing_is_told_whatever_happens(
     assert told(heard) == []
     assert told(metrics.encode()) == []
     assert told(gateway.process.output().encode()) == []
+    check_log(gateway, "DEBUG" if form == "text" else '"level":"debug"', confused, "<REDACTED>")
 
 
 def test_the_password_of_a_redis_that_is_down_is_not_told(start_gateway: StartGateway) -> None:
     # Port 1 is nobody's.
     gateway = start_gateway(
-        f"--redis-url=redis://user:{REDIS_PASSWORD}@127.0.0.1:1", "--admin-listen=127.0.0.1:0"
+        f"--redis-url=redis://user:{REDIS_PASSWORD}@127.0.0.1:1",
+        "--admin-listen=127.0.0.1:0",
+        f"--upstream-proxy=http://user:{KEY}@127.0.0.1:1",
+        *LOUD,
     )
     _, heard = call(gateway, demo.SIMPLE_ID)
     _, metrics = fetch(gateway, "/metrics")
     assert gateway.end() == 0
     assert told(heard + metrics.encode() + gateway.process.output().encode()) == []
+    check_log(gateway, "redis://REDACTED@127.0.0.1:1", "http://REDACTED@127.0.0.1:1")
 
 
 def test_a_password_that_redis_refuses_is_not_told(
@@ -234,13 +269,14 @@ def test_a_password_that_redis_refuses_is_not_told(
 ) -> None:
     redis.cli("CONFIG", "SET", "requirepass", "another")
     url = redis.url.replace("unix://", f"unix://:{REDIS_PASSWORD}@")
-    gateway = start_gateway(f"--redis-url={url}", "--admin-listen=127.0.0.1:0")
+    gateway = start_gateway(f"--redis-url={url}", "--admin-listen=127.0.0.1:0", *LOUD)
     code, heard = call(gateway, demo.SIMPLE_ID)
     assert code == "OK"
     gateway.process.stderr.wait_for("WRONGPASS")
     _, metrics = fetch(gateway, "/metrics")
     assert gateway.end() == 0
     assert told(heard + metrics.encode() + gateway.process.output().encode()) == []
+    check_log(gateway, "unix://REDACTED@/")
 
 
 @pytest.mark.parametrize("how", ["refused", "untrusted"])
@@ -253,7 +289,7 @@ def test_an_upstream_that_cannot_be_reached_makes_nothing_told(
         server = Emulator("--tls-cert", certificate, "--tls-key", key)
         url = server.url.replace("127.0.0.1", "localhost")
     try:
-        gateway = start_gateway(upstream_url=url, CLOUDFLARE_API_TOKEN=TOKEN)
+        gateway = start_gateway(*LOUD, upstream_url=url, CLOUDFLARE_API_TOKEN=TOKEN)
         code, heard = call(gateway, demo.SIMPLE_ID)
         assert code == "UNAVAILABLE" and b"UPSTREAM_UNREACHABLE" in heard
         assert (b"certificate" in heard) == (how == "untrusted")

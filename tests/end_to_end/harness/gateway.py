@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 from pathlib import Path
-from typing import Callable, Mapping
+from typing import Any, Callable, Mapping, Sequence
 
 import grpc
 from emulator import demo
@@ -28,11 +30,34 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return {**kept, "HOME": str(home), **more}
 
 
+def parsed_log(text: str) -> list[dict[str, Any]]:
+    """Of a JSON log, each of whose lines has to be a flat object without a name twice."""
+
+    def flat(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        line = dict(pairs)
+        assert len(line) == len(pairs), f"a name twice: {pairs}"
+        assert not any(isinstance(value, (dict, list)) for value in line.values()), pairs
+        return line
+
+    assert text == "" or text.endswith("\n"), text[-200:]
+    return [json.loads(line, object_pairs_hook=flat) for line in text.split("\n")[:-1]]
+
+
 class Gateway:
     """Serving once it is made."""
 
-    def __init__(self, options: list[str], environment: Mapping[str, str]) -> None:
-        self.process = Process([BINARY, "--listen=127.0.0.1:0", *options], environment)
+    def __init__(
+        self,
+        options: list[str],
+        environment: Mapping[str, str],
+        stderr: int = subprocess.PIPE,
+        wrapper: Sequence[str] = (),
+    ) -> None:
+        """`stderr`: as of Process. `wrapper`: a command that becomes the one after it."""
+        self.options = options
+        self.process = Process(
+            [*wrapper, BINARY, "--listen=127.0.0.1:0", *options], environment, stderr=stderr
+        )
         stdout = self.process.stdout
         try:
             ready = stdout.wait_for(r"^pcap-gateway (\S+) listening on (\S+)$")
@@ -53,9 +78,15 @@ class Gateway:
             self.process.send(signal.SIGINT)
         return self.process.wait()
 
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of its JSON log; all of them once it has ended."""
+        return parsed_log(self.process.stderr.text())
+
     def check_output(self) -> None:
-        """Nothing that it ever printed holds a secret."""
+        """Nothing that it ever printed holds a secret, and its log is whole lines of JSON."""
         printed = self.process.output()
+        if "--log-format=text" not in self.options:
+            printed += "\n".join(str(value) for line in self.log() for value in line.values())
         told = [secret for secret in demo.SECRETS if secret in printed]
         assert not told, f"{len(told)} secrets in the gateway's output"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import signal
@@ -65,20 +66,22 @@ class Process:
         command: Sequence[str | Path],
         environment: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
+        stderr: int = subprocess.PIPE,
     ) -> None:
+        """`stderr`: a descriptor that the caller looks after, instead of the stream."""
         # Killed when the tests are: a test run that is cut off leaves nothing behind.
         self._command = ["setpriv", "--pdeathsig", "KILL", *map(str, command)]
         self._popen = subprocess.Popen(
             self._command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             env=None if environment is None else dict(environment),
             pass_fds=tuple(pass_fds),
         )
-        assert self._popen.stdout is not None and self._popen.stderr is not None
+        assert self._popen.stdout is not None
         self.stdout = Stream(self._popen.stdout)
-        self.stderr = Stream(self._popen.stderr)
+        self.stderr = Stream(self._popen.stderr or io.BytesIO())
 
     @property
     def pid(self) -> int:
