@@ -1,7 +1,12 @@
 #include "service/gateway.h"
 
+#include <cstdint>
+#include <functional>
+#include <optional>
 #include <random>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "service/access/access_files.h"
@@ -9,6 +14,8 @@
 #include "service/call_log.h"
 #include "service/gateway_metrics.h"
 #include "service/operations/admin_listener.h"
+#include "service/operations/descriptor_limit.h"
+#include "service/operations/heartbeat.h"
 #include "service/operations/metrics.h"
 #include "service/option_values.h"
 #include "service/rpc/server.h"
@@ -24,6 +31,22 @@
 #include "service/upstream/retrying_client.h"
 
 namespace pcap_gateway {
+namespace {
+
+// --max-connections, or what the descriptors allow, if that is less. Says so.
+int64_t MostConnections(int64_t wanted, Log& log) {
+  const int64_t descriptors = RaiseDescriptorLimit();
+  const int64_t possible = ConnectionsWithin(descriptors);
+  if (wanted > 0 && wanted <= possible) return wanted;
+  if (wanted > 0) {
+    log.Write(LogLevel::kWarn,
+              absl::StrCat("--max-connections: ", descriptors, " file descriptors allow ", possible,
+                           " connections, not ", wanted));
+  }
+  return possible;
+}
+
+}  // namespace
 
 // In the order of the way back: who is asked stands above who asks.
 struct Gateway::Parts {
@@ -45,9 +68,11 @@ struct Gateway::Parts {
   std::unique_ptr<Server> server;
   Metrics metrics;
   std::unique_ptr<AdminListener> admin;  // null: there is none
+  std::optional<Heartbeat> heartbeat;
 
   absl::Status LoadAccess(const Options& options, Log& log);
   absl::Status WatchToken(const std::string& path);
+  void StartHeartbeat();
   HttpClient& BuildClient(const Options& options);
   absl::Status StartAdmin(const Options& options);
 };
@@ -113,6 +138,7 @@ HttpClient& Gateway::Parts::BuildClient(const Options& options) {
 }
 
 absl::Status Gateway::Parts::StartAdmin(const Options& options) {
+  AddLimitMetrics(*server, metrics);
   AddGatewayMetrics({.calls = &server->stats(),
                      .streams = &server->stream_stats(),
                      .cache = cache,
@@ -133,6 +159,18 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
   if (!listener.ok()) return listener.status();
   admin = *std::move(listener);
   return absl::OkStatus();
+}
+
+// Of the threads that calls go through: each queue's, and libcurl's.
+void Gateway::Parts::StartHeartbeat() {
+  std::vector<Heartbeat::Ask> everybody;
+  everybody.push_back([this](std::function<void()> answer) { curl->Post(std::move(answer)); });
+  for (size_t queue = 0; queue < server->queues(); ++queue) {
+    everybody.push_back([this, queue](std::function<void()> answer) {
+      server->AskForSign(queue, std::move(answer));
+    });
+  }
+  heartbeat.emplace(std::move(everybody));
 }
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, Log& log) {
@@ -188,6 +226,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, 
   }
 
   parts->call_log = std::make_unique<CallLog>(log, options.log_hits);
+  const int64_t most_connections = MostConnections(options.max_connections, log);
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(*parts->source, {.listen = options.listen,
                                      .reflection = options.reflection,
@@ -196,7 +235,12 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, 
                                      .policy = &parts->access->policy(),
                                      .service_credential = options.service_credential,
                                      .default_account_id = options.default_account_id,
-                                     .observers = {parts->call_log.get()}});
+                                     .observers = {parts->call_log.get()},
+                                     .most_connections = most_connections,
+                                     .most_calls = options.max_calls,
+                                     .log = [&log](const std::string& line) {
+                                       log.Write(LogLevel::kWarn, line);
+                                     }});
   if (!server.ok()) {
     return absl::Status(server.status().code(),
                         absl::StrCat("--listen: ", server.status().message()));
@@ -205,6 +249,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, 
   access = parts->WatchToken(options.api_token_file);
   if (!access.ok()) return access;
   parts->access->Watch();
+  parts->StartHeartbeat();
 
   if (!options.admin_listen.empty()) {
     absl::Status admin = parts->StartAdmin(options);
@@ -239,6 +284,8 @@ std::string Gateway::admin_address() const {
 }
 
 void Gateway::Reload() { parts_->access->LookNow(); }
+
+bool Gateway::Beat() { return parts_->heartbeat->Beat(); }
 
 void Gateway::Drain(absl::Duration lame_duck, absl::Duration timeout,
                     const std::function<bool(absl::Duration)>& wait) {

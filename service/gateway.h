@@ -38,6 +38,10 @@ class Gateway {
   // taken if it is of use. Any thread.
   void Reload();
 
+  // Whether all threads that calls depend on have turned since the last time; see Heartbeat. From
+  // one thread.
+  bool Beat();
+
   // See Server::Drain.
   void Drain(absl::Duration lame_duck, absl::Duration timeout,
              const std::function<bool(absl::Duration)>& wait);

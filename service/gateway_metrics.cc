@@ -352,4 +352,17 @@ void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& 
   AddProtectionMetrics(parts.budgeted, *parts.limited, parts.breaker, parts.retrying, metrics);
 }
 
+void AddLimitMetrics(const Server& server, Metrics& metrics) {
+  metrics.Add({.name = "pcap_gateway_connections",
+               .help = "Open connections of callers.",
+               .type = Metric::Type::kGauge,
+               .value = [&server] { return server.connections(); }});
+  metrics.Add({.name = "pcap_gateway_connections_refused_total",
+               .help = "Connections refused, as there were --max-connections.",
+               .value = [&server] { return server.refused_connections().Value(); }});
+  metrics.Add({.name = "pcap_gateway_calls_refused_total",
+               .help = "Calls refused, as --max-calls waited for an answer.",
+               .value = [&server] { return server.stats().refused.Value(); }});
+}
+
 }  // namespace pcap_gateway

@@ -9,6 +9,7 @@
 #include "service/operations/metrics.h"
 #include "service/rpc/call_stats.h"
 #include "service/rpc/stream_stats.h"
+#include "service/rpc/server.h"
 #include "service/shared/shared_source.h"
 #include "service/upstream/breaker_client.h"
 #include "service/upstream/budgeted_client.h"
@@ -36,6 +37,9 @@ struct MeteredParts {
 };
 
 void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& metrics);
+
+// Connections and calls against their limits. The server outlives the metrics.
+void AddLimitMetrics(const Server& server, Metrics& metrics);
 
 }  // namespace pcap_gateway
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -26,11 +26,15 @@
 #include "service/gateway.h"
 #include "service/log_redaction.h"
 #include "service/operations/log.h"
+#include "service/operations/service_manager.h"
+#include "service/operations/watchdog.h"
 #include "service/options.h"
 
 namespace {
 
 constexpr int kUnusableOption = 2;
+// What is done after the drain takes less.
+constexpr absl::Duration kEnd = absl::Seconds(10);
 
 // No core dump: it would hold the credentials. Linux writes no file below a page's size, and with a
 // limit of exactly 1 it does not run the program either that core_pattern may pipe dumps to, which
@@ -125,25 +129,47 @@ sigset_t BlockSignals() {
   return signals;
 }
 
+// Waits for `most`, with an eye on the watchdog. 0, or the one of `signals` that came first.
+int WaitForSignal(const sigset_t& signals, absl::Duration most, pcap_gateway::Watchdog& watchdog) {
+  using Clock = std::chrono::steady_clock;
+  // Some centuries are for ever, and a time that there is.
+  const auto end =
+      Clock::now() + absl::ToChronoMicroseconds(std::min(most, absl::Hours(1'000'000)));
+  while (true) {
+    const Clock::time_point now = Clock::now();
+    watchdog.Look(now);
+    const absl::Duration left = std::min(absl::FromChrono(end - now), watchdog.Left(now));
+    const timespec limit = absl::ToTimespec(std::max(left, absl::ZeroDuration()));
+    const int signal = sigtimedwait(&signals, nullptr, &limit);
+    if (signal > 0) return signal;
+    if (Clock::now() >= end) return 0;
+  }
+}
+
 // Serves until one of the signals that end the program comes; returns that one.
-int AwaitEnd(const sigset_t& signals, pcap_gateway::Gateway& gateway, pcap_gateway::Log& log) {
-  int signal = 0;
-  while (sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
+int AwaitEnd(const sigset_t& signals, pcap_gateway::Gateway& gateway, pcap_gateway::Log& log,
+             const pcap_gateway::ServiceManager& manager, pcap_gateway::Watchdog& watchdog) {
+  const std::string status = "serving on " + gateway.address();
+  manager.Ready(status);
+  while (true) {
+    const int signal = WaitForSignal(signals, absl::InfiniteDuration(), watchdog);
+    if (signal != SIGHUP) return signal;
+    manager.Reloading();
     log.Reopen().IgnoreError();  // it says so itself
     log.Write(pcap_gateway::LogLevel::kInfo, "SIGHUP: looking at files for changes");
     gateway.Reload();
+    manager.Ready(status);
   }
-  return signal;
 }
 
 // Waits for `most`. False: a signal that ends the program came first.
-bool WaitUnlessSignalled(const sigset_t& signals, absl::Duration most) {
+bool WaitUnlessEnded(const sigset_t& signals, absl::Duration most,
+                     pcap_gateway::Watchdog& watchdog) {
   const absl::Time until = absl::Now() + most;
   while (true) {
-    const timespec limit = absl::ToTimespec(std::max(until - absl::Now(), absl::ZeroDuration()));
-    const int signal = sigtimedwait(&signals, nullptr, &limit);
+    const int signal = WaitForSignal(signals, until - absl::Now(), watchdog);
     // Who ends does not reload.
-    if (signal != SIGHUP && !(signal < 0 && errno == EINTR)) return signal < 0;
+    if (signal != SIGHUP) return signal == 0;
   }
 }
 
@@ -187,11 +213,17 @@ int main(int argc, char** argv) {
   PrintReady(**gateway);
   LogStart(options, **gateway, log);
 
-  const int signal = AwaitEnd(signals, **gateway, log);
+  const pcap_gateway::ServiceManager manager;
+  pcap_gateway::Watchdog watchdog(
+      pcap_gateway::ServiceManager::watchdog_limit(), [&] { return (*gateway)->Beat(); },
+      [&] { manager.Alive(); });
+
+  const int signal = AwaitEnd(signals, **gateway, log, manager, watchdog);
   log.Write(pcap_gateway::LogLevel::kInfo, "draining; another signal ends at once",
             {{"signal", int64_t{signal}}});
+  manager.Stopping("draining", options.lame_duck + options.drain_timeout + kEnd);
   (*gateway)->Drain(options.lame_duck, options.drain_timeout,
-                    [&](absl::Duration most) { return WaitUnlessSignalled(signals, most); });
+                    [&](absl::Duration most) { return WaitUnlessEnded(signals, most, watchdog); });
   log.Write(pcap_gateway::LogLevel::kInfo, "drained");
   return 0;
 }

@@ -25,6 +25,7 @@ using Environment = std::function<const char*(const char*)>;
 constexpr int kUnusableOption = 2;
 constexpr size_t kMostCaFileBytes = 16 << 20;
 constexpr int64_t kMostRequests = 1'000'000'000;
+constexpr int64_t kMostAtOnce = 1'000'000'000;
 constexpr int64_t kMostRetries = 10;
 constexpr absl::Duration kLongestLifetime = absl::Hours(24 * 30);
 
@@ -64,6 +65,8 @@ struct RawOptions {
   bool reveal_destination_secrets = false;
   std::string lame_duck = "5s";
   std::string drain_timeout = "30s";
+  std::string max_connections = "10000";
+  std::string max_calls = "10000";
   bool reflection = true;
 
   std::string log_format = "auto";
@@ -278,6 +281,9 @@ absl::Status FinaliseServing(const RawOptions& raw, Options& options) {
       Put("lame-duck", DurationFrom(raw.lame_duck, absl::ZeroDuration()), options.lame_duck));
   status.Update(Put("drain-timeout", DurationFrom(raw.drain_timeout, absl::ZeroDuration()),
                     options.drain_timeout));
+  status.Update(
+      Put("max-connections", CountFrom(raw.max_connections, kMostAtOnce), options.max_connections));
+  status.Update(Put("max-calls", CountFrom(raw.max_calls, kMostAtOnce), options.max_calls));
   options.reveal_destination_secrets = raw.reveal_destination_secrets;
   options.reflection = raw.reflection;
   return status;
@@ -408,6 +414,11 @@ void Declare(CLI::App& app, RawOptions& raw) {
                  "How long to go on serving after SIGTERM, for balancers to turn away");
   app.add_option("--drain-timeout", raw.drain_timeout,
                  "How long calls in flight may take to finish after that");
+  app.add_option("--max-connections", raw.max_connections,
+                 "Connections at once, further ones are refused; 0 for what descriptors allow");
+  app.add_option(
+      "--max-calls", raw.max_calls,
+      "Calls at once that wait for an answer, further ones are refused; 0 for any number");
   DeclareSwitch(app, "--reflection,!--no-reflection", raw.reflection,
                 "Serve gRPC reflection (default)");
 

@@ -78,6 +78,11 @@ struct Options {
   absl::Duration lame_duck = absl::Seconds(5);
   // After that, calls in flight may take this long to finish.
   absl::Duration drain_timeout = absl::Seconds(30);
+  // Connections of callers at once; 0: as many as there are descriptors for, which bounds any
+  // number.
+  int64_t max_connections = 10'000;
+  // Calls at once whose answer is not at hand; 0: any number.
+  int64_t max_calls = 10'000;
   // Serve grpc.reflection.
   bool reflection = true;
 

@@ -19,6 +19,13 @@ namespace {
 
 absl::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
 
+Error TooManyCalls() {
+  Error error(absl::StatusCode::kResourceExhausted, Reason::kTooManyCalls,
+              "as many calls wait for an answer in this gateway as may (--max-calls)");
+  error.retry_after = absl::Seconds(1);
+  return error;
+}
+
 }  // namespace
 
 absl::Duration TimeToAnswer(absl::Duration left) {
@@ -64,6 +71,7 @@ void Call::Begin() {
   // goes no further: what ties this end to Cloudflare's is cf-ray.
   if (request_id_.empty()) request_id_ = NewRequestId();
   if (error.has_value()) return Finish(FailedReply(*std::move(error)));
+  if (!TakePlace()) return Finish(FailedReply(TooManyCalls()));
   Wait();
 }
 
@@ -95,10 +103,19 @@ std::optional<Error> Call::ReadHeaders() {
   return std::nullopt;
 }
 
+// False: as many calls wait as may. What is at hand was given before, whatever the number.
+bool Call::TakePlace() {
+  CallStats& stats = environment_.stats;
+  const int64_t waiting = stats.waiting.fetch_add(1, std::memory_order_relaxed);
+  if (environment_.most_calls == 0 || waiting < environment_.most_calls) return true;
+  stats.waiting.fetch_sub(1, std::memory_order_relaxed);
+  stats.refused.Add();
+  return false;
+}
+
 void Call::Wait() {
   waiting_ = true;
   query_.requests_sent = std::make_shared<std::atomic<int>>(0);
-  environment_.stats.waiting.fetch_add(1, std::memory_order_relaxed);
   // The reply may come at once or on another thread: either way it comes back through the queue.
   ticket_ = environment_.source.Ask(
       query_, [this](Reply reply) { queue_.Deliver(*this, std::move(reply)); });

@@ -9,6 +9,7 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,7 @@ struct CallEnvironment {
   const Current<Policy>& policy;
   CallStats& stats;
   const std::vector<CallObserver*>& observers;
+  const int64_t most_calls;  // whose answer is not at hand, at once; 0: any number
 };
 
 // Owns itself, and lives on the thread of its queue. Finishes its RPC exactly once: when the source
@@ -61,6 +63,7 @@ class Call final : private ReplyReceiver {
   void Begin();
   std::optional<Error> Read();
   std::optional<Error> ReadHeaders();
+  bool TakePlace();
   void Wait();
   void WatchDeadline();
   void EndEarly(Ending ending);

@@ -2,6 +2,8 @@
 
 #include <grpc/support/time.h>
 
+#include <utility>
+
 #include "service/source/burst.h"
 
 namespace pcap_gateway {
@@ -51,6 +53,17 @@ void CallQueue::Deliver(ReplyReceiver& receiver, Reply reply) {
   if (!first) return;
   // The queue outlives the burst: the call that waits for this reply keeps it.
   Burst::AtEnd([this] { wakeup_.Set(queue_.get(), gpr_time_0(GPR_CLOCK_MONOTONIC), &woken_); });
+}
+
+void CallQueue::AskForSign(std::function<void()> answer) {
+  sign_ = std::move(answer);
+  sign_alarm_.Set(queue_.get(), gpr_time_0(GPR_CLOCK_MONOTONIC), &sign_asked_);
+}
+
+void CallQueue::GiveSign(bool) {
+  // The next question may come as soon as this one is answered.
+  const std::function<void()> answer = std::move(sign_);
+  answer();
 }
 
 void CallQueue::ReceiveAll(bool) {

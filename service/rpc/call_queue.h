@@ -10,6 +10,7 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/completion_queue.h>
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -63,6 +64,10 @@ class CallQueue {
   // Any thread. `receiver` gets it soon, on the queue's thread.
   void Deliver(ReplyReceiver& receiver, Reply reply);
 
+  // Any thread. `answer` is called on the queue's thread when its turn comes. Not again before
+  // that.
+  void AskForSign(std::function<void()> answer);
+
   grpc::ServerCompletionQueue& queue() { return *queue_; }
 
   // How calls say that they are under way. On the queue's thread.
@@ -75,6 +80,7 @@ class CallQueue {
   void Run();
   void Stop(bool ok);
   void ReceiveAll(bool ok);
+  void GiveSign(bool ok);
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::thread thread_;
@@ -82,6 +88,10 @@ class CallQueue {
   bool stopping_ = false;  // the queue's thread only
   grpc::Alarm stop_;
   MethodEvent<CallQueue, &CallQueue::Stop> stopped_{*this};
+
+  std::function<void()> sign_;  // whoever asks, until the alarm; then the queue's thread
+  grpc::Alarm sign_alarm_;
+  MethodEvent<CallQueue, &CallQueue::GiveSign> sign_asked_{*this};
 
   std::mutex mutex_;  // guards `delivered_`
   std::vector<std::pair<ReplyReceiver*, Reply>> delivered_;

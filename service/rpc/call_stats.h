@@ -33,6 +33,7 @@ struct RpcStats {
 
 // Of the PcapService's methods.
 struct CallStats : RpcStats {
+  Counter refused;                  // calls that were one too many
   std::atomic<int64_t> waiting{0};  // calls whose answer was not at hand, not over yet
 
   void CountHandled(const Outcome& outcome, absl::Duration duration) {

@@ -21,9 +21,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpc/health/v1/health.pb.h"
+#include "service/rpc/acceptor.h"
 #include "service/rpc/call.h"
 #include "service/rpc/call_queue.h"
+#include "service/rpc/goaway.h"
 #include "service/rpc/health.h"
+#include "service/rpc/listening_sockets.h"
 #include "service/rpc/method.h"
 #include "service/rpc/open_streams.h"
 #include "service/rpc/reflection.h"
@@ -47,7 +50,23 @@ constexpr int kCallsAskedFor = 64;
 // Health checks and reflection are not that many.
 constexpr int kStreamsAskedFor = 4;
 
+// The drain looks so often whether it is over.
+constexpr absl::Duration kStep = absl::Milliseconds(10);
 constexpr absl::Duration kQuietBeforeEnd = absl::Milliseconds(500);
+
+// How long none of our own calls has waited for an answer.
+class Quiet {
+ public:
+  explicit Quiet(const CallStats& stats) : stats_(stats) {}
+
+  // A step has passed.
+  void Step() { lasts_ = stats_.waiting.load() == 0 ? lasts_ + kStep : absl::ZeroDuration(); }
+  bool enough() const { return lasts_ >= kQuietBeforeEnd; }
+
+ private:
+  const CallStats& stats_;
+  absl::Duration lasts_;
+};
 
 struct ChannelArgument {
   const char* name;
@@ -112,6 +131,10 @@ void PrepareGrpc() {
   (void)done;
 }
 
+absl::Status CannotListen(absl::string_view address, absl::string_view why) {
+  return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": ", why));
+}
+
 }  // namespace
 
 struct Server::Parts {
@@ -120,7 +143,8 @@ struct Server::Parts {
         service_credential(options.service_credential),
         policy(options.policy == nullptr ? no_policy : *options.policy),
         observers(options.observers),
-        environment{service, source, defaults, service_credential, policy, stats, observers} {
+        environment{service, source, defaults,  service_credential,
+                    policy,  stats,  observers, options.most_calls} {
     health.AddMethods(methods);
     if (options.reflection) AddReflectionMethods(services_to_list, methods);
     stream_stats = std::make_unique<StreamStats>(methods);
@@ -132,6 +156,7 @@ struct Server::Parts {
   void EndStreams() {
     for (const auto& of_queue : streams) of_queue->End();
   }
+  bool LetCallersLeave(absl::Time give_up_at, const std::function<bool(absl::Duration)>& wait);
 
   AsyncPcapService service;
   const CallDefaults defaults;
@@ -151,16 +176,22 @@ struct Server::Parts {
   std::vector<std::unique_ptr<OpenStreams>> streams;  // of each queue
 
   std::vector<std::unique_ptr<CallQueue>> queues;
-  std::unique_ptr<grpc::Server> server;  // last: it ends before what it uses
+  std::unique_ptr<grpc::Server> server;  // it ends before what it uses
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
+  std::unique_ptr<Acceptor> acceptor;  // last: it brings the others work
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
                                                       const ServerOptions& options) {
   PrepareGrpc();
   auto parts = std::make_unique<Parts>(source, options);
+  absl::StatusOr<ListeningSockets> sockets = ListeningSockets::Open(options.listen);
+  if (!sockets.ok()) return CannotListen(options.listen, sockets.status().message());
   grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort(options.listen, ServerCredentialsFrom(options.tls), &port);
+  // In place of AddListeningPort: see Acceptor.
+  parts->connections = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      ServerCredentialsFrom(options.tls));
   builder.SetMaxReceiveMessageSize(kMostRequestBytes);
   builder.SetResourceQuota(grpc::ResourceQuota("pcap-gateway").Resize(kMostConnectionBytes));
   // gRPC unpacks a message before it looks at its size: 64 KiB on the wire would cost 64 MiB and a
@@ -181,18 +212,28 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
                                                            *parts->queues.back()));
   }
   parts->server = builder.BuildAndStart();
-  if (parts->server == nullptr || port == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", options.listen,
-                     ": the port is taken, or the address is not this machine's"));
+  if (parts->server == nullptr) {
+    return CannotListen(options.listen, "gRPC cannot use the credentials");
   }
+  parts->acceptor = std::make_unique<Acceptor>(
+      *std::move(sockets), options.most_connections,
+      [&connections = *parts->connections](int connection) {
+        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+        parameters.fd = connection;
+        connections.HandleNewConnection(&parameters);
+      },
+      options.log);
   for (const auto& streams : parts->streams) {
     CallQueue& queue = streams->queue();
     for (int i = 0; i < kCallsAskedFor; ++i) Call::Take(parts->environment, kGetPcapMethod, queue);
     for (int i = 0; i < kStreamsAskedFor; ++i) Stream::Take(*streams);
     queue.Serve();
   }
+  if (!parts->acceptor->Start()) {
+    return CannotListen(options.listen, "there is no thread or descriptor for it");
+  }
   const std::string host = options.listen.substr(0, options.listen.rfind(':'));
+  const int port = parts->acceptor->port();
   return std::unique_ptr<Server>(new Server(std::move(parts), absl::StrCat(host, ":", port)));
 }
 
@@ -200,6 +241,7 @@ Server::Server(std::unique_ptr<Parts> parts, std::string address)
     : parts_(std::move(parts)), address_(std::move(address)) {}
 
 Server::~Server() {
+  parts_->acceptor->Stop();
   parts_->server->Shutdown(std::chrono::system_clock::now());
   parts_->queues.clear();
 }
@@ -212,6 +254,28 @@ void Server::SetServiceCredential(std::shared_ptr<const Credential> credential) 
   parts_->service_credential.Set(std::move(credential));
 }
 
+int64_t Server::connections() const { return parts_->acceptor->connections(); }
+const Counter& Server::refused_connections() const { return parts_->acceptor->refused(); }
+
+size_t Server::queues() const { return parts_->queues.size(); }
+void Server::AskForSign(size_t queue, std::function<void()> answer) {
+  parts_->queues.at(queue)->AskForSign(std::move(answer));
+}
+
+// Asks all to leave, and waits until they have, or what they wait for is none of our calls. False:
+// `wait` was cut short.
+bool Server::Parts::LetCallersLeave(absl::Time give_up_at,
+                                    const std::function<bool(absl::Duration)>& wait) {
+  Quiet quiet(stats);
+  while (acceptor->connections() > 0 && absl::Now() < give_up_at && !quiet.enough()) {
+    // Each time, for connections that were in their handshakes the time before.
+    if (!AskCallersToLeave(*server)) return true;
+    if (!wait(kStep)) return false;
+    quiet.Step();
+  }
+  return true;
+}
+
 void Server::Drain(absl::Duration lame_duck, absl::Duration timeout,
                    const std::function<bool(absl::Duration)>& wait) {
   serving_ = false;
@@ -221,7 +285,9 @@ void Server::Drain(absl::Duration lame_duck, absl::Duration timeout,
   bool patient = wait(lame_duck);
   // Health watches and reflection streams never end by themselves, and nobody is to wait for them.
   parts_->EndStreams();
+  parts_->acceptor->Stop();
   const absl::Time give_up_at = absl::Now() + timeout;
+  patient = patient && parts_->LetCallersLeave(give_up_at, wait);
   // Sends GOAWAY, and returns when the last call has ended.
   std::atomic<bool> ended{false};
   std::thread shutdown([&] {
@@ -230,11 +296,10 @@ void Server::Drain(absl::Duration lame_duck, absl::Duration timeout,
   });
   // A stream whose peer does not read cannot be told its end: what is left when none of our own
   // calls has been there for a while, in which the last answers get onto the wire, is cut off.
-  absl::Duration quiet;
-  while (patient && !ended && quiet < kQuietBeforeEnd) {
-    constexpr absl::Duration kStep = absl::Milliseconds(10);
+  Quiet quiet(stats());
+  while (patient && !ended && !quiet.enough()) {
     patient = wait(kStep);
-    quiet = stats().waiting.load() == 0 ? quiet + kStep : absl::ZeroDuration();
+    quiet.Step();
   }
   if (!ended) grpc_server_cancel_all_calls(server.c_server());
   shutdown.join();

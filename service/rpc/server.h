@@ -7,6 +7,8 @@
 #define PCAP_GATEWAY_SERVICE_RPC_SERVER_H_
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,6 +20,7 @@
 #include "service/access/policy.h"
 #include "service/rpc/call_stats.h"
 #include "service/rpc/server_credentials.h"
+#include "service/source/counter.h"
 #include "service/rpc/stream_stats.h"
 #include "service/source/current.h"
 #include "service/source/ended_call.h"
@@ -36,6 +39,12 @@ struct ServerOptions {
   // Null: each caller brings its own.
   std::shared_ptr<const Credential> service_credential;
   std::optional<Id> default_account_id;
+  // Connections at once; 0: any number. Further ones are closed.
+  int64_t most_connections = 0;
+  // Calls at once whose answer is not at hand; 0: any number. Further ones get TOO_MANY_CALLS.
+  int64_t most_calls = 0;
+  // Takes one line for operators about connections that cannot be taken; any thread. May be null.
+  std::function<void(const std::string&)> log;
   // Told of every call of the PcapService that is over. They outlive the server.
   std::vector<CallObserver*> observers;
 };
@@ -61,6 +70,17 @@ class Server {
 
   // For calls that come from now on. Not null, and only where there was one. Any thread.
   void SetServiceCredential(std::shared_ptr<const Credential> credential);
+
+  // Connections that are open now; see Acceptor. Any thread.
+  int64_t connections() const;
+  // Connections that were one too many. Any thread.
+  const Counter& refused_connections() const;
+
+  // How many threads serve calls.
+  size_t queues() const;
+  // Has the thread of queue number `queue`, below queues(), call `answer` when its turn comes. One
+  // question at a time to each: not before the last one's answer was called. Any thread.
+  void AskForSign(size_t queue, std::function<void()> answer);
 
   // Tells health checks and watches NOT_SERVING; waits `lame_duck`, still serving, for balancers to
   // notice; then ends watches and reflection streams, takes no new calls, and waits up to `timeout`

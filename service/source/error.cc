@@ -42,6 +42,8 @@ absl::string_view NameOf(Reason reason) {
       return "UPSTREAM_ERROR";
     case Reason::kOverloaded:
       return "OVERLOADED";
+    case Reason::kTooManyCalls:
+      return "TOO_MANY_CALLS";
     case Reason::kDeadlineExceeded:
       return "DEADLINE_EXCEEDED";
     case Reason::kCancelled:

@@ -36,6 +36,7 @@ enum class Reason {
   kUpstreamResponseTooLarge,
   kUpstreamError,
   kOverloaded,
+  kTooManyCalls,
   kDeadlineExceeded,
   kCancelled,
   kShuttingDown,

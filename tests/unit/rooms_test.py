@@ -36,6 +36,7 @@ KINDS = (
     (r"yaml-cpp/.+", "yaml_cpp"),
     (r"hiredis/.+", "hiredis"),
     (r"uv\.h", "uv"),
+    (r"systemd/.+", "systemd"),
     (r"(sys|netinet|arpa)/\w+\.h|(fcntl|netdb|poll|sched|signal|time|unistd)\.h", "posix"),
     (r"[a-z_0-9]+", "std"),
 )
@@ -60,7 +61,15 @@ ROOMS = {
         "grpc",
         "posix",
     },
-    "service/operations": {"source", "prometheus", "microhttpd", "spdlog", "nlohmann", "posix"},
+    "service/operations": {
+        "source",
+        "prometheus",
+        "microhttpd",
+        "spdlog",
+        "nlohmann",
+        "posix",
+        "systemd",
+    },
     # Options, and the one place that puts all rooms together.
     "service": {
         "source",
@@ -106,6 +115,7 @@ ONLY_IN = {
     "uv": {"service/shared/redis_client.cc"},
     "prometheus": {"service/operations/metrics.cc"},
     "openssl": {"service/source/credential.cc", "service/access/tls_identity.cc"},
+    "systemd": {"service/operations/service_manager.cc"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[>"]')

@@ -113,6 +113,8 @@ TEST_F(OptionsTest, HaveDefaults) {
   EXPECT_FALSE(options.reveal_destination_secrets);
   EXPECT_EQ(options.lame_duck, absl::Seconds(5));
   EXPECT_EQ(options.drain_timeout, absl::Seconds(30));
+  EXPECT_EQ(options.max_connections, 10'000);
+  EXPECT_EQ(options.max_calls, 10'000);
   EXPECT_TRUE(options.reflection);
   EXPECT_EQ(options.log_format, std::nullopt);
   EXPECT_EQ(options.log_level, LogLevel::kInfo);
@@ -155,11 +157,12 @@ TEST_F(OptionsTest, KnowWhichOfThemWereGiven) {
 
 TEST_F(OptionsTest, AreFlags) {
   const std::string certificates = File("-----BEGIN CERTIFICATE-----\n");
-  const Options options = Good(
-      {"--listen=[::1]:0", "--upstream-url", "https://example.com/v4/", "--upstream-ca-file",
-       certificates, "--upstream-proxy=http://proxy:3128", "--upstream-timeout=250ms",
-       "--default-account-id", kAccount, "--cache-bytes=1M", "--admin-listen=127.0.0.1:0",
-       "--reveal-destination-secrets", "--lame-duck=0s", "--drain-timeout=1m", "--no-reflection"});
+  const Options options =
+      Good({"--listen=[::1]:0", "--upstream-url", "https://example.com/v4/", "--upstream-ca-file",
+            certificates, "--upstream-proxy=http://proxy:3128", "--upstream-timeout=250ms",
+            "--default-account-id", kAccount, "--cache-bytes=1M", "--admin-listen=127.0.0.1:0",
+            "--reveal-destination-secrets", "--lame-duck=0s", "--drain-timeout=1m",
+            "--max-connections=0", "--max-calls=17", "--no-reflection"});
   EXPECT_EQ(options.listen, "[::1]:0");
   EXPECT_EQ(options.upstream_url, "https://example.com/v4");
   EXPECT_EQ(options.upstream_ca_file, certificates);
@@ -172,6 +175,8 @@ TEST_F(OptionsTest, AreFlags) {
   EXPECT_TRUE(options.reveal_destination_secrets);
   EXPECT_EQ(options.lame_duck, absl::ZeroDuration());
   EXPECT_EQ(options.drain_timeout, absl::Minutes(1));
+  EXPECT_EQ(options.max_connections, 0);
+  EXPECT_EQ(options.max_calls, 17);
   EXPECT_FALSE(options.reflection);
 }
 
@@ -469,6 +474,8 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"log-hits", "nan"},
       {"log-hits", "1%"},
       {"log-hits", ""},
+      {"max-connections", "-1"},
+      {"max-calls", "many"},
       {"reflection", "maybe"},
       {"reveal-destination-secrets", "2"},
       {"reveal-destination-secrets", ""},
@@ -579,6 +586,8 @@ TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
                            "--log-level",
                            "--log-hits",
                            "--log-file",
+                           "--max-connections",
+                           "--max-calls",
                            "--no-reflection",
                            "--config",
                            "--version",

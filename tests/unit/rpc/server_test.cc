@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
@@ -352,6 +353,47 @@ TEST_F(ServerTest, AHealthWatchDoesNotHoldUpTheDrain) {
   });
   // The bound is far from both: it tells "ended" from "waited for the timeout".
   EXPECT_LT(absl::Now() - begin, absl::Minutes(1));
+}
+
+// Holds the thread that looks, until it is let go.
+class StuckSource final : public Source {
+ public:
+  std::optional<Reply> AtHand(const Query&) override {
+    stuck.Happen();
+    EXPECT_TRUE(go_on.Await());
+    return HitWith("abc");
+  }
+  Ticket Ask(Query, Done) override { return {}; }
+
+  Event stuck;
+  Event go_on;
+};
+
+TEST_F(ServerTest, EachQueueGivesASignAndAStuckOneDoesNot) {
+  StuckSource source;
+  Start(source);
+  std::vector<Event> first(server_->queues());
+  ASSERT_FALSE(first.empty());
+  for (size_t i = 0; i < first.size(); ++i) server_->AskForSign(i, [&, i] { first[i].Happen(); });
+  for (Event& sign : first) EXPECT_TRUE(sign.Await());
+
+  auto call = std::async(std::launch::async, [&] { return Get(); });
+  ASSERT_TRUE(source.stuck.Await());
+  std::vector<Event> second(first.size());
+  for (size_t i = 0; i < second.size(); ++i) {
+    server_->AskForSign(i, [&, i] { second[i].Happen(); });
+  }
+  // All but one do, and that one cannot.
+  const auto given = [&] {
+    size_t count = 0;
+    for (const Event& sign : second) count += sign.HasHappened() ? 1 : 0;
+    return count;
+  };
+  while (given() + 1 < second.size()) std::this_thread::yield();
+  EXPECT_EQ(given(), second.size() - 1);
+  source.go_on.Happen();
+  EXPECT_TRUE(call.get().ok());
+  for (Event& sign : second) EXPECT_TRUE(sign.Await());
 }
 
 TEST_F(ServerTest, APortThatIsTakenIsAClearError) {

@@ -1,0 +1,35 @@
+#include "service/rpc/goaway.h"
+
+#include <grpc/grpc.h>
+#include <grpcpp/grpcpp.h>
+
+#include "absl/strings/match.h"
+
+// grpc_core::Server::SendGoaways(), a member without arguments. libgrpc exports it, but no header
+// that is installed declares it. Weak, so that a gRPC without it links, too; and only called where
+// it was seen to do this, because nothing is promised of it.
+extern "C" void SendGoawaysOfGrpcCore(grpc_server* server) __asm__(
+    "_ZN9grpc_core6Server11SendGoawaysEv") __attribute__((weak));
+
+namespace pcap_gateway {
+namespace {
+
+void SendGoaways(void* server) { SendGoawaysOfGrpcCore(static_cast<grpc_server*>(server)); }
+
+}  // namespace
+
+bool AskCallersToLeave(grpc::Server& server) {
+  if (SendGoawaysOfGrpcCore == nullptr || !absl::StartsWith(grpc::Version(), "1.51.")) return false;
+  // The core's functions need an execution context on their thread's stack, which is no business of
+  // the public API's users. The end of a byte buffer brings one, and in it calls what we give it.
+  static char nothing[64];
+  grpc::ByteBuffer buffer;
+  {
+    // A grpc_server is a grpc_core::Server by another name (cpp_impl_of.h).
+    const grpc::Slice slice(nothing, sizeof(nothing), &SendGoaways, server.c_server());
+    buffer = grpc::ByteBuffer(&slice, 1);
+  }
+  return true;
+}
+
+}  // namespace pcap_gateway
