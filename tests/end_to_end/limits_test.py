@@ -178,7 +178,7 @@ def test_no_limit_is_what_descriptors_allow(
 def test_every_address_that_is_listened_on_is_served(
     start_gateway: StartGateway, emulator: Emulator, listen: str
 ) -> None:
-    gateway = start_gateway(f"--listen={listen}")
+    gateway = start_gateway(f"--listen={listen}", "--insecure")
     port = gateway.address.rpartition(":")[2]
     hosts = {"localhost:0": ("127.0.0.1", "localhost"), "[::1]:0": ("[::1]",)}
     pcap_id = emulator.add()
@@ -191,9 +191,9 @@ def test_every_address_that_is_listened_on_is_served(
 def test_a_port_that_is_taken_in_part_is_taken(
     start_gateway: StartGateway, first: str, second: str
 ) -> None:
-    port = start_gateway(f"--listen={first}:0").address.rpartition(":")[2]
+    port = start_gateway(f"--listen={first}:0", "--insecure").address.rpartition(":")[2]
     with pytest.raises(AssertionError, match="cannot listen on .*in use"):
-        start_gateway(f"--listen={second}:{port}")
+        start_gateway(f"--listen={second}:{port}", "--insecure")
 
 
 def test_calls_over_the_limit_are_refused_and_the_others_go_on(
