@@ -76,7 +76,7 @@ def resident_mib(gateway: Gateway) -> float:
 def served_anew(gateway: Gateway, pcap_id: str) -> bool:
     with new_channel(gateway) as channel:
         try:
-            return get(channel, pcap_id).pcap.simple.id == pcap_id
+            return bool(get(channel, pcap_id).pcap.simple.id == pcap_id)
         except Failure:
             return False
 

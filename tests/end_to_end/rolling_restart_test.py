@@ -35,7 +35,7 @@ RESTARTS = 5
 CALLS = 10_000
 THREADS = 4
 
-BALANCED = {"loadBalancingConfig": [{"round_robin": {}}]}
+BALANCED: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}
 # With it the client leaves a replica when that says NOT_SERVING, in its lame duck time.
 HEALTH_CHECKED = {**BALANCED, "healthCheckConfig": {"serviceName": SERVICE}}
 

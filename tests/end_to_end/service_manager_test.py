@@ -79,7 +79,12 @@ def test_readiness_and_the_end_are_told(
 
 def test_a_gateway_that_cannot_start_is_never_ready(path_manager: Manager, tmp_path: Path) -> None:
     variables = environment(tmp_path, NOTIFY_SOCKET=path_manager.name)
-    command = [BINARY, "--credential=caller", "--listen=192.0.2.1:1", "--admin-listen="]
+    command: list[str | Path] = [
+        BINARY,
+        "--credential=caller",
+        "--listen=192.0.2.1:1",
+        "--admin-listen=",
+    ]
     assert subprocess.run(command, env=variables, timeout=20, capture_output=True).returncode == 2
     with pytest.raises(BlockingIOError):
         path_manager.hears(0)
