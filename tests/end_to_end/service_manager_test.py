@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import Iterator
 
@@ -75,6 +76,19 @@ def test_readiness_and_the_end_are_told(
     ending = {"STOPPING": "1", "STATUS": "draining", "EXTEND_TIMEOUT_USEC": "30000000"}
     assert manager.hears() == ending
     assert gateway.process.wait() == 0
+
+
+def test_a_reload_is_told_from_its_begin_to_its_end(
+    start_gateway: StartGateway, path_manager: Manager
+) -> None:
+    gateway = start_gateway(NOTIFY_SOCKET=path_manager.name)
+    ready = path_manager.hears()
+    before = time.monotonic_ns() // 1000
+    gateway.process.send(signal.SIGHUP)
+    reloading = path_manager.hears()
+    assert reloading["RELOADING"] == "1"
+    assert before <= int(reloading["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
+    assert path_manager.hears() == ready
 
 
 def test_a_gateway_that_cannot_start_is_never_ready(path_manager: Manager, tmp_path: Path) -> None:
