@@ -227,20 +227,18 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, 
 
   parts->call_log = std::make_unique<CallLog>(log, options.log_hits);
   const int64_t most_connections = MostConnections(options.max_connections, log);
-  absl::StatusOr<std::unique_ptr<Server>> server =
-      Server::Start(*parts->source, {.listen = options.listen,
-                                     .reflection = options.reflection,
-                                     .tls = {.identity = parts->access->identity_path(),
-                                             .authorities = parts->access->authorities_path()},
-                                     .policy = &parts->access->policy(),
-                                     .service_credential = options.service_credential,
-                                     .default_account_id = options.default_account_id,
-                                     .observers = {parts->call_log.get()},
-                                     .most_connections = most_connections,
-                                     .most_calls = options.max_calls,
-                                     .log = [&log](const std::string& line) {
-                                       log.Write(LogLevel::kWarn, line);
-                                     }});
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(
+      *parts->source, {.listen = options.listen,
+                       .reflection = options.reflection,
+                       .tls = {.identity = parts->access->identity_path(),
+                               .authorities = parts->access->authorities_path()},
+                       .policy = &parts->access->policy(),
+                       .service_credential = options.service_credential,
+                       .default_account_id = options.default_account_id,
+                       .most_connections = most_connections,
+                       .most_calls = options.max_calls,
+                       .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); },
+                       .observers = {parts->call_log.get()}});
   if (!server.ok()) {
     return absl::Status(server.status().code(),
                         absl::StrCat("--listen: ", server.status().message()));

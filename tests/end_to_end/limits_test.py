@@ -125,7 +125,7 @@ def test_a_flood_of_connections_is_survived_with_few_descriptors(
     )
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
     try:
-        said = r"--max-connections: 256 file descriptors allow 128 connections, not 10000$"
+        said = r"--max-connections: 256 file descriptors allow 128 connections, not 10000"
         gateway.process.stderr.wait_for(said)
         check_flood(gateway, emulator, 128)
     finally:
