@@ -1,0 +1,425 @@
+"""The Helm chart: what its templates make of several values, and which values it refuses.
+
+No cluster: helm renders, and the result is held against the schemas of several versions of Kubernetes
+(PyPI's kubernetes-validate brings them) and of Prometheus' operator.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+
+from harness.deployment import DEPLOY, TOOLS, Objects, project_version, run, tool
+
+CHART = DEPLOY / "chart"
+VALUES = sorted((CHART / "ci").glob("*.yaml"))
+LEAST, EVERYTHING, CALLERS = (
+    CHART / "ci" / f"{name}.yaml" for name in ("least", "everything", "callers-credentials")
+)
+# The oldest that the chart is for, one between, and the newest whose schemas there are.
+VERSIONS = ("1.27.0", "1.32.0", "1.37.0")
+
+@functools.cache
+def helm(values: Path | None, *options: str, version: str = VERSIONS[-1]) -> tuple[int, str, str]:
+    told = run(
+        *(tool("helm"), "template", "r", CHART, "--namespace", "n", "--kube-version", version),
+        *(["--values", values] if values else []),
+        *options,
+    )
+    return told.returncode, told.stdout, told.stderr
+
+
+@functools.cache
+def render(values: Path = LEAST, *options: str) -> Objects:
+    code, text, error = helm(values, *options)
+    assert code == 0, error
+    return Objects(text)
+
+
+# As a whole ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_lint_is_clean(values: Path) -> None:
+    told = run(tool("helm"), "lint", "--strict", CHART, "--values", values)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def strict(schema: Any) -> Any:
+    """A resource definition's schema that refuses names it does not know, as Kubernetes' own here do."""
+    if isinstance(schema, list):
+        return [strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: strict(value) for name, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+@functools.cache
+def operator_schemas() -> dict[str, Any]:
+    """By kind."""
+    files = list((TOOLS / "share").glob("prometheus-operator-*/*.yaml"))
+    assert len(files) == 2, "tests/install-tools fetches them"
+    definitions = [yaml.safe_load(file.read_text())["spec"] for file in files]
+    return {
+        definition["names"]["kind"]: strict(definition["versions"][0]["schema"]["openAPIV3Schema"])
+        for definition in definitions
+    }
+
+
+def check(objects: Objects, version: str) -> None:
+    """Raises at the first that this version of Kubernetes would not take, unknown names included."""
+    for one in objects.all:
+        if one["apiVersion"] == "monitoring.coreos.com/v1":
+            jsonschema.validate(one, operator_schemas()[one["kind"]])
+        else:
+            kubernetes_validate.validate(one, version, strict=True)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_all_objects_are_what_kubernetes_takes(values: Path, version: str) -> None:
+    code, text, error = helm(values, version=version)
+    assert code == 0, error
+    check(Objects(text), version.rpartition(".")[0])
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("appProtocol:", "appProtocoll:"),
+        ("minReplicas: 2", "minReplicas: two"),
+        ("runAsNonRoot: true", "runAsNoRoot: true"),
+        ("path: /metrics", "pathe: /metrics"),
+    ],
+)
+def test_a_mistake_in_an_object_would_be_seen(right: str, wrong: str) -> None:
+    text = render(EVERYTHING).text
+    assert right in text
+    with pytest.raises(jsonschema.ValidationError):
+        check(Objects(text.replace(right, wrong)), "1.37")
+
+
+def test_the_versions_are_the_projects() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["version"] == chart["appVersion"] == project_version()
+    assert render().container()["image"] == f"pcap-gateway:{project_version()}"
+
+
+def test_what_is_made_of_what() -> None:
+    always = ["Deployment", "Service", "Service", "ServiceAccount", "Pod"]
+    assert render(CALLERS).kinds() == sorted(always)
+    usual = [*always, "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"]
+    assert render().kinds() == sorted(usual)
+    assert render(EVERYTHING).kinds() == sorted([*usual, "ServiceMonitor"])
+
+
+# The pod ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_every_pod_keeps_to_the_restricted_profile(values: Path) -> None:
+    objects = render(values)
+    for pod in (objects.pod(), objects.one("Pod")["spec"]):
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+        for container in pod["containers"]:
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+    assert objects.one("ServiceAccount")["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_the_pod_may_take_longer_to_end_than_the_program(values: Path) -> None:
+    objects = render(values)
+    told = objects.arguments()
+    needed = sum(int(str(told[name]).removesuffix("s")) for name in ("lame-duck", "drain-timeout"))
+    assert objects.pod()["terminationGracePeriodSeconds"] > needed
+    assert "lifecycle" not in objects.container()
+
+
+def test_the_grace_period_follows_the_values() -> None:
+    assert render(EVERYTHING).pod()["terminationGracePeriodSeconds"] == 15 + 60 + 20
+
+
+def test_probes_ask_the_admin_port() -> None:
+    container = render().container()
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"grpc": 50051, "admin": 9464}
+    for probe, path in (("startup", "/healthz"), ("liveness", "/healthz"), ("readiness", "/readyz")):
+        assert container[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "admin"}
+    told = render().arguments()
+    assert told["listen"] == "0.0.0.0:50051" and told["admin-listen"] == "0.0.0.0:9464"
+
+
+def test_the_lame_duck_is_longer_than_readiness_takes_to_fail() -> None:
+    container, told = render().container(), render().arguments()
+    probe = container["readinessProbe"]
+    noticed = probe["periodSeconds"] * probe["failureThreshold"] + probe["timeoutSeconds"]
+    assert int(str(told["lame-duck"]).removesuffix("s")) > noticed
+
+
+def mounted(objects: Objects) -> dict[str, dict[str, Any]]:
+    """The volumes by where they are; those that hold anything may only be read."""
+    volumes = {volume["name"]: volume for volume in objects.pod()["volumes"]}
+    found = {}
+    for mount in objects.container()["volumeMounts"]:
+        volume = volumes.pop(mount["name"])
+        assert "subPath" not in mount, "what is renewed would not reach it"
+        assert mount.get("readOnly") or "emptyDir" in volume
+        found[mount["mountPath"]] = volume
+    assert not volumes
+    return found
+
+
+def test_secrets_are_existing_ones_mounted_as_files() -> None:
+    objects = render(EVERYTHING)
+    told, volumes = objects.arguments(), mounted(objects)
+    for option, secret, key in (
+        ("api-token-file", "cloudflare", "token"),
+        ("tls-cert-file", "pcap-gateway-tls", "tls.crt"),
+        ("tls-key-file", "pcap-gateway-tls", "tls.key"),
+        ("tls-client-ca-file", "callers-ca", "bundle.pem"),
+    ):
+        folder, _, name = str(told[option]).rpartition("/")
+        source = volumes[folder]["secret"]
+        assert source["secretName"] == secret
+        assert source["defaultMode"] == 0o440
+        assert {"key": key, "path": name} in source["items"]
+    folder, _, name = str(told["policy-file"]).rpartition("/")
+    policy = volumes[folder]["configMap"]
+    assert policy["name"] == "pcap-gateway-policy"
+    assert policy["items"] == [{"key": "policy.json", "path": name}]
+    assert "Secret" not in objects.kinds()
+
+
+def test_no_variable_holds_a_secret_but_redis_url() -> None:
+    assert "env" not in render().container()
+    (variable,) = render(EVERYTHING).container()["env"]
+    assert variable["name"] == "PCAP_GATEWAY_REDIS_URL"
+    assert variable["valueFrom"] == {"secretKeyRef": {"name": "redis", "key": "redis-url"}}
+
+
+def test_plaintext_is_asked_for_by_name() -> None:
+    assert "insecure" not in render().arguments()
+    told = render(CALLERS).arguments()
+    assert "insecure" in told and "tls-cert-file" not in told
+    assert told["credential"] == "caller" and "api-token-file" not in told
+
+
+def test_values_become_options() -> None:
+    told = render(EVERYTHING).arguments()
+    assert told["default-account-id"] == "023e105f4ecef8ad9ca31a8372d0c353"
+    assert told["cache-bytes"] == "128MiB"
+    assert told["max-connections"] == "1000" and told["max-calls"] == "20000"
+    assert told["upstream-limit"] == "600" and told["moving-lifetime"] == "3s"
+    assert told["log-format"] == "json"
+    assert "max-calls" not in render().arguments()
+    redis = ("--set", "redis.url=redis://r:6379,networkPolicy.redis.to[0].podSelector.matchLabels.a=b")
+    assert render(LEAST, *redis).arguments()["redis-url"] == "redis://r:6379"
+
+
+def test_a_digest_counts_for_more_than_a_tag() -> None:
+    image = render(EVERYTHING, "--set-string", "image.tag=1").container()["image"]
+    assert image.startswith("registry.example.com/team/pcap-gateway@sha256:0123")
+    assert render(LEAST, "--set-string", "image.tag=7").container()["image"] == "pcap-gateway:7"
+
+
+def test_replicas_are_spread_and_replaced_one_by_one() -> None:
+    objects = render()
+    spread = objects.pod()["topologySpreadConstraints"]
+    keys = {constraint["topologyKey"] for constraint in spread}
+    assert keys == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
+    labels = objects.one("Deployment")["spec"]["selector"]["matchLabels"]
+    assert all(constraint["labelSelector"]["matchLabels"] == labels for constraint in spread)
+    strategy = objects.one("Deployment")["spec"]["strategy"]["rollingUpdate"]
+    assert strategy == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+# Around the pod -----------------------------------------------------------------------------------
+
+
+def test_who_selects_the_gateways_selects_nothing_else() -> None:
+    objects = render()
+    deployment = objects.one("Deployment")["spec"]
+    selector = deployment["selector"]["matchLabels"]
+    gateway = deployment["template"]["metadata"]["labels"].items()
+    test_pod = objects.one("Pod")["metadata"]["labels"].items()
+    selectors = [
+        selector,
+        *(o["spec"]["selector"] for o in objects.all if o["kind"] == "Service"),
+        objects.one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        objects.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+    ]
+    for one in selectors:
+        assert one.items() <= gateway
+        assert not one.items() <= test_pod
+
+
+def test_callers_balance_themselves_over_a_headless_service() -> None:
+    service = render().one("Service", "gateway")["spec"]
+    assert service["clusterIP"] == "None"
+    (port,) = service["ports"]
+    assert (port["port"], port["targetPort"], port["appProtocol"]) == (50051, "grpc", "grpc")
+    plain = render(CALLERS).one("Service", "gateway")["spec"]
+    assert "clusterIP" not in plain and plain["ports"][0]["port"] == 8443
+
+
+def test_the_admin_port_has_a_service_of_its_own() -> None:
+    service = render(LEAST, "--set", "service.headless=false,service.type=LoadBalancer")
+    assert service.one("Service", "gateway")["spec"]["type"] == "LoadBalancer"
+    assert [port["name"] for port in service.one("Service", "gateway")["spec"]["ports"]] == ["grpc"]
+    assert service.one("Service", "-admin")["spec"]["type"] == "ClusterIP"
+
+
+def test_the_autoscaler_owns_the_number_of_replicas() -> None:
+    assert "replicas" not in render().one("Deployment")["spec"]
+    scaler = render().one("HorizontalPodAutoscaler")["spec"]
+    assert scaler["scaleTargetRef"]["name"] == render().one("Deployment")["metadata"]["name"]
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 6)
+    # A share of the request: without one there is nothing to scale by.
+    assert render().container()["resources"]["requests"]["cpu"]
+    assert render(CALLERS).one("Deployment")["spec"]["replicas"] == 3
+
+
+def test_a_drained_node_takes_one_replica_at_a_time() -> None:
+    assert render().one("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
+def ports(rule: dict[str, Any]) -> list[Any]:
+    return [port["port"] for port in rule["ports"]]
+
+
+def test_without_callers_nobody_but_the_test_is_let_in() -> None:
+    policy = render().one("NetworkPolicy")["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    (rule,) = policy["ingress"]
+    assert rule["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "test"
+
+
+def test_callers_reach_the_grpc_port_and_prometheus_the_admin_port() -> None:
+    callers, monitoring, _ = render(EVERYTHING).one("NetworkPolicy")["spec"]["ingress"]
+    assert ports(callers) == ["grpc"] and "incident-tools" in str(callers["from"])
+    assert ports(monitoring) == ["admin"] and "monitoring" in str(monitoring["from"])
+    # A rule without peers is a rule for everybody.
+    for rule in render(EVERYTHING).one("NetworkPolicy")["spec"]["ingress"]:
+        assert rule["from"]
+
+
+def test_the_gateway_reaches_names_cloudflare_and_redis_alone() -> None:
+    names, cloudflare = render().one("NetworkPolicy")["spec"]["egress"]
+    assert ports(names) == [53, 53] and names["to"]
+    assert ports(cloudflare) == [443]
+    blocks = {peer["ipBlock"]["cidr"]: peer["ipBlock"]["except"] for peer in cloudflare["to"]}
+    assert {"10.0.0.0/8", "169.254.0.0/16"} <= set(blocks["0.0.0.0/0"])
+    assert "fc00::/7" in blocks["::/0"]
+    _, _, redis = render(EVERYTHING).one("NetworkPolicy")["spec"]["egress"]
+    assert ports(redis) == [6380] and redis["to"][0]["podSelector"]["matchLabels"] == {"app": "redis"}
+
+
+def test_prometheus_finds_the_admin_service() -> None:
+    objects = render(EVERYTHING)
+    monitor = objects.one("ServiceMonitor")
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    found = [
+        o["metadata"]["name"]
+        for o in objects.all
+        if o["kind"] == "Service"
+        and monitor["spec"]["selector"]["matchLabels"].items() <= o["metadata"]["labels"].items()
+    ]
+    assert found == ["captures-admin"]
+    (endpoint,) = monitor["spec"]["endpoints"]
+    service_ports = objects.one("Service", "-admin")["spec"]["ports"]
+    assert endpoint["port"] in [port["name"] for port in service_ports]
+
+
+def test_helm_test_asks_the_gateway() -> None:
+    pod = render(CALLERS).one("Pod")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    ready, serving = pod["spec"]["containers"]
+    assert ready["args"] == ["http://r-pcap-gateway-admin:9464/readyz"]
+    assert serving["args"] == ["--address=r-pcap-gateway:8443", "status"]
+
+
+def test_long_names_still_fit() -> None:
+    """63 characters, with what is put behind them."""
+    objects = render(LEAST, "--set", f"fullnameOverride={'n' * 80}")
+    assert all(len(o["metadata"]["name"]) <= 63 for o in objects.all)
+
+
+# What is refused ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("tls.existingSecret=", "tls.existingSecret"),
+        ("tls.insecure=true", "tls.insecure"),
+        ("tls.insecure=maybe", "tls/insecure"),
+        ("tls.existingSecret=,tls.insecure=true,tls.clientCaSecret=x", "tls.clientCaSecret"),
+        ("tls.existingSecret=Not_A_Name", "existingSecret"),
+        ("credential.existingSecret=", "credential.existingSecret"),
+        ("credential.mode=caller", "credential.existingSecret"),
+        ("credential.mode=nobody", "credential/mode"),
+        ("credential.apiToken=abc", "apiToken"),
+        ("credential.defaultAccountId=123", "defaultAccountId"),
+        ("redis.url=redis://user:password@r", "redis/url"),
+        ("redis.url=redis://r", "networkPolicy.redis.to"),
+        ("redis.url=redis://r,redis.existingSecret=r", "redis: give either"),
+        ("replicas=0", "replicas"),
+        ("lifecycle.lameDuckSeconds=-1", "lameDuckSeconds"),
+        ("lifecycle.graceSeconds=0", "graceSeconds"),
+        ("log.format=xml", "log/format"),
+        ("service.port=70000", "service/port"),
+        ("service.type=LoadBalancer", "service/type"),
+        ("autoscaling.minReplicas=9", "autoscaling.minReplicas"),
+        ("options.listen=0.0.0.0:1", "propertyName 'listen'"),
+        ("options.insecure=true", "propertyName 'insecure'"),
+        ("image.digest=latest", "image/digest"),
+        ("networkPolicy.callers[0].nobody=x", "networkPolicy/callers"),
+        ("unknown=1", "unknown"),
+    ],
+)
+def test_values_that_cannot_work_are_refused(setting: str, said: str) -> None:
+    code, _, error = helm(LEAST, "--set", setting)
+    assert code != 0
+    assert said in error
+
+
+def test_without_any_values_it_says_what_is_missing() -> None:
+    code, _, error = helm(None)
+    assert code != 0 and "tls.existingSecret: name a TLS Secret" in error
+
+
+def test_every_value_has_a_rule() -> None:
+    """Otherwise a misspelt one beside it would be accepted in silence."""
+
+    def check(values: Any, schema: Any, path: str) -> None:
+        assert schema is not None, path
+        if isinstance(values, dict) and schema.get("additionalProperties") is False:
+            for name, value in values.items():
+                check(value, schema["properties"].get(name), f"{path}.{name}")
+            assert set(schema["properties"]) - {"global"} <= set(values), path
+
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    check(values, json.loads((CHART / "values.schema.json").read_text()), "values")
+
+
+def test_an_old_kubernetes_is_refused() -> None:
+    code, _, error = helm(LEAST, version="1.26.0")
+    assert code != 0 and "kubeVersion" in error
