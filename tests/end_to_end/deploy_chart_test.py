@@ -16,7 +16,15 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from harness.deployment import DEPLOY, TOOLS, Objects, project_version, run, tool
+from harness.deployment import (
+    DEPLOY,
+    TOOLS,
+    Objects,
+    program_options,
+    project_version,
+    run,
+    tool,
+)
 
 CHART = DEPLOY / "chart"
 VALUES = sorted((CHART / "ci").glob("*.yaml"))
@@ -423,3 +431,20 @@ def test_every_value_has_a_rule() -> None:
 def test_an_old_kubernetes_is_refused() -> None:
     code, _, error = helm(LEAST, version="1.26.0")
     assert code != 0 and "kubeVersion" in error
+
+
+# Beside the program -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_the_program_knows_every_option(values: Path) -> None:
+    assert set(render(values).arguments()) <= set(program_options())
+
+
+def test_an_option_that_the_chart_sets_itself_cannot_be_set_twice() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    kept = set(schema["properties"]["options"]["propertyNames"]["not"]["enum"])
+    for values in VALUES:
+        own = set(yaml.safe_load(values.read_text()).get("options", {}))
+        assert set(render(values).arguments()) - own <= kept
+    assert kept <= set(program_options())

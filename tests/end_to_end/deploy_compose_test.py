@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.deployment import DEPLOY, project_version, run, seconds, tool
+from harness.deployment import DEPLOY, program_options, project_version, run, seconds, tool
 from harness.stubs import REPOSITORY
 
 COMPOSE = DEPLOY / "compose.yaml"
@@ -102,6 +102,12 @@ def test_stopping_leaves_time_for_lame_duck_and_drain(project: dict[str, Any]) -
     told = gateway["environment"]
     needed = seconds(told["PCAP_GATEWAY_LAME_DUCK"]) + seconds(told["PCAP_GATEWAY_DRAIN_TIMEOUT"])
     assert seconds(gateway["stop_grace_period"]) > needed
+
+
+def test_the_program_knows_every_variable(project: dict[str, Any]) -> None:
+    names = project["services"]["gateway"]["environment"]
+    known = {"PCAP_GATEWAY_" + name.upper().replace("-", "_") for name in program_options()}
+    assert set(names) <= known
 
 
 def test_it_runs_the_image_of_this_version(project: dict[str, Any]) -> None:

@@ -85,3 +85,8 @@ def test_the_example_configuration_is_taken(tmp_path: Path) -> None:
 def test_what_the_example_calls_a_default_is_one(name: str) -> None:
     shown = re.findall(rf"^#{name} = (\S+)$", CONFIGURATION.read_text(), re.M)
     assert program_options()[name] in shown
+
+
+def test_the_program_knows_every_option_of_the_example() -> None:
+    shown = set(re.findall(r"^#?([a-z][a-z-]+) =", CONFIGURATION.read_text(), re.M))
+    assert "tls-cert-file" in shown and shown <= set(program_options())
