@@ -1,13 +1,15 @@
 """The Helm chart: what its templates make of several values, and which values it refuses.
 
-No cluster: helm renders, and the result is held against the schemas of several versions of Kubernetes
-(PyPI's kubernetes-validate brings them) and of Prometheus' operator.
+No cluster: helm renders, and the result is held against the schemas of several versions of
+Kubernetes (PyPI's kubernetes-validate brings them) and of Prometheus' operator.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import shutil
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +36,12 @@ LEAST, EVERYTHING, CALLERS = (
 # The oldest that the chart is for, one between, and the newest whose schemas there are.
 VERSIONS = ("1.27.0", "1.32.0", "1.37.0")
 
+
 @functools.cache
 def helm(values: Path | None, *options: str, version: str = VERSIONS[-1]) -> tuple[int, str, str]:
     told = run(
         *(tool("helm"), "template", "r", CHART, "--namespace", "n", "--kube-version", version),
-        *(["--values", values] if values else []),
+        *(("--values", str(values)) if values else ()),
         *options,
     )
     return told.returncode, told.stdout, told.stderr
@@ -61,7 +64,7 @@ def test_lint_is_clean(values: Path) -> None:
 
 
 def strict(schema: Any) -> Any:
-    """A resource definition's schema that refuses names it does not know, as Kubernetes' own here do."""
+    """A resource definition's schema that refuses unknown names, as Kubernetes' own here do."""
     if isinstance(schema, list):
         return [strict(item) for item in schema]
     if not isinstance(schema, dict):
@@ -69,6 +72,9 @@ def strict(schema: Any) -> Any:
     made = {name: strict(value) for name, value in schema.items()}
     if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
         made.setdefault("additionalProperties", False)
+    pattern = schema.get("pattern")
+    if isinstance(pattern, str) and pattern.startswith("^(?i)"):
+        made["pattern"] = "(?i)^" + pattern.removeprefix("^(?i)")  # Go's form, as Python has it
     return made
 
 
@@ -85,7 +91,7 @@ def operator_schemas() -> dict[str, Any]:
 
 
 def check(objects: Objects, version: str) -> None:
-    """Raises at the first that this version of Kubernetes would not take, unknown names included."""
+    """Raises at the first that this version of Kubernetes would not take: unknown names, too."""
     for one in objects.all:
         if one["apiVersion"] == "monitoring.coreos.com/v1":
             jsonschema.validate(one, operator_schemas()[one["kind"]])
@@ -169,7 +175,8 @@ def test_probes_ask_the_admin_port() -> None:
     container = render().container()
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"grpc": 50051, "admin": 9464}
-    for probe, path in (("startup", "/healthz"), ("liveness", "/healthz"), ("readiness", "/readyz")):
+    paths = {"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}
+    for probe, path in paths.items():
         assert container[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "admin"}
     told = render().arguments()
     assert told["listen"] == "0.0.0.0:50051" and told["admin-listen"] == "0.0.0.0:9464"
@@ -238,8 +245,9 @@ def test_values_become_options() -> None:
     assert told["upstream-limit"] == "600" and told["moving-lifetime"] == "3s"
     assert told["log-format"] == "json"
     assert "max-calls" not in render().arguments()
-    redis = ("--set", "redis.url=redis://r:6379,networkPolicy.redis.to[0].podSelector.matchLabels.a=b")
-    assert render(LEAST, *redis).arguments()["redis-url"] == "redis://r:6379"
+    peer = "networkPolicy.redis.to[0].podSelector.matchLabels.app=redis"
+    redis = render(LEAST, "--set", f"redis.url=redis://r:6379,{peer}")
+    assert redis.arguments()["redis-url"] == "redis://r:6379"
 
 
 def test_a_digest_counts_for_more_than_a_tag() -> None:
@@ -337,7 +345,8 @@ def test_the_gateway_reaches_names_cloudflare_and_redis_alone() -> None:
     assert {"10.0.0.0/8", "169.254.0.0/16"} <= set(blocks["0.0.0.0/0"])
     assert "fc00::/7" in blocks["::/0"]
     _, _, redis = render(EVERYTHING).one("NetworkPolicy")["spec"]["egress"]
-    assert ports(redis) == [6380] and redis["to"][0]["podSelector"]["matchLabels"] == {"app": "redis"}
+    assert ports(redis) == [6380]
+    assert redis["to"] == [{"podSelector": {"matchLabels": {"app": "redis"}}}]
 
 
 def test_prometheus_finds_the_admin_service() -> None:
@@ -354,6 +363,38 @@ def test_prometheus_finds_the_admin_service() -> None:
     (endpoint,) = monitor["spec"]["endpoints"]
     service_ports = objects.one("Service", "-admin")["spec"]["ports"]
     assert endpoint["port"] in [port["name"] for port in service_ports]
+
+
+def test_the_alert_rules_are_the_ones_that_promtool_tests() -> None:
+    """A chart holds its own files only: this one is a link, or a copy."""
+    tested, packed = DEPLOY / "monitoring" / "alerts.yml", CHART / "files" / "alerts.yml"
+    assert packed.exists() == tested.exists(), "link deploy/chart/files/alerts.yml to it"
+    assert not packed.exists() or packed.read_text() == tested.read_text()
+
+
+def test_alert_rules_become_a_resource_as_they_are(tmp_path: Path) -> None:
+    chart = tmp_path / "chart"
+    shutil.copytree(CHART, chart)
+    shutil.rmtree(chart / "files", ignore_errors=True)
+    command = (tool("helm"), "template", "r", chart, "--kube-version", VERSIONS[-1])
+    options = ("--values", LEAST, "--set", "prometheusRule.enabled=true")
+    assert "files/alerts.yml is not in the chart" in run(*command, *options).stderr
+    # What looks like helm's own templates is Prometheus'.
+    rules = """
+        groups:
+          - name: gateway
+            rules:
+              - alert: Down
+                expr: up == 0
+                annotations: {summary: "{{ $labels.pod }} is down"}
+    """
+    (chart / "files").mkdir()
+    (chart / "files" / "alerts.yml").write_text(textwrap.dedent(rules))
+    told = run(*command, *options)
+    assert told.returncode == 0, told.stderr
+    objects = Objects(told.stdout)
+    check(objects, "1.37")
+    assert objects.one("PrometheusRule")["spec"] == yaml.safe_load(rules)
 
 
 def test_helm_test_asks_the_gateway() -> None:

@@ -68,9 +68,11 @@ def test_every_service_is_confined_and_watched(project: dict[str, Any], name: st
 def test_the_token_is_a_file_and_in_no_variable(project: dict[str, Any]) -> None:
     gateway = project["services"]["gateway"]
     assert [secret["source"] for secret in gateway["secrets"]] == ["cloudflare-api-token"]
-    assert gateway["environment"]["PCAP_GATEWAY_API_TOKEN_FILE"] == "/run/secrets/cloudflare-api-token"
+    told = gateway["environment"]["PCAP_GATEWAY_API_TOKEN_FILE"]
+    assert told == "/run/secrets/cloudflare-api-token"
     for service in project["services"].values():
-        assert not [n for n in service.get("environment", {}) if re.search("TOKEN$|KEY$|PASSWORD", n)]
+        for name in service.get("environment", {}):
+            assert not re.search("TOKEN$|KEY$|PASSWORD", name)
     file = Path(project["secrets"]["cloudflare-api-token"]["file"])
     assert file.parent == DEPLOY / "secrets"
 

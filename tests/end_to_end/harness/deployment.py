@@ -52,26 +52,25 @@ def program_options() -> dict[str, str]:
     # `  --name TEXT=default   what it is`, or `  -n,--name,--other  what it is`.
     lines = re.findall(r"^  (-\S+)(?: TEXT(?:=(\S+))?)?", told.stdout, re.M)
     return {
-        name: default
-        for names, default in lines
-        for name in re.findall(r"--([a-z0-9-]+)", names)
+        name: default for names, default in lines for name in re.findall(r"--([a-z0-9-]+)", names)
     }
 
 
 def seconds(text: str) -> float:
-    """Of what the program, systemd and compose files call a duration, in one unit: 5s, 50s, 2min."""
+    """Of what the program, systemd and compose files call a duration, in one unit: 5s, 2min."""
     found = re.fullmatch(r"(\d+)(ms|s|min|m)", text)
     assert found, text
     return int(found.group(1)) * {"ms": 0.001, "s": 1, "m": 60, "min": 60}[found.group(2)]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # it has no types
     """PyYAML lets the last of two equal names count in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names = [self.construct_object(name, deep=True) for name, _ in node.value]
         assert len(set(names)) == len(names), f"a name is there twice: {node.start_mark}"
-        return super().construct_mapping(node, deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 class Objects:
@@ -85,7 +84,9 @@ class Objects:
         return sorted(o["kind"] for o in self.all)
 
     def one(self, kind: str, suffix: str = "") -> dict[str, Any]:
-        found = [o for o in self.all if o["kind"] == kind and o["metadata"]["name"].endswith(suffix)]
+        found = [
+            o for o in self.all if o["kind"] == kind and o["metadata"]["name"].endswith(suffix)
+        ]
         assert len(found) == 1, f"{len(found)} of kind {kind}: {self.kinds()}"
         return found[0]
 
