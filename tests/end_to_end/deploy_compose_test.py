@@ -123,5 +123,5 @@ def test_promtool_takes_the_configuration(tmp_path: Path) -> None:
     assert rules in text
     (tmp_path / "alerts.yml").write_text("groups: []\n")
     (tmp_path / "prometheus.yml").write_text(text.replace(rules, str(tmp_path / "alerts.yml")))
-    told = run("promtool", "check", "config", tmp_path / "prometheus.yml")
+    told = run(tool("promtool"), "check", "config", tmp_path / "prometheus.yml")
     assert told.returncode == 0, told.stdout + told.stderr
