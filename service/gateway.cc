@@ -13,11 +13,16 @@
 #include "service/cache/caching_source.h"
 #include "service/call_log.h"
 #include "service/gateway_metrics.h"
+#include "service/gateway_status.h"
 #include "service/operations/admin_listener.h"
 #include "service/operations/descriptor_limit.h"
 #include "service/operations/heartbeat.h"
 #include "service/operations/metrics.h"
+#include "service/operations/recent_errors.h"
+#include "service/operations/status_history.h"
+#include "service/operations/status_page.h"
 #include "service/option_values.h"
+#include "service/rpc/channelz_server.h"
 #include "service/rpc/server.h"
 #include "service/shared/redis_client.h"
 #include "service/shared/shared_ledger.h"
@@ -32,6 +37,9 @@
 
 namespace pcap_gateway {
 namespace {
+
+// As many kinds of errors as fit on a screen.
+constexpr size_t kMostErrors = 30;
 
 // --max-connections, or what the descriptors allow, if that is less. Says so.
 int64_t MostConnections(int64_t wanted, Log& log) {
@@ -66,9 +74,13 @@ struct Gateway::Parts {
   CachingSource* cache = nullptr;
   std::unique_ptr<CallLog> call_log;
   std::unique_ptr<Server> server;
+  std::unique_ptr<ChannelzServer> channelz;  // null: there is none
+  std::unique_ptr<RecentErrors> errors;
   Metrics metrics;
+  std::optional<MeteredParts> metered;
+  std::optional<StatusHistory> history;
   std::unique_ptr<AdminListener> admin;  // null: there is none
-  std::optional<Heartbeat> heartbeat;
+  std::unique_ptr<Heartbeat> heartbeat;
 
   absl::Status LoadAccess(const Options& options, Log& log);
   absl::Status WatchToken(const std::string& path);
@@ -139,23 +151,38 @@ HttpClient& Gateway::Parts::BuildClient(const Options& options) {
 
 absl::Status Gateway::Parts::StartAdmin(const Options& options) {
   AddLimitMetrics(*server, metrics);
-  AddGatewayMetrics({.calls = &server->stats(),
-                     .streams = &server->stream_stats(),
-                     .cache = cache,
-                     .most_cache_bytes = options.cache_bytes,
-                     .shared = shared,
-                     .curl = curl.get(),
-                     .budgeted = budgeted.get(),
-                     .budget_limit = options.upstream_limit,
-                     .callers_credential = options.service_credential == nullptr,
-                     .limited = limited.get(),
-                     .breaker = breaker.get(),
-                     .retrying = retrying.get(),
-                     .access = access.get()},
-                    Version(), metrics);
-  auto listener =
-      AdminListener::Start(options.admin_listen, {.metrics = [this] { return metrics.Text(); },
-                                                  .ready = [this] { return server->serving(); }});
+  metered.emplace(MeteredParts{.calls = &server->stats(),
+                               .streams = &server->stream_stats(),
+                               .cache = cache,
+                               .most_cache_bytes = options.cache_bytes,
+                               .shared = shared,
+                               .curl = curl.get(),
+                               .budgeted = budgeted.get(),
+                               .budget_limit = options.upstream_limit,
+                               .callers_credential = options.service_credential == nullptr,
+                               .limited = limited.get(),
+                               .breaker = breaker.get(),
+                               .retrying = retrying.get(),
+                               .access = access.get()});
+  AddGatewayMetrics(*metered, Version(), metrics);
+  history.emplace();
+  history->Watch([this] { return FiguresOf(*metered, clock); });
+  const StatusFacts facts{.version = Version(),
+                          .upstream_url = options.upstream_url,
+                          .tls = !options.tls_cert_file.empty(),
+                          .started = clock.Now()};
+  const auto report = [this, facts] {
+    StatusReport report = ReportOf(facts, *metered, *server, clock);
+    report.errors = errors->All();
+    report.history = history->All();
+    return report;
+  };
+  auto listener = AdminListener::Start(options.admin_listen,
+                                       {.metrics = [this] { return metrics.Text(); },
+                                        .ready = [this] { return server->serving(); },
+                                        .status_html = [report] { return StatusHtml(report()); },
+                                        .status_json = [report] { return StatusJson(report()); },
+                                        .status_css = StatusStyle()});
   if (!listener.ok()) return listener.status();
   admin = *std::move(listener);
   return absl::OkStatus();
@@ -164,13 +191,13 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
 // Of the threads that calls go through: each queue's, and libcurl's.
 void Gateway::Parts::StartHeartbeat() {
   std::vector<Heartbeat::Ask> everybody;
-  everybody.push_back([this](std::function<void()> answer) { curl->Post(std::move(answer)); });
+  everybody.emplace_back([this](std::function<void()> answer) { curl->Post(std::move(answer)); });
   for (size_t queue = 0; queue < server->queues(); ++queue) {
-    everybody.push_back([this, queue](std::function<void()> answer) {
+    everybody.emplace_back([this, queue](std::function<void()> answer) {
       server->AskForSign(queue, std::move(answer));
     });
   }
-  heartbeat.emplace(std::move(everybody));
+  heartbeat = std::make_unique<Heartbeat>(std::move(everybody));
 }
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, Log& log) {
@@ -225,6 +252,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, 
     parts->source = std::move(cache);
   }
 
+  parts->errors = std::make_unique<RecentErrors>(kMostErrors, parts->clock);
   parts->call_log = std::make_unique<CallLog>(log, options.log_hits);
   const int64_t most_connections = MostConnections(options.max_connections, log);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(
@@ -238,12 +266,21 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, 
                        .most_connections = most_connections,
                        .most_calls = options.max_calls,
                        .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); },
-                       .observers = {parts->call_log.get()}});
+                       .channelz = !options.channelz_listen.empty(),
+                       .observers = {parts->call_log.get(), parts->errors.get()}});
   if (!server.ok()) {
     return absl::Status(server.status().code(),
                         absl::StrCat("--listen: ", server.status().message()));
   }
   parts->server = *std::move(server);
+  if (!options.channelz_listen.empty()) {
+    auto channelz = ChannelzServer::Start(options.channelz_listen);
+    if (!channelz.ok()) {
+      return absl::Status(channelz.status().code(),
+                          absl::StrCat("--channelz-listen: ", channelz.status().message()));
+    }
+    parts->channelz = *std::move(channelz);
+  }
   access = parts->WatchToken(options.api_token_file);
   if (!access.ok()) return access;
   parts->access->Watch();
@@ -268,6 +305,8 @@ Gateway::Gateway(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Gateway::~Gateway() {
   parts_->admin.reset();
+  parts_->history.reset();
+  parts_->channelz.reset();
   parts_->access.reset();
   parts_->server.reset();
   // Whatever is still asked is answered now, while those it answers are there: first what waits for
@@ -279,6 +318,10 @@ Gateway::~Gateway() {
 const std::string& Gateway::address() const { return parts_->server->address(); }
 std::string Gateway::admin_address() const {
   return parts_->admin == nullptr ? "" : parts_->admin->address();
+}
+
+std::string Gateway::channelz_address() const {
+  return parts_->channelz == nullptr ? "" : parts_->channelz->address();
 }
 
 void Gateway::Reload() { parts_->access->LookNow(); }

@@ -42,6 +42,9 @@ class Gateway {
   // one thread.
   bool Beat();
 
+  // HOST:PORT of channelz; empty: there is none.
+  std::string channelz_address() const;
+
   // See Server::Drain.
   void Drain(absl::Duration lame_duck, absl::Duration timeout,
              const std::function<bool(absl::Duration)>& wait);

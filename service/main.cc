@@ -180,6 +180,9 @@ void PrintReady(const pcap_gateway::Gateway& gateway) {
   if (!gateway.admin_address().empty()) {
     std::printf("pcap-gateway admin on %s\n", gateway.admin_address().c_str());
   }
+  if (!gateway.channelz_address().empty()) {
+    std::printf("pcap-gateway channelz on %s\n", gateway.channelz_address().c_str());
+  }
   std::fflush(stdout);
 }
 

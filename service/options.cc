@@ -62,6 +62,7 @@ struct RawOptions {
   std::string redis_url;
   std::string redis_timeout = "5ms";
   std::string admin_listen = "127.0.0.1:9464";
+  std::string channelz_listen;
   bool reveal_destination_secrets = false;
   std::string lame_duck = "5s";
   std::string drain_timeout = "30s";
@@ -271,6 +272,13 @@ absl::Status FinaliseServing(const RawOptions& raw, Options& options) {
     status.Update(Check("admin-listen", CheckHostAndPort(raw.admin_listen)));
   }
   options.admin_listen = raw.admin_listen;
+  if (!raw.channelz_listen.empty()) {
+    status.Update(Check("channelz-listen", CheckHostAndPort(raw.channelz_listen)));
+    if (status.ok() && !ListensOnLoopback(raw.channelz_listen)) {
+      status = Refused("channelz-listen", "tells of callers, so it must be on loopback");
+    }
+  }
+  options.channelz_listen = raw.channelz_listen;
   if (!raw.default_account_id.empty()) {
     options.default_account_id = Id::Parse(raw.default_account_id);
     if (!options.default_account_id.has_value()) {
@@ -406,6 +414,8 @@ void Declare(CLI::App& app, RawOptions& raw) {
                  "Redis that replicas share: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or "
                  "unix:///PATH");
   app.add_option("--redis-timeout", raw.redis_timeout, "The longest that a call waits for Redis");
+  app.add_option("--channelz-listen", raw.channelz_listen,
+                 "HOST:PORT of grpc.channelz.v1, on loopback; by default none");
   app.add_option("--admin-listen", raw.admin_listen,
                  "HOST:PORT of metrics and health over HTTP; empty for none");
   DeclareSwitch(app, "--reveal-destination-secrets", raw.reveal_destination_secrets,

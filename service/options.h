@@ -56,6 +56,8 @@ struct Options {
   std::string admin_listen = "127.0.0.1:9464";
   // The operator named it: then a port that is taken stops the start.
   bool admin_listen_is_explicit = false;
+  // HOST:PORT of gRPC's channelz, on loopback; empty: none.
+  std::string channelz_listen;
   // Answers carry destination_conf as Cloudflare sent it.
   bool reveal_destination_secrets = false;
   // One request upstream takes no longer than this, repeated or not.

@@ -1,5 +1,6 @@
 #include "service/operations/admin_listener.h"
 
+#include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -11,8 +12,10 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 
 namespace pcap_gateway {
 namespace {
@@ -24,6 +27,13 @@ constexpr unsigned kIdleSeconds = 10;
 constexpr size_t kConnectionBytes = 16 << 10;
 
 constexpr char kPlainText[] = "text/plain; charset=utf-8";
+constexpr char kHtml[] = "text/html; charset=utf-8";
+constexpr char kJson[] = "application/json";
+constexpr char kCss[] = "text/css; charset=utf-8";
+// No script at all, and nothing from elsewhere.
+constexpr char kContentSecurityPolicy[] =
+    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'";
 constexpr char kPrometheusText[] = "text/plain; version=0.0.4; charset=utf-8";
 
 struct Page {
@@ -32,14 +42,40 @@ struct Page {
   const char* type = kPlainText;
 };
 
-Page PageAt(absl::string_view path, const AdminPages& pages) {
+// HTTP's Host without its port; an IPv6 address without its brackets.
+std::string HostOf(absl::string_view header) {
+  if (absl::ConsumePrefix(&header, "[")) return std::string(header.substr(0, header.find(']')));
+  return std::string(header.substr(0, header.rfind(':')));
+}
+
+// Whether a browser that was led here by somebody else's name for this machine (DNS rebinding) may
+// be excluded: the name says this machine, or an address.
+bool IsOwnName(absl::string_view header) {
+  const std::string host = HostOf(header);
+  in6_addr address;
+  return header.empty() || absl::EqualsIgnoreCase(host, "localhost") ||
+         inet_pton(AF_INET, host.c_str(), &address) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
+// `own_name`: see IsOwnName.
+Page PageAt(absl::string_view path, bool own_name, const AdminPages& pages) {
+  if (path == "/" || path == "/status.json") {
+    if (!own_name) {
+      return {.status = MHD_HTTP_FORBIDDEN, .body = "ask by address, or as localhost\n"};
+    }
+    if (path == "/") return {.body = pages.status_html(), .type = kHtml};
+    return {.body = pages.status_json(), .type = kJson};
+  }
+  if (path == "/status.css") return {.body = pages.status_css, .type = kCss};
   if (path == "/metrics") return {.body = pages.metrics(), .type = kPrometheusText};
   if (path == "/healthz") return {.body = "ok\n"};
   if (path == "/readyz") {
     if (pages.ready()) return {.body = "ready\n"};
     return {.status = MHD_HTTP_SERVICE_UNAVAILABLE, .body = "draining\n"};
   }
-  return {.status = MHD_HTTP_NOT_FOUND, .body = "there are /metrics, /healthz and /readyz\n"};
+  return {.status = MHD_HTTP_NOT_FOUND,
+          .body = "there are /, /status.json, /metrics, /healthz and /readyz\n"};
 }
 
 MHD_Result Send(const Page& page, MHD_Connection* connection) {
@@ -49,6 +85,9 @@ MHD_Result Send(const Page& page, MHD_Connection* connection) {
   MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, page.type);
   MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
   MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+  MHD_add_response_header(response, "X-Frame-Options", "DENY");
+  MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+  MHD_add_response_header(response, "Content-Security-Policy", kContentSecurityPolicy);
   if (page.status == MHD_HTTP_METHOD_NOT_ALLOWED) {
     MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
   }
@@ -69,7 +108,10 @@ MHD_Result Handle(void* pages, MHD_Connection* connection, const char* path, con
     *body_size = 0;
     return MHD_YES;
   }
-  return Send(PageAt(path, *static_cast<const AdminPages*>(pages)), connection);
+  const char* const host =
+      MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+  const bool own_name = IsOwnName(host == nullptr ? "" : host);
+  return Send(PageAt(path, own_name, *static_cast<const AdminPages*>(pages)), connection);
 }
 
 // What libmicrohttpd would write to stderr: clients' mistakes, and what Start returns itself.

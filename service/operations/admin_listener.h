@@ -1,5 +1,7 @@
 // AdminListener: metrics and health over HTTP, on a port of their own that callers never see.
 //
+//   GET /           a status page for people; 403 by a name that is not this machine's
+//   GET /status.json    the same for programs
 //   GET /metrics    Prometheus' text format
 //   GET /healthz    200: the process lives
 //   GET /readyz     200: it serves; 503: it drains, or has not begun
@@ -19,6 +21,9 @@ namespace pcap_gateway {
 struct AdminPages {
   std::function<std::string()> metrics;  // the text of /metrics
   std::function<bool()> ready;
+  std::function<std::string()> status_html;
+  std::function<std::string()> status_json;
+  std::string status_css;
 };
 
 // Runs one thread, which no slow client holds up. What the pages call must outlive the listener, be

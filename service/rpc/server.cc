@@ -201,6 +201,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
   for (const ChannelArgument& argument : kChannelArguments) {
     builder.AddChannelArgument(argument.name, argument.value);
   }
+  // On by default, for whoever might ask.
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, options.channelz ? 1 : 0);
   builder.RegisterService(&parts->service);
   builder.RegisterAsyncGenericService(&parts->other_services);
   // A queue and a thread for each core: more threads would only take turns.

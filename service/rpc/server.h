@@ -45,6 +45,8 @@ struct ServerOptions {
   int64_t most_calls = 0;
   // Takes one line for operators about connections that cannot be taken; any thread. May be null.
   std::function<void(const std::string&)> log;
+  // Keep what channelz tells of the server's sockets and calls.
+  bool channelz = false;
   // Told of every call of the PcapService that is over. They outlive the server.
   std::vector<CallObserver*> observers;
 };

@@ -70,6 +70,7 @@ def check_refusal(ended: subprocess.CompletedProcess[str]) -> str:
         "--moving-lifetime=1h",
         "--stale-if-error=forever",
         "--admin-listen=nonsense",
+        "--channelz-listen=0.0.0.0:0",
         "--upstream-timeout=30",  # of what?
         "--upstream-timeout=0s",
         "--upstream-timeout=-1s",
@@ -188,6 +189,7 @@ def test_help_names_every_option(tmp_path: Path) -> None:
         "--stale-while-revalidate",
         "--stale-if-error",
         "--admin-listen",
+        "--channelz-listen",
         "--upstream-timeout",
         "--upstream-connect-timeout",
         "--upstream-first-byte-timeout",

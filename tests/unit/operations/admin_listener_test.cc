@@ -71,7 +71,10 @@ class AdminListenerTest : public testing::Test {
  protected:
   absl::StatusOr<std::unique_ptr<AdminListener>> Start(const std::string& address) {
     return AdminListener::Start(address, {.metrics = [this] { return metrics_; },
-                                          .ready = [this] { return ready_.load(); }});
+                                          .ready = [this] { return ready_.load(); },
+                                          .status_html = [] { return std::string("<p>"); },
+                                          .status_json = [] { return std::string("{}"); },
+                                          .status_css = "p {}"});
   }
 
   // One on a free port, and the answer of its page.

@@ -110,6 +110,7 @@ TEST_F(OptionsTest, HaveDefaults) {
   EXPECT_EQ(options.freshness.stale_if_error, absl::Hours(1));
   EXPECT_EQ(options.admin_listen, "127.0.0.1:9464");
   EXPECT_FALSE(options.admin_listen_is_explicit);
+  EXPECT_EQ(options.channelz_listen, "");
   EXPECT_FALSE(options.reveal_destination_secrets);
   EXPECT_EQ(options.lame_duck, absl::Seconds(5));
   EXPECT_EQ(options.drain_timeout, absl::Seconds(30));
@@ -463,6 +464,8 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"redis-timeout", "0s"},
       {"redis-timeout", "11s"},
       {"admin-listen", "nonsense"},
+      {"channelz-listen", "nonsense"},
+      {"channelz-listen", "0.0.0.0:1"},
       {"lame-duck", "-1s"},
       {"drain-timeout", "soon"},
       {"log-format", "xml"},
@@ -579,6 +582,7 @@ TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
                            "--redis-url",
                            "--redis-timeout",
                            "--admin-listen",
+                           "--channelz-listen",
                            "--reveal-destination-secrets",
                            "--lame-duck",
                            "--drain-timeout",
