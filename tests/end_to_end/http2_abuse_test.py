@@ -499,11 +499,6 @@ class Bystander:
                 self._changed.notify_all()
 
 
-def is_sanitized(gateway: Gateway) -> bool:
-    """AddressSanitizer keeps freed memory for a while and takes several times as long."""
-    return "libasan" in Path(f"/proc/{gateway.process.pid}/maps").read_text()
-
-
 def resident(gateway: Gateway) -> int:
     """Bytes, once what the last attack left to do is done: its connections end behind its back."""
 
@@ -529,7 +524,7 @@ def test_others_are_served_and_memory_stays_bounded(
     gateway = start_gateway()
     sizes = []
     with Bystander(gateway, emulator.add()) as bystander:
-        sanitized = is_sanitized(gateway)
+        sanitized = gateway.is_sanitized()
         for _ in range(1 if sanitized else ROUNDS_TO_WARM + ROUNDS_AGAIN):
             attack(gateway.address)
             bystander.wait_for_more(1)
@@ -554,7 +549,7 @@ def test_a_field_without_end_costs_time_but_not_the_process(
     with Bystander(gateway, emulator.add()) as bystander:
         bystander.wait_for_more(10)
     assert gateway.process.running(), gateway.process.output()
-    assert is_sanitized(gateway) or resident(gateway) < MOST_MEMORY
+    assert gateway.is_sanitized() or resident(gateway) < MOST_MEMORY
 
 
 def test_a_ping_flood_ends_its_connection(gateway: Gateway) -> None:

@@ -67,6 +67,10 @@ class Gateway:
             raise AssertionError(f"{error}; stderr: {self.process.stderr.text()}") from None
         self.channel = grpc.insecure_channel(self.address)
 
+    def is_sanitized(self) -> bool:
+        """AddressSanitizer keeps freed memory for a while and takes several times as long."""
+        return "libasan" in Path(f"/proc/{self.process.pid}/maps").read_text()
+
     def admin_address(self) -> str:
         return self.process.stdout.wait_for(r"^pcap-gateway admin on (\S+)$").group(1)
 
