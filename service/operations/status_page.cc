@@ -104,20 +104,16 @@ std::string Charts(const StatusReport& report) {
   html += ChartFigure({.title = "Calls a second",
                        .unit = "/s",
                        .lines = {series.answered, series.refused, series.faults}});
-  html += ChartFigure(
-      {.title = "Time of a call, at most", .unit = " ms", .lines = {series.p50, series.p99}});
+  html +=
+      ChartFigure({.title = "Time of a call", .unit = " ms", .lines = {series.p50, series.p99}});
   if (report.cache.has_value()) {
-    html += ChartFigure({.title = "Calls the cache answers",
-                         .unit = " %",
-                         .lines = {series.hits},
-                         .least_top = 100});
+    html += ChartFigure(
+        {.title = "Cache hits", .unit = " %", .lines = {series.hits}, .least_top = 100});
   }
   if (!report.budgets.empty()) {
     const auto limit = static_cast<double>(report.budgets.front().limit);
-    html += ChartFigure({.title = "Requests left in the budget",
-                         .unit = "",
-                         .lines = {series.budget},
-                         .least_top = limit});
+    html += ChartFigure(
+        {.title = "Budget left", .unit = "", .lines = {series.budget}, .least_top = limit});
   }
   return html + "</div></section>\n";
 }
