@@ -75,8 +75,9 @@ int64_t Acceptor::connections() {
 
 void Acceptor::Run() {
   std::vector<pollfd> waited = {{.fd = wake_, .events = POLLIN}};
-  for (const int listener : sockets_.sockets())
+  for (const int listener : sockets_.sockets()) {
     waited.push_back({.fd = listener, .events = POLLIN});
+  }
   while (true) {
     // While it pauses, listeners would be ready at once, again and again.
     poll(waited.data(), pausing_ ? 1 : waited.size(), pausing_ ? kPauseMilliseconds : -1);
