@@ -132,8 +132,8 @@ void Acceptor::Take(int connection) {
     }
   }
   if (room) return hand_over_(connection);
-  close(connection);
   refused_.Add();
+  close(connection);
   Say(next_line_of_full_,
       absl::StrCat("there are ", most_connections_,
                    " connections, as many as may be; refused so far: ", refused_.Value()));
