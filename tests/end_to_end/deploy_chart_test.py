@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import shutil
 import textwrap
 from pathlib import Path
@@ -363,6 +364,16 @@ def test_prometheus_finds_the_admin_service() -> None:
     (endpoint,) = monitor["spec"]["endpoints"]
     service_ports = objects.one("Service", "-admin")["spec"]["ports"]
     assert endpoint["port"] in [port["name"] for port in service_ports]
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_the_alerts_ask_for_the_job_that_there_is(values: Path) -> None:
+    """Else they are silent, whatever happens; Prometheus would take the Service's name."""
+    asked = set(re.findall(r'job="([^"]*)"', (DEPLOY / "monitoring" / "alerts.yml").read_text()))
+    monitor = render(values, "--set", "serviceMonitor.enabled=true").one("ServiceMonitor")
+    (endpoint,) = monitor["spec"]["endpoints"]
+    jobs = [r["replacement"] for r in endpoint["relabelings"] if r["targetLabel"] == "job"]
+    assert jobs == list(asked)
 
 
 def test_the_alert_rules_are_the_ones_that_promtool_tests() -> None:

@@ -118,6 +118,40 @@ def test_the_budget_is_told(start_gateway: StartGateway, emulator: Emulator) -> 
     assert metrics['pcap_gateway_upstream_budget_limit{credential="service"}'] == 5
 
 
+def test_cloudflares_429_is_told_and_what_is_withheld_after_it(
+    start_gateway: StartGateway, emulator: Emulator
+) -> None:
+    gateway = start_gateway("--admin-listen=127.0.0.1:0", "--upstream-limit=1200")
+    limited = emulator.add()
+    emulator.answer(limited, "{}", status=429, headers={"retry-after": "30"})
+    fail(gateway.channel, limited)
+    fail(gateway.channel, emulator.add())
+    metrics = metrics_of(gateway)
+    assert metrics["pcap_gateway_upstream_rate_limited_total"] == 1
+    assert metrics['pcap_gateway_upstream_withheld_total{reason="budget"}'] == 1
+    assert metrics["pcap_gateway_upstream_requests_total"] == 1
+    assert metrics['pcap_gateway_upstream_budget_left{credential="service"}'] == 0
+    assert metrics[handled("ResourceExhausted")] == 2
+
+
+def test_an_open_circuit_is_told_and_what_is_repeated_before_it(
+    start_gateway: StartGateway, emulator: Emulator
+) -> None:
+    gateway = start_gateway(
+        "--admin-listen=127.0.0.1:0", "--upstream-retries=2", "--upstream-failures=3"
+    )
+    assert metrics_of(gateway)["pcap_gateway_upstream_circuit_state"] == 0
+    broken = emulator.add()
+    emulator.answer(broken, "<html>", status=503)
+    fail(gateway.channel, broken)  # a call, and two repeats: the third failure opens it
+    fail(gateway.channel, broken)
+    metrics = metrics_of(gateway)
+    assert metrics["pcap_gateway_upstream_circuit_state"] == 2
+    assert metrics["pcap_gateway_upstream_retries_total"] == 2
+    assert metrics["pcap_gateway_upstream_requests_total"] == 3
+    assert metrics['pcap_gateway_upstream_withheld_total{reason="circuit"}'] >= 1
+
+
 def test_of_callers_budgets_the_scarcest_is_told(
     start_gateway: StartGateway, emulator: Emulator
 ) -> None:
