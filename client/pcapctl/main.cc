@@ -32,13 +32,11 @@
 #include "client/pcapctl/metric_samples.h"
 #include "client/pcapctl/print_cache.h"
 #include "client/pcapctl/settings.h"
-#include "client/pcapctl/table.h"
+#include "client/pcapctl/status_command.h"
 #include "client/pcapctl/wait_command.h"
 
 namespace pcap_client {
 namespace {
-
-constexpr char kServiceName[] = "pcap.v1.PcapService";
 
 // google.protobuf.Duration's range: about 10,000 years.
 constexpr absl::Duration kLongestMaxAge = absl::Seconds(315'576'000'000);
@@ -103,6 +101,15 @@ absl::StatusOr<CallOptions> CallOptionsOf(const Settings& settings) {
   return options;
 }
 
+Console ConsoleOf(const Arguments& arguments) {
+  return {.out = Palette(WantsColour(arguments.colour, isatty(STDOUT_FILENO) == 1, Environment)),
+          .err_is_terminal = isatty(STDERR_FILENO) == 1};
+}
+
+OutputFormat OutputOf(const Arguments& arguments) {
+  return arguments.json ? OutputFormat::kJson : arguments.output;
+}
+
 int RunGet(const PcapClient& client, const Settings& settings, const Arguments& arguments,
            bool wait) {
   const absl::StatusOr<CallOptions> options = CallOptionsOf(settings);
@@ -111,11 +118,9 @@ int RunGet(const PcapClient& client, const Settings& settings, const Arguments& 
       .pcap_ids = IdsOf(arguments),
       .account_id = settings.account,
       .max_age = DurationFrom(arguments.max_age, absl::ZeroDuration(), kLongestMaxAge),
-      .output = arguments.json ? OutputFormat::kJson : arguments.output};
+      .output = OutputOf(arguments)};
   if (pcaps.pcap_ids.empty()) return FailUsage("PCAP_ID: stdin has none");
-  const Console console{
-      .out = Palette(WantsColour(arguments.colour, isatty(STDOUT_FILENO) == 1, Environment)),
-      .err_is_terminal = isatty(STDERR_FILENO) == 1};
+  const Console console = ConsoleOf(arguments);
   if (!wait) return Get(client, pcaps, *options, console);
   WaitArguments waiting{.pcaps = std::move(pcaps), .interval = TimeoutFrom(arguments.interval)};
   // Who wants to know every second has no use for an answer of two seconds ago.
@@ -124,45 +129,11 @@ int RunGet(const PcapClient& client, const Settings& settings, const Arguments& 
   return Wait(client, waiting, *options, console);
 }
 
-absl::string_view Words(Health health) {
-  switch (health) {
-    case Health::kServing:
-      return "serving";
-    case Health::kNotServing:
-      return "not serving";
-    case Health::kUnknown:
-      break;
-  }
-  return "not known";
-}
-
-int Status(const PcapClient& client, const Settings& settings, const Arguments& arguments) {
-  const Palette palette(WantsColour(arguments.colour, isatty(STDOUT_FILENO) == 1, Environment));
-  Table table;
-  table.Row("Address", settings.address);
-  bool serving = true;
-  for (const auto& [label, service] : {std::pair("Gateway", ""), {kServiceName, kServiceName}}) {
-    const auto health = client.CheckHealth(service);
-    if (health.ok()) {
-      const bool good = *health == Health::kServing;
-      serving &= good;
-      table.Row(label, Words(*health), good ? Tone::kGood : Tone::kBad);
-    } else if (health.error().code == absl::StatusCode::kNotFound) {
-      serving = false;
-      table.Row(label, "not there", Tone::kBad);
-    } else {
-      serving = false;
-      table.Row(label, "no answer", Tone::kBad);
-      Fail(health.error());
-      break;
-    }
-  }
-  return PrintAndExit(table.Text(palette), serving ? 0 : ExitCode(absl::StatusCode::kUnavailable));
-}
-
 int Cache(const Settings& settings, const Arguments& arguments) {
   const absl::Duration timeout = TimeoutFrom(settings.timeout).value_or(ClientOptions().timeout);
-  const auto page = HttpGet(settings.admin_address, "/metrics", timeout);
+  const std::string address = AdminAddressOf(settings);
+  if (address.empty()) return FailUsage("--admin-address: needed, as the gateway is elsewhere");
+  const auto page = HttpGet(address, "/metrics", timeout);
   if (!page.ok()) return Fail(page.status());
   const MetricSamples samples(*page);
   return PrintAndExit(arguments.json ? CacheJson(samples) : CacheTable(samples));
@@ -205,9 +176,16 @@ void AddTimeout(CLI::App& command, Arguments& arguments, const char* help) {
 void AddAdminAddress(CLI::App& command, Arguments& arguments) {
   command
       .add_option("--admin-address", arguments.settings.admin_address,
-                  "Where the gateway has its metrics (default 127.0.0.1:9464)")
+                  "The gateway's admin port (default, on this machine: 127.0.0.1:9464)")
       ->type_name("HOST:PORT")
       ->envname("PCAP_GATEWAY_ADMIN_ADDRESS");
+}
+
+void AddOutput(CLI::App& command, Arguments& arguments) {
+  command.add_option("--output,-o", arguments.output, "table, json or yaml")
+      ->type_name("FORMAT")
+      ->transform(OneOf(kFormats));
+  command.add_flag("--json", arguments.json, "The same as --output json");
 }
 
 // What `get` and `wait` share.
@@ -218,10 +196,7 @@ void AddPcapOptions(CLI::App& command, Arguments& arguments) {
       ->type_name("");
   AddText(command, "--account", arguments.settings.account, "ID",
           "The account (default: the gateway's own)");
-  command.add_option("--output,-o", arguments.output, "table, json or yaml")
-      ->type_name("FORMAT")
-      ->transform(OneOf(kFormats));
-  command.add_flag("--json", arguments.json, "The same as --output json");
+  AddOutput(command, arguments);
   AddText(command, "--api-token-file", arguments.settings.api_token_file, "FILE",
           "Your Cloudflare token, for a gateway with --credential=caller");
 }
@@ -276,9 +251,10 @@ void Declare(CLI::App& app, Arguments& arguments) {
       ->check(CheckTimeout);
   AddTimeout(wait, arguments, "The longest to wait in all (default: as long as it takes)");
 
-  CLI::App& status =
-      *app.add_subcommand("status", "Say whether the gateway is serving")->fallthrough();
-  AddTimeout(status, arguments, "The longest to wait (default 10s)");
+  CLI::App& status = *app.add_subcommand("status", "Say how the gateway is doing")->fallthrough();
+  AddOutput(status, arguments);
+  AddAdminAddress(status, arguments);
+  AddTimeout(status, arguments, "The longest to wait for each answer (default 10s)");
 
   CLI::App& cache =
       *app.add_subcommand("cache", "Show what the gateway's cache has done so far")->fallthrough();
@@ -364,7 +340,14 @@ int RunCommand(const CLI::App& app, const Arguments& arguments) {
   options->user_agent = "pcapctl/" PCAPCTL_VERSION;
   const auto client = PcapClient::Create(*options);
   if (!client.ok()) return FailUsage(absl::StrCat("--address: ", client.status().message()));
-  if (app.got_subcommand("status")) return Status(*client, settings, arguments);
+  if (app.got_subcommand("status")) {
+    return ShowStatus(*client,
+                      {.address = settings.address,
+                       .admin_address = AdminAddressOf(settings),
+                       .timeout = options->timeout,
+                       .output = OutputOf(arguments)},
+                      ConsoleOf(arguments));
+  }
   return RunGet(*client, settings, arguments, app.got_subcommand("wait"));
 }
 

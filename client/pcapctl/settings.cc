@@ -88,8 +88,14 @@ Settings FirstOf(const Settings& first, const Settings& second) {
   };
 }
 
-Settings DefaultSettings() {
-  return {.address = ClientOptions().target, .admin_address = kDefaultAdminAddress};
+Settings DefaultSettings() { return {.address = ClientOptions().target}; }
+
+std::string AdminAddressOf(const Settings& settings) {
+  if (!settings.admin_address.empty()) return settings.admin_address;
+  for (const char* const here : {"127.", "localhost:", "[::1]:", "unix:"}) {
+    if (absl::StartsWith(settings.address, here)) return kDefaultAdminAddress;
+  }
+  return "";
 }
 
 absl::StatusOr<ClientOptions> ClientOptionsFrom(const Settings& settings) {

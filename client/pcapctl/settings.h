@@ -37,6 +37,10 @@ Settings FirstOf(const Settings& first, const Settings& second);
 // What holds where nothing was said.
 Settings DefaultSettings();
 
+// Where the admin port is: as said, or, if the gateway is on this machine, where it is by default.
+// Empty: not known; there may be another gateway on this machine, whose figures would mislead.
+std::string AdminAddressOf(const Settings& settings);
+
 // How to connect, with the files of the TLS settings read. INVALID_ARGUMENT names the setting that
 // cannot work.
 absl::StatusOr<ClientOptions> ClientOptionsFrom(const Settings& settings);

@@ -83,6 +83,50 @@ def test_status_says_whether_the_gateway_serves(
     assert pcapctl(tmp_path, gateway.address, "status").returncode == 14
 
 
+def test_status_shows_version_cache_and_budget(
+    tmp_path: Path, start_gateway: StartGateway, emulator: Emulator
+) -> None:
+    gateway = start_gateway("--admin-listen=127.0.0.1:0", "--upstream-limit=1200")
+    pcap_id = emulator.add()
+    for _ in range(4):
+        assert get(tmp_path, gateway, pcap_id).returncode == 0
+    at = ["--admin-address", gateway.admin_address()]
+    ended = pcapctl(tmp_path, gateway.address, "status", *at)
+    assert ended.returncode == 0, ended.stderr
+    rows = dict(re.findall(r"^(.+?)  +(.+)$", ended.stdout, re.MULTILINE))
+    assert rows["Gateway"] == rows["pcap.v1.PcapService"] == "serving"
+    version = pcapctl(tmp_path, gateway.address, "--version").stdout.split()[1]
+    assert rows["Version"] == version
+    assert rows["Cache"].startswith("75.0 % of 4 calls hit; 1 entries, ")
+    assert rows["Upstream"].endswith("; 1 requests")  # no breaker here
+    assert re.match(r"\d+ of 1200 requests left for the gateway's credential ", rows["Budget"])
+    as_json = json.loads(pcapctl(tmp_path, gateway.address, "status", *at, "--json").stdout)
+    assert as_json["serving"] and as_json["report"]["cache"]["hits"] == 3
+    as_yaml = pcapctl(tmp_path, gateway.address, "status", *at, "-o", "yaml").stdout
+    assert as_yaml.startswith("---\n") and "    hits: 3\n" in as_yaml
+
+
+def test_status_without_an_admin_port_is_that_of_health(
+    tmp_path: Path, start_gateway: StartGateway
+) -> None:
+    gateway = start_gateway("--admin-listen=127.0.0.1:0")
+    nobody = gateway.admin_address()
+    assert gateway.end() == 0
+    gateway = start_gateway()
+    ended = pcapctl(tmp_path, gateway.address, "status", "--admin-address", nobody)
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(rf"^Details +none: .*{re.escape(nobody)}", ended.stdout, re.MULTILINE)
+
+
+def test_figures_of_a_gateway_elsewhere_are_not_those_of_one_here(tmp_path: Path) -> None:
+    # A name that is nobody's (RFC 6761).
+    ended = pcapctl(tmp_path, "gateway.invalid:50051", "cache")
+    assert ended.returncode == 2 and "--admin-address" in ended.stderr
+    ended = pcapctl(tmp_path, "gateway.invalid:50051", "status", "--timeout", "5s")
+    assert ended.returncode == 14
+    assert re.search(r"^Details +none: --admin-address says where", ended.stdout, re.MULTILINE)
+
+
 def cache(
     tmp_path: Path, gateway: Gateway, *arguments: str
 ) -> subprocess.CompletedProcess[str]:

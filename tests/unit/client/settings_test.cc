@@ -77,5 +77,21 @@ TEST(ClientOptionsFrom, NamesTheSettingThatCannotWork) {
   }
 }
 
+TEST(AdminAddressOf, IsWhatWasSaid) {
+  EXPECT_EQ(AdminAddressOf({.address = "gateway:50051", .admin_address = "gateway:1"}),
+            "gateway:1");
+}
+
+TEST(AdminAddressOf, OfAGatewayElsewhereIsNotKnown) {
+  for (const char* const here :
+       {"127.0.0.1:50051", "127.1.2.3:1", "localhost:50051", "[::1]:50051", "unix:/run/gateway"}) {
+    EXPECT_EQ(AdminAddressOf({.address = here}), "127.0.0.1:9464") << here;
+  }
+  for (const char* const elsewhere :
+       {"gateway:50051", "10.0.0.1:50051", "localhost.example:1", "dns:///localhost:50051"}) {
+    EXPECT_EQ(AdminAddressOf({.address = elsewhere}), "") << elsewhere;
+  }
+}
+
 }  // namespace
 }  // namespace pcap_client

@@ -1,0 +1,63 @@
+#include "client/pcapctl/status_command.h"
+
+#include "client/pcapctl/http_get.h"
+#include "client/pcapctl/print_status.h"
+#include "client/pcapctl/print_yaml.h"
+
+namespace pcap_client {
+namespace {
+
+using State = ServiceHealth::State;
+
+State StateOf(const CallResult<Health>& health) {
+  if (!health.ok()) {
+    return health.error().code == absl::StatusCode::kNotFound ? State::kNotThere : State::kNoAnswer;
+  }
+  switch (*health) {
+    case Health::kServing:
+      return State::kServing;
+    case Health::kNotServing:
+      return State::kNotServing;
+    case Health::kUnknown:
+      break;
+  }
+  return State::kNotKnown;
+}
+
+absl::StatusOr<std::string> TextOf(const GatewayStatus& status, OutputFormat format,
+                                   const Palette& palette) {
+  switch (format) {
+    case OutputFormat::kJson:
+      return StatusJson(status);
+    case OutputFormat::kYaml:
+      return YamlOfJson(StatusJson(status));
+    case OutputFormat::kTable:
+      break;
+  }
+  return StatusTable(status, palette);
+}
+
+}  // namespace
+
+int ShowStatus(const PcapClient& client, const StatusArguments& arguments, const Console& console) {
+  GatewayStatus status{.address = arguments.address,
+                       .report = absl::InvalidArgumentError(
+                           "--admin-address says where a gateway elsewhere has them")};
+  for (const char* const service : {"", "pcap.v1.PcapService"}) {
+    const CallResult<Health> health = client.CheckHealth(service);
+    status.services.push_back({.service = service, .state = StateOf(health)});
+    // Who did not answer the first question will not answer the second.
+    if (status.services.back().state == State::kNoAnswer) {
+      Fail(health.error());
+      break;
+    }
+  }
+  if (!arguments.admin_address.empty()) {
+    status.report = HttpGet(arguments.admin_address, "/status.json", arguments.timeout);
+  }
+  const absl::StatusOr<std::string> text = TextOf(status, arguments.output, console.out);
+  if (!text.ok()) return Fail(text.status());
+  return PrintAndExit(*text, status.serving() ? 0 : ExitCode(absl::StatusCode::kUnavailable));
+}
+
+}  // namespace pcap_client

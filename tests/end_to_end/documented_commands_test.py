@@ -1,0 +1,68 @@
+"""The pages' commands do what the pages say."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from emulator import demo
+
+from harness import documents
+from harness.gateway import Gateway, StartGateway
+from harness.identities import Authority
+from harness.stubs import REPOSITORY
+
+PCAPCTL = Path(os.environ.get("PCAPCTL_BINARY", REPOSITORY / "build" / "client" / "pcapctl"))
+CALLER = "spiffe://example.com/team/network"
+
+
+@pytest.fixture
+def known(start_gateway: StartGateway, tmp_path: Path) -> dict[str, str]:
+    """What the pages' variables stand for here: gateways, and a home with certificates."""
+    authority = Authority()
+    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    for name, identity in (("server", authority.server()), ("me", authority.issue(CALLER))):
+        (tmp_path / f"{name}.pem").write_bytes(identity.chain)
+        (tmp_path / f"{name}.key").write_bytes(identity.key)
+    gateway = start_gateway(
+        "--admin-listen=127.0.0.1:0",
+        "--channelz-listen=127.0.0.1:0",
+        "--upstream-limit=1200",
+        f"--default-account-id={demo.ACCOUNT_ID}",
+    )
+    guarded = start_gateway(
+        f"--tls-cert-file={tmp_path}/server.pem",
+        f"--tls-key-file={tmp_path}/server.key",
+        f"--tls-client-ca-file={tmp_path}/ca.pem",
+    )
+    return {
+        "PATH": f"{REPOSITORY}/build/tools/bin:{PCAPCTL.parent}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "GATEWAY": gateway.address,
+        "PCAP_GATEWAY_ADDRESS": gateway.address,
+        "PCAP_GATEWAY_ADMIN_ADDRESS": gateway.admin_address(),
+        "CHANNELZ": channelz_of(gateway),
+        "TLS_GATEWAY": guarded.address,
+    }
+
+
+def channelz_of(gateway: Gateway) -> str:
+    return gateway.process.stdout.wait_for(r"^pcap-gateway channelz on (\S+)$").group(1)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/grpcurl.md"])
+def test_a_pages_commands_print_what_it_says(known: dict[str, str], page: str) -> None:
+    ran = documents.run(REPOSITORY / page, known, REPOSITORY)
+    print(f"{page}: {ran} commands")
+    assert ran > 0
+
+
+def test_other_output_than_the_page_shows_is_an_error(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ export A=b\n$ echo $A c\nb …\nd\n```\n")
+    with pytest.raises(AssertionError, match="page.md:3: "):
+        documents.run(page, {}, tmp_path)
+    page.write_text("```console\n$ export A=b\n$ printf '%s c\\nd\\n' $A\nb …\nd\n```\n")
+    assert documents.run(page, {}, tmp_path) == 2
+    assert documents.run(page, {"A": "b"}, tmp_path) == 2
