@@ -105,7 +105,7 @@ void CallLog::Write(const EndedCall& call) {
   const std::string account = TextOf(call.query.account);
   const std::string resource = TextOf(call.query.resource);
   const std::string request_id = WithoutCredential(call.request_id, call.query);
-  const std::string peer = call.peer();
+  const Caller caller = call.caller();
   const std::string message =
       outcome.ok() ? "answered" : WithoutCredential(outcome.error->message, call.query);
 
@@ -124,7 +124,8 @@ void CallLog::Write(const EndedCall& call) {
                                {"trace_id", TraceIdOf(trace)},
                                {"span_id", SpanIdOf(trace)},
                                {"cf_ray", kept ? "" : outcome.cf_ray.text()},
-                               {"peer", peer}});
+                               {"principal", caller.principal},
+                               {"peer", caller.address}});
   log_.Write(LevelOf(call), message, fields);
 }
 

@@ -82,10 +82,14 @@ struct Gateway::Parts {
   std::unique_ptr<AdminListener> admin;  // null: there is none
   std::unique_ptr<Heartbeat> heartbeat;
 
+  // In the order in which a start takes them.
   absl::Status LoadAccess(const Options& options, Log& log);
+  absl::Status StartClients(const Options& options, Log& log);
+  HttpClient& BuildClient(const Options& options);
+  void BuildSource(const Options& options);
+  absl::Status StartServers(const Options& options, Log& log);
   absl::Status WatchToken(const std::string& path);
   void StartHeartbeat();
-  HttpClient& BuildClient(const Options& options);
   absl::Status StartAdmin(const Options& options);
 };
 
@@ -200,102 +204,111 @@ void Gateway::Parts::StartHeartbeat() {
   heartbeat = std::make_unique<Heartbeat>(std::move(everybody));
 }
 
-absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, Log& log) {
-  auto parts = std::make_unique<Parts>();
-  absl::Status access = parts->LoadAccess(options, log);
-  if (!access.ok()) return access;
-
-  absl::StatusOr<std::unique_ptr<CurlClient>> curl = CurlClient::Start({
+absl::Status Gateway::Parts::StartClients(const Options& options, Log& log) {
+  absl::StatusOr<std::unique_ptr<CurlClient>> started_curl = CurlClient::Start({
       .ca_file = options.upstream_ca_file,
       .proxy = options.upstream_proxy,
       .user_agent = absl::StrCat("pcap-gateway/", Version()),
       .connect_timeout = options.upstream_connect_timeout,
       .first_byte_timeout = options.upstream_first_byte_timeout,
   });
-  if (!curl.ok()) return curl.status();
-  parts->curl = *std::move(curl);
+  if (!started_curl.ok()) return started_curl.status();
+  curl = *std::move(started_curl);
+  if (!options.redis_url.has_value()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<RedisClient>> started_redis =
+      RedisClient::Start({.url = *options.redis_url,
+                          .command_timeout = options.redis_timeout,
+                          .log = [&log](bool is_up, const std::string& line) {
+                            log.Write(is_up ? LogLevel::kInfo : LogLevel::kWarn, line);
+                          }});
+  if (!started_redis.ok()) return started_redis.status();
+  redis = *std::move(started_redis);
+  return absl::OkStatus();
+}
 
-  if (options.redis_url.has_value()) {
-    absl::StatusOr<std::unique_ptr<RedisClient>> redis =
-        RedisClient::Start({.url = *options.redis_url,
-                            .command_timeout = options.redis_timeout,
-                            .log = [&log](bool is_up, const std::string& line) {
-                              log.Write(is_up ? LogLevel::kInfo : LogLevel::kWarn, line);
-                            }});
-    if (!redis.ok()) return redis.status();
-    parts->redis = *std::move(redis);
-  }
-
-  // The way of a call, from its end: Cloudflare, what replicas share around it, our own cache
-  // around that.
-  parts->source = std::make_unique<RestSource>(
-      *parts->curl, parts->BuildClient(options),
+// The way of a call, from its end: Cloudflare, what replicas share around it, our own cache around
+// that.
+void Gateway::Parts::BuildSource(const Options& options) {
+  source = std::make_unique<RestSource>(
+      *curl, BuildClient(options),
       RestOptions{.base_url = options.upstream_url,
                   .timeout = options.upstream_timeout,
                   .reveal_destination_secrets = options.reveal_destination_secrets},
-      parts->clock);
-  if (parts->redis != nullptr) {
-    auto shared = std::make_unique<SharedSource>(
-        std::move(parts->source), parts->redis,
+      clock);
+  if (redis != nullptr) {
+    auto sharing = std::make_unique<SharedSource>(
+        std::move(source), redis,
         SharedOptions{.freshness = options.freshness,
                       .variant = options.reveal_destination_secrets ? "revealed" : "redacted"},
-        parts->clock);
-    parts->shared = shared.get();
-    parts->source = std::move(shared);
+        clock);
+    shared = sharing.get();
+    source = std::move(sharing);
   }
   if (options.cache_bytes > 0) {
-    auto cache = std::make_unique<CachingSource>(
-        std::move(parts->source),
-        CacheOptions{.most_bytes = options.cache_bytes, .freshness = options.freshness},
-        parts->clock);
-    parts->cache = cache.get();
-    parts->source = std::move(cache);
+    auto caching = std::make_unique<CachingSource>(
+        std::move(source),
+        CacheOptions{.most_bytes = options.cache_bytes, .freshness = options.freshness}, clock);
+    cache = caching.get();
+    source = std::move(caching);
   }
+}
 
-  parts->errors = std::make_unique<RecentErrors>(kMostErrors, parts->clock);
-  parts->call_log = std::make_unique<CallLog>(log, options.log_hits);
+absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
+  errors = std::make_unique<RecentErrors>(kMostErrors, clock);
+  call_log = std::make_unique<CallLog>(log, options.log_hits);
   const int64_t most_connections = MostConnections(options.max_connections, log);
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(
-      *parts->source, {.listen = options.listen,
-                       .reflection = options.reflection,
-                       .tls = {.identity = parts->access->identity_path(),
-                               .authorities = parts->access->authorities_path()},
-                       .policy = &parts->access->policy(),
-                       .service_credential = options.service_credential,
-                       .default_account_id = options.default_account_id,
-                       .most_connections = most_connections,
-                       .most_calls = options.max_calls,
-                       .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); },
-                       .channelz = !options.channelz_listen.empty(),
-                       .observers = {parts->call_log.get(), parts->errors.get()}});
-  if (!server.ok()) {
-    return absl::Status(server.status().code(),
-                        absl::StrCat("--listen: ", server.status().message()));
+  absl::StatusOr<std::unique_ptr<Server>> started = Server::Start(
+      *source,
+      {.listen = options.listen,
+       .reflection = options.reflection,
+       .tls = {.identity = access->identity_path(), .authorities = access->authorities_path()},
+       .policy = &access->policy(),
+       .service_credential = options.service_credential,
+       .default_account_id = options.default_account_id,
+       .most_connections = most_connections,
+       .most_calls = options.max_calls,
+       .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); },
+       .channelz = !options.channelz_listen.empty(),
+       .observers = {call_log.get(), errors.get()}});
+  if (!started.ok()) {
+    return absl::Status(started.status().code(),
+                        absl::StrCat("--listen: ", started.status().message()));
   }
-  parts->server = *std::move(server);
-  if (!options.channelz_listen.empty()) {
-    auto channelz = ChannelzServer::Start(options.channelz_listen);
-    if (!channelz.ok()) {
-      return absl::Status(channelz.status().code(),
-                          absl::StrCat("--channelz-listen: ", channelz.status().message()));
-    }
-    parts->channelz = *std::move(channelz);
+  server = *std::move(started);
+  if (options.channelz_listen.empty()) return absl::OkStatus();
+  auto started_channelz = ChannelzServer::Start(options.channelz_listen);
+  if (!started_channelz.ok()) {
+    return absl::Status(started_channelz.status().code(),
+                        absl::StrCat("--channelz-listen: ", started_channelz.status().message()));
   }
-  access = parts->WatchToken(options.api_token_file);
-  if (!access.ok()) return access;
+  channelz = *std::move(started_channelz);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, Log& log) {
+  auto parts = std::make_unique<Parts>();
+  absl::Status status = parts->LoadAccess(options, log);
+  if (!status.ok()) return status;
+  status = parts->StartClients(options, log);
+  if (!status.ok()) return status;
+  parts->BuildSource(options);
+  status = parts->StartServers(options, log);
+  if (!status.ok()) return status;
+  status = parts->WatchToken(options.api_token_file);
+  if (!status.ok()) return status;
   parts->access->Watch();
   parts->StartHeartbeat();
 
   if (!options.admin_listen.empty()) {
-    absl::Status admin = parts->StartAdmin(options);
+    status = parts->StartAdmin(options);
     // The default port may be another replica's; only a port that was asked for is worth no start
     // at all.
-    if (!admin.ok() && options.admin_listen_is_explicit) {
-      return absl::Status(admin.code(), absl::StrCat("--admin-listen: ", admin.message()));
+    if (!status.ok() && options.admin_listen_is_explicit) {
+      return absl::Status(status.code(), absl::StrCat("--admin-listen: ", status.message()));
     }
-    if (!admin.ok()) {
+    if (!status.ok()) {
       log.Write(LogLevel::kWarn, "no metrics and no health over HTTP",
-                {{"reason", admin.message()}});
+                {{"reason", status.message()}});
     }
   }
   return std::unique_ptr<Gateway>(new Gateway(std::move(parts)));

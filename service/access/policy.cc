@@ -6,6 +6,11 @@
 
 namespace pcap_gateway {
 
+const std::string& Principals::Name() const {
+  if (!uris.empty()) return uris.front();
+  return dns_names.empty() ? subject : dns_names.front();
+}
+
 bool Policy::Pattern::Fits(absl::string_view value) const {
   switch (kind) {
     case Kind::kExact:

@@ -51,6 +51,9 @@ struct Principals {
   std::vector<std::string> uris;
   std::vector<std::string> dns_names;
   std::string subject;
+
+  // What policies match first: a URI name, else a DNS name, else the subject; empty: none at all.
+  const std::string& Name() const;
 };
 
 // One call, as far as rules can see it. Lives while the policy looks.

@@ -183,7 +183,10 @@ void Call::Finish(const Reply& reply) {
 
 void Call::TellObservers(const Reply& reply, absl::Duration duration) const {
   if (environment_.observers.empty()) return;
-  const auto peer = [this] { return std::string(context_.peer()); };
+  const auto caller = [this] {
+    return Caller{.address = std::string(context_.peer()),
+                  .principal = PrincipalsOf(context_).Name()};
+  };
   const EndedCall call{
       .method = method_.path,
       .query = query_,
@@ -191,7 +194,7 @@ void Call::TellObservers(const Reply& reply, absl::Duration duration) const {
       .request_id = request_id_,
       .duration = duration,
       .upstream_requests = query_.requests_sent == nullptr ? 0 : query_.requests_sent->load(),
-      .peer = peer,
+      .caller = caller,
   };
   for (CallObserver* const observer : environment_.observers) observer->Ended(call);
 }

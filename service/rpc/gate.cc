@@ -20,22 +20,21 @@ std::vector<std::string> ValuesOf(const grpc::AuthContext& peer, const char* pro
   return values;
 }
 
-// Whom the connection's certificate names. gRPC fills these in from certificates alone that it has
-// verified.
-Principals PrincipalsOf(const grpc::AuthContext& peer) {
-  Principals principals{.uris = ValuesOf(peer, GRPC_PEER_URI_PROPERTY_NAME),
-                        .dns_names = ValuesOf(peer, GRPC_PEER_DNS_PROPERTY_NAME)};
-  const std::vector<std::string> subjects = ValuesOf(peer, GRPC_X509_SUBJECT_PROPERTY_NAME);
+}  // namespace
+
+Principals PrincipalsOf(const grpc::ServerContextBase& context) {
+  const std::shared_ptr<const grpc::AuthContext> peer = context.auth_context();
+  Principals principals{.uris = ValuesOf(*peer, GRPC_PEER_URI_PROPERTY_NAME),
+                        .dns_names = ValuesOf(*peer, GRPC_PEER_DNS_PROPERTY_NAME)};
+  const std::vector<std::string> subjects = ValuesOf(*peer, GRPC_X509_SUBJECT_PROPERTY_NAME);
   if (!subjects.empty()) principals.subject = subjects.front();
   return principals;
 }
 
-}  // namespace
-
 Gate::Gate(const Current<Policy>& policy, const grpc::ServerContextBase& context,
            absl::string_view path)
     : context_(context), path_(path), policy_(policy.Get()) {
-  if (policy_ != nullptr) principals_ = PrincipalsOf(*context.auth_context());
+  if (policy_ != nullptr) principals_ = PrincipalsOf(context);
 }
 
 std::optional<Error> Gate::CheckCall() const {

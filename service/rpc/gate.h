@@ -18,6 +18,10 @@ class ServerContextBase;
 
 namespace pcap_gateway {
 
+// Whom the connection's certificate names. gRPC fills these in from certificates alone that it has
+// verified.
+Principals PrincipalsOf(const grpc::ServerContextBase& context);
+
 // One look at the policy as it was when the object was made: a policy that changes in between must
 // not let a call through by halves.
 class Gate {

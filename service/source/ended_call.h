@@ -14,6 +14,12 @@
 
 namespace pcap_gateway {
 
+// Who called.
+struct Caller {
+  std::string address;    // as gRPC writes it, "ipv4:127.0.0.1:40112"
+  std::string principal;  // as the policy knows it; empty: the caller showed no certificate
+};
+
 // All of it belongs to the call, and is there only while it is told.
 struct EndedCall {
   absl::string_view method;  // "/pcap.v1.PcapService/GetPcap"
@@ -26,8 +32,8 @@ struct EndedCall {
   // Sent on account of this call, repeated ones each: 0 for one answered from a cache, by another
   // call's request, or not at all. A refresh that it set off is nobody's.
   int upstream_requests = 0;
-  // The caller's address as gRPC writes it, "ipv4:127.0.0.1:40112". Costs some allocations.
-  absl::FunctionRef<std::string()> peer;
+  // Costs some allocations.
+  absl::FunctionRef<Caller()> caller;
 
   absl::StatusCode code() const {
     return reply.outcome->ok() ? absl::StatusCode::kOk : reply.outcome->error->code;

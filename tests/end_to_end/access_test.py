@@ -177,6 +177,9 @@ def test_the_right_certificate_with_the_right_account_is_answered(
     pcap_id = emulator.add()
     channel = authority.channel(guarded.address, authority.issue(READER))
     assert get(channel, pcap_id).pcap.simple.id == pcap_id
+    guarded.process.stderr.wait_for(pcap_id)
+    (line,) = [line for line in guarded.log() if line.get("pcap_id") == pcap_id]
+    assert line["principal"] == READER
 
 
 def test_the_right_certificate_with_a_wrong_account_is_refused(

@@ -62,6 +62,17 @@ TEST(Policy, MatchesPrincipals) {
   }
 }
 
+TEST(Principals, AreNamedByWhatCountsMost) {
+  Principals principals;
+  EXPECT_EQ(principals.Name(), "");
+  principals.subject = "CN=reader";
+  EXPECT_EQ(principals.Name(), "CN=reader");
+  principals.dns_names = {"reader.example.com", "other.example.com"};
+  EXPECT_EQ(principals.Name(), "reader.example.com");
+  principals.uris = {"spiffe://example.com/reader"};
+  EXPECT_EQ(principals.Name(), "spiffe://example.com/reader");
+}
+
 TEST(Policy, MatchesPaths) {
   for (const auto& [pattern, value, fits] : kMatches) {
     const auto policy = Allowing(absl::StrCat(R"("request":{"paths":[")", pattern, "\"]}"));

@@ -38,14 +38,16 @@ class CallLogTest : public testing::Test {
   }
 
   void Tell(CallLog& calls, const Reply& reply) {
-    const auto peer = [] { return std::string("ipv4:127.0.0.1:40112"); };
+    const auto caller = [this] {
+      return Caller{.address = "ipv4:127.0.0.1:40112", .principal = principal_};
+    };
     calls.Ended({.method = "/pcap.v1.PcapService/GetPcap",
                  .query = query_,
                  .reply = reply,
                  .request_id = request_id_,
                  .duration = absl::Microseconds(12'345),
                  .upstream_requests = upstream_requests_,
-                 .peer = peer});
+                 .caller = caller});
   }
 
   // The one line of a call with that reply.
@@ -59,6 +61,7 @@ class CallLogTest : public testing::Test {
   Query query_ = QueryFor(7);
   std::string request_id_ = "request-7";
   int upstream_requests_ = 0;
+  std::string principal_;
 };
 
 Reply Hit() {
@@ -115,6 +118,11 @@ TEST_F(CallLogTest, AHitHasNoExchangeOfItsOwn) {
   EXPECT_THAT(NamesIn(LineOf(Hit())),
               ElementsAre("account_id", "cache_status", "code", "duration_ms", "level", "message",
                           "method", "pcap_id", "peer", "time", "upstream_requests"));
+}
+
+TEST_F(CallLogTest, WhoShowedACertificateIsNamedByIt) {
+  principal_ = "spiffe://example.com/team/network";
+  EXPECT_EQ(LineOf(Miss())["principal"], "spiffe://example.com/team/network");
 }
 
 TEST_F(CallLogTest, AStaleAnswerAfterAFailureIsAWarningWithThatFailuresStatus) {

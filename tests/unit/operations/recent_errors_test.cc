@@ -13,14 +13,14 @@ namespace {
 class RecentErrorsTest : public testing::Test {
  protected:
   void End(const Reply& reply, const std::string& request_id) {
-    const auto peer = [] { return std::string(); };
+    const auto caller = [] { return Caller(); };
     const Query query;
     errors_.Ended({.method = "/m",
                    .query = query,
                    .reply = reply,
                    .request_id = request_id,
                    .duration = absl::Seconds(1),
-                   .peer = peer});
+                   .caller = caller});
   }
   void Fail(const std::string& message, const std::string& request_id = "") {
     End(FailedReply(Error(absl::StatusCode::kNotFound, Reason::kPcapNotFound, message)),

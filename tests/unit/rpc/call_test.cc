@@ -119,7 +119,7 @@ class NotingObserver final : public CallObserver {
                       .account = call.query.account.ToString(),
                       .resource = call.query.resource.ToString(),
                       .request_id = std::string(call.request_id.data(), call.request_id.size()),
-                      .peer = call.peer(),
+                      .peer = call.caller().address,
                       .code = call.code(),
                       .upstream_requests = call.upstream_requests,
                       .took_time = call.duration > absl::ZeroDuration()});
