@@ -33,9 +33,16 @@ std::string TimeText(absl::Time time) {
   return absl::FormatTime("%Y-%m-%d%ET%H:%M:%E6SZ", time, absl::UTCTimeZone());
 }
 
+bool StandsForItselfInJson(unsigned char c) {
+  return absl::ascii_isprint(c) && c != '"' && c != '\\';
+}
+
 // A JSON string, quotes included, of ASCII alone. nlohmann escapes control characters, DEL, and
-// with `ensure_ascii` all that is beyond ASCII.
+// with `ensure_ascii` all that is beyond ASCII; few texts have any of these.
 std::string Quoted(absl::string_view text) {
+  if (std::all_of(text.begin(), text.end(), StandsForItselfInJson)) {
+    return absl::StrCat("\"", text, "\"");
+  }
   return nlohmann::json(std::string(text))
       .dump(/*indent=*/-1, ' ', /*ensure_ascii=*/true, nlohmann::json::error_handler_t::replace);
 }
