@@ -1,0 +1,19 @@
+module pcap-gateway.example/get-pcaps
+
+go 1.26.0
+
+require (
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20261104224025-d1e00e9f33ab
+	google.golang.org/grpc v1.85.0
+	pcap-gateway.example/stubs v0.0.0
+)
+
+require (
+	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
+)
+
+// Made by run.
+replace pcap-gateway.example/stubs => ../../../build/examples/go/stubs
