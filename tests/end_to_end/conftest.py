@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Callable, Iterator
@@ -109,3 +110,11 @@ def still_serves(emulator: Emulator) -> Callable[[Gateway], None]:
         assert get(gateway.channel, pcap_id).pcap.simple.id == pcap_id
 
     return check
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in it that Cloudflare's SDK for Python would read of its own accord."""
+    for name in list(os.environ):
+        if name.startswith("CLOUDFLARE_"):
+            monkeypatch.delenv(name)
