@@ -4,6 +4,10 @@
 //
 // TIMEOUT is as time.ParseDuration has it.
 //
+//	reader types
+//
+// prints the fields of an answer with their types, as JSON.
+//
 // One line comes out for each line that goes in: {"capture": …}, {"error": …} or {"panic": "…"}. A call is
 // made once: retries are off. Only the package of the captures is imported; the SDK's root package takes
 // minutes to compile.
@@ -33,6 +37,9 @@ func main() {
 }
 
 func run() error {
+	if len(os.Args) > 1 && os.Args[1] == "types" {
+		return json.NewEncoder(os.Stdout).Encode(types(reflect.TypeOf(magic_transit.PCAPGetResponse{})))
+	}
 	pcaps := magic_transit.NewPCAPService(
 		option.WithBaseURL(os.Getenv("CLOUDFLARE_BASE_URL")),
 		option.WithAPIToken(os.Getenv("CLOUDFLARE_API_TOKEN")),
@@ -107,6 +114,25 @@ func described(err error) map[string]any {
 		"retryAfter": api.Response.Header.Get("Retry-After"),
 		"text":       err.Error(),
 	}
+}
+
+// types: by a field's JSON name its type, that of a package of the SDK without the package.
+func types(of reflect.Type) map[string]any {
+	found := map[string]any{}
+	for i := range of.NumField() {
+		one := of.Field(i)
+		name := one.Tag.Get("json")
+		if name == "" || name == "-" {
+			continue
+		}
+		found[name] = strings.TrimPrefix(one.Type.String(), "magic_transit.")
+		if one.Type == reflect.TypeOf(magic_transit.PCAPFilter{}) {
+			for inner, kind := range types(one.Type) {
+				found[name+"."+inner] = kind
+			}
+		}
+	}
+	return found
 }
 
 // field is what the SDK's `JSON` metadata has about a field of the answer.

@@ -163,7 +163,7 @@ def _of_field(case: Case, counts: Counter[str]) -> Iterator[str]:
     if told is not None and told.offset != 0:
         counts["offset_dropped"] += 1
     if said.place is given.place and same(said.value, given.value):
-        counts["same"] += 1
+        counts["same"] += said.place is not Place.ABSENT
         return
     name = next((name for name, one in DIFFERENCES.items() if one.fits(case)), None)
     if name is None or case.sdk not in DIFFERENCES[name].sdks:
