@@ -1,4 +1,4 @@
-"""Cloudflare's own SDKs, for Go and Python, and the gateway read the same captures to the same values.
+"""Cloudflare's SDKs for Go and Python and the gateway read the same captures to the same values.
 
 All three are asked for every demo capture and for more than a thousand made-up ones. What the
 gateway gives is held against what the API reference promises; what an SDK gives is held against the

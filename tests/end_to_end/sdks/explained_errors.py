@@ -18,28 +18,48 @@ from sdks.rules import GO, PYTHON
 # Who keeps more, and what.
 DIFFERENCES: dict[str, tuple[str, str]] = {
     "failure_as_capture": (
-        "gateway", "an answer that says it failed, or holds no capture, is an empty capture or None, and no error",
+        "gateway",
+        "what says that it failed, or holds no capture, is an empty capture or None, and no error",
     ),
     "redirect_followed": (
-        "gateway", "the SDK goes where the answer points, and takes what is there for the capture",
+        "gateway",
+        "the SDK goes where the answer points, and takes what is there for the capture",
     ),
     "status_not_told": (
-        "gateway", "the SDK's error does not tell which status the answer had, nor that it came from Cloudflare",
+        "gateway",
+        "the SDK's error does not tell which status the answer had, nor whose answer it was",
     ),
     "error_words_lost": (
-        "gateway", "an error that is plain text is not among the fields of the SDK's error",
+        "gateway",
+        "an error that is plain text is not among the fields of the SDK's error",
     ),
     "half_a_body_read": (
-        "gateway", "JSON that breaks off is read as far as it goes, and yields an error without code and words",
+        "gateway",
+        "JSON that breaks off is read as far as it goes, and yields an error without code or words",
     ),
-    "wait_as_header": ("gateway", "the SDK leaves Retry-After as text in the response; the gateway has RetryInfo"),
-    "wait_not_told": ("gateway", "a rate limit that does not say how long; the gateway's RetryInfo does"),
+    "wait_as_header": (
+        "gateway",
+        "the SDK leaves Retry-After as text in the response; the gateway has RetryInfo",
+    ),
+    "wait_not_told": (
+        "gateway",
+        "a rate limit that does not say how long; the gateway's RetryInfo does",
+    ),
     "page_in_the_text": ("gateway", "the text of the SDK's error is the whole page of HTML"),
-    "later_errors_in_words": ("SDK", "of several errors the gateway has one code as metadata, and words of three"),
+    "later_errors_in_words": (
+        "SDK",
+        "of several errors the gateway has one code as metadata, and words of three",
+    ),
     "words_shortened": ("SDK", "the gateway's message holds up to 200 bytes of Cloudflare's words"),
-    "pointer_dropped": ("SDK", "`source.pointer` of an error has no place in the gateway's details"),
-    "wait_dropped": ("SDK", "Retry-After is passed on where waiting helps: with RESOURCE_EXHAUSTED and UNAVAILABLE"),
-}  # fmt: skip
+    "pointer_dropped": (
+        "SDK",
+        "`source.pointer` of an error has no place in the gateway's details",
+    ),
+    "wait_dropped": (
+        "SDK",
+        "Retry-After is passed on where waiting helps: with RESOURCE_EXHAUSTED and UNAVAILABLE",
+    ),
+}
 
 _PYTHON_TYPES = {400: "BadRequestError", 401: "AuthenticationError", 403: "PermissionDeniedError",
                  404: "NotFoundError", 409: "ConflictError", 422: "UnprocessableEntityError",
@@ -95,7 +115,7 @@ def due(answer: ErrorAnswer) -> tuple[str, str]:
 
 
 def wait_of(header: str | None) -> float | None:
-    """Retry-After as RFC 9110 has it, in seconds; None: it does not say. Dates made up here have passed."""
+    """Retry-After (RFC 9110) in seconds; None: it does not say. Dates made up here have passed."""
     if header is None:
         return None
     if header.isascii() and header.isdigit():
@@ -142,7 +162,7 @@ def differences(
         other = "InternalServerError" if answer.status >= 500 else "APIStatusError"
         wanted = _PYTHON_TYPES.get(answer.status, other)
     if said.type != wanted or said.status != told.status:
-        yield f"{said.type} {said.status}, the gateway {told.status}; expected {wanted} {answer.status}"
+        yield f"{said.type} {said.status} instead of {wanted} {answer.status} ({told.status})"
     else:
         counts["same"] += 1
     yield from _errors(sdk, answer, said, told, counts)

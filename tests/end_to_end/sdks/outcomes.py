@@ -13,7 +13,7 @@ from harness.calls import Failure
 
 @dataclass(frozen=True)
 class Outcome:
-    """`type`: the error's, as users write it; "" where there was none, although there is no capture.
+    """`type`: the error's, as users write it; "": there is no error, although there is no capture.
 
     `errors`: of each entry of Cloudflare's list what the SDK shows in fields: code, message,
     documentation_url, pointer; an entry that is no ErrorData is None.

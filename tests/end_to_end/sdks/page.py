@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Reads docs/coming-from-an-sdk.md: its code, and its tables.
 
-A code block's language is followed by the side that it is for: "go sdk", "go gateway", "python sdk" or
-"python gateway". The blocks of one kind, in their order, are one program; tests/cloudflare_go/build
+A code block's language is followed by the side that it is for: "go sdk", "go gateway", "python sdk"
+or "python gateway". The blocks of one kind, in their order, are one program; tests/cloudflare_go/build
 compiles those in Go, and prints them with
 
     page.py go-sdk
@@ -50,7 +50,7 @@ def rows(heading: str) -> list[list[str]]:
 def table(
     reasons: Mapping[str, tuple[str, str]], counts: Iterable[Mapping[str, int]]
 ) -> list[list[str]]:
-    """The rows of a table of differences. `reasons`: why, and who keeps more; `counts`: of each SDK."""
+    """The rows of a table of differences. `reasons`: why, and who keeps more; `counts`: by SDK."""
     columns = list(counts)
     named = {"same": ("", ""), **reasons}
     return [

@@ -1,7 +1,7 @@
 """What each reader makes of an answer, in one set of terms.
 
-Numbers are Fractions (of the shortest decimal that stands for a double), times Instants, all else is as
-JSON has it. A field of the filter is called `filter_v1.NAME`.
+Numbers are Fractions (of the shortest decimal that stands for a double), times Instants, all else
+is as JSON has it. A field of the filter is called `filter_v1.NAME`.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Case:
         return any(same(self.said.value, value) for value in honest)
 
 
-# What the SDKs make of values -----------------------------------------------------------------------
+# What the SDKs make of values ---------------------------------------------------------------------
 
 
 def _go_text(sent: Any) -> str | None:
@@ -144,7 +144,7 @@ def is_zero(said: Value) -> bool:
     return same(shown, _YEAR_1) or same(shown, Fraction(0)) or shown in ("", {})
 
 
-# The rules ------------------------------------------------------------------------------------------
+# The rules ----------------------------------------------------------------------------------------
 
 
 def null(case: Case) -> bool:
@@ -267,7 +267,7 @@ def out_of_range(case: Case) -> bool:
 
 
 def unchecked(case: Case) -> bool:
-    """Also a list in the filter's place, in which cloudflare-python makes filters of what is inside."""
+    """Also a list in the filter's place: cloudflare-python makes filters of what is inside."""
     if (
         case.sdk != PYTHON
         or case.said.place is not Place.TYPED
