@@ -82,8 +82,8 @@ async function getPatiently(
 }
 
 /** An enum of proto3 is open: tomorrow's server may send a number that has no name here. */
-function statusName(number: PcapStatus | undefined): string {
-  const name: string | undefined = PcapStatus[number ?? 0];
+function statusName(number: PcapStatus): string {
+  const name: string | undefined = PcapStatus[number];
   return name ?? `PCAP_STATUS ${number}`;
 }
 
