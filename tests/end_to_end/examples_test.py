@@ -303,6 +303,6 @@ def test_the_repository_has_sources_alone(language: str) -> None:
         text = path.read_text()
         assert "DO NOT EDIT" not in text, f"{path} is generated"
         registry = re.search(
-            r"https?://\S*(npmjs|pypi|crates\.io|goproxy|proxy\.golang|maven|sonatype)", text
+            r"https?://\S*(npmjs|pypi|crates\.io|goproxy|proxy\.golang|repo\d?\.maven|sonatype)", text
         )
         assert registry is None, f"{path} holds a registry's address"
