@@ -1,4 +1,4 @@
-#include "client/call_error.h"
+#include "pcap_client/call_error.h"
 
 #include "absl/strings/str_cat.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "client/retry_policy.h"
+#include "pcap_client/retry_policy.h"
 
 namespace pcap_client {
 

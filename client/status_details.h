@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "client/call_error.h"
+#include "pcap_client/call_error.h"
 
 namespace pcap_client {
 

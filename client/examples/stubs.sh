@@ -16,9 +16,12 @@ leave_out() {
 at_least() { printf '%s\n%s\n' "$2" "$1" | sort -C -V; }
 
 # The .proto files into $made/proto. Sets `stale` to yes if these, or files of ours named as arguments,
-# are not those of the last build; `built` ends a build.
+# are not those of the last build; `built` ends a build. One at a time, up to `unlock`.
 export_protos() {
   command -v protoc >/dev/null || leave_out "protoc (Debian's package protobuf-compiler)"
+  mkdir -p "$made"
+  exec 9>"$made/lock"
+  flock 9
   rm -rf "$made/proto"
   "$root/proto/export" "$made/proto" >/dev/null
   state=$(cd "$here" && find "$made/proto" "$@" -type f -exec sha256sum {} + | sort | sha256sum)
@@ -26,3 +29,4 @@ export_protos() {
   [ "$state" != "$(cat "$made/state" 2>/dev/null)" ] || stale=no
 }
 built() { echo "$state" >"$made/state"; }
+unlock() { exec 9>&-; }

@@ -8,7 +8,7 @@
 #include <functional>
 #include <vector>
 
-#include "client/pcap_client.h"
+#include "pcap_client/pcap_client.h"
 
 namespace pcap_client {
 

@@ -6,8 +6,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "client/call_error.h"
 #include "client/pcapctl/palette.h"
+#include "pcap_client/call_error.h"
 
 namespace pcap_client {
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "client/pcap_client.h"
 #include "client/pcapctl/console.h"
+#include "pcap_client/pcap_client.h"
 
 namespace pcap_client {
 

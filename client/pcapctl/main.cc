@@ -22,7 +22,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "client/pcap_client.h"
 #include "client/pcapctl/columns.h"
 #include "client/pcapctl/completion.h"
 #include "client/pcapctl/console.h"
@@ -34,6 +33,7 @@
 #include "client/pcapctl/settings.h"
 #include "client/pcapctl/status_command.h"
 #include "client/pcapctl/wait_command.h"
+#include "pcap_client/pcap_client.h"
 
 namespace pcap_client {
 namespace {

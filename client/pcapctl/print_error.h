@@ -10,7 +10,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "client/call_error.h"
+#include "pcap_client/call_error.h"
 
 namespace pcap_client {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "client/pcap_client.h"
 #include "client/pcapctl/palette.h"
+#include "pcap_client/pcap_client.h"
 
 namespace pcap_client {
 

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/pcap_client.h"
 #include "client/pcapctl/palette.h"
+#include "pcap_client/pcap_client.h"
 
 namespace pcap_client {
 

@@ -13,8 +13,8 @@
 
 #include <string>
 
-#include "client/pcap_client.h"
 #include "client/pcapctl/palette.h"
+#include "pcap_client/pcap_client.h"
 
 namespace pcap_client {
 

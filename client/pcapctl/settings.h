@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "client/pcap_client.h"
+#include "pcap_client/pcap_client.h"
 
 namespace pcap_client {
 

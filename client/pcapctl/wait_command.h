@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "absl/time/time.h"
-#include "client/pcap_client.h"
 #include "client/pcapctl/console.h"
 #include "client/pcapctl/get_command.h"
+#include "pcap_client/pcap_client.h"
 
 namespace pcap_client {
 

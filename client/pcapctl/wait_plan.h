@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "absl/time/time.h"
-#include "client/call_error.h"
-#include "client/pcap_client.h"
+#include "pcap_client/call_error.h"
+#include "pcap_client/pcap_client.h"
 
 namespace pcap_client {
 

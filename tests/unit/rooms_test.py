@@ -19,6 +19,7 @@ KINDS = (
     (r"service/[\w.]+", "composition"),
     (r"client/pcapctl/[\w.]+", "pcapctl"),
     (r"client/[\w.]+", "client"),
+    (r"pcap_client/[\w.]+", "pcap_client"),
     (r"tests/.+", "tests"),
     (r".+\.grpc\.pb\.h", "stubs"),
     (r"(pcap/v1|grpc/(health|reflection))/.+\.pb\.h", "messages"),
@@ -85,10 +86,12 @@ ROOMS = {
         "cli11",
         "posix",
     },
-    # The library, which others build against; pcapctl has no more of gRPC than it gives.
-    "client": {"messages", "stubs", "google_rpc", "protobuf", "grpc"},
+    # The library, and what of it others build against; pcapctl has no more of gRPC than that gives.
+    "client/include/pcap_client": {"messages"},
+    "client/examples/cpp": {"pcap_client"},
+    "client": {"pcap_client", "messages", "stubs", "google_rpc", "protobuf", "grpc"},
     "client/pcapctl": {
-        "client",
+        "pcap_client",
         "messages",
         "protobuf",
         "cli11",
@@ -206,6 +209,9 @@ class RoomsTest(unittest.TestCase):
             ("client/pcap_client.cc", "boost/asio.hpp"),
             ("client/pcap_client.cc", "client/pcapctl/table.h"),
             ("client/pcapctl/main.cc", "grpcpp/grpcpp.h"),
+            ("client/pcapctl/main.cc", "client/status_details.h"),
+            ("client/include/pcap_client/pcap_client.h", "client/service_config.h"),
+            ("client/include/pcap_client/pcap_client.h", "google/rpc/error_details.pb.h"),
         ):
             with self.subTest(file=file, include=include):
                 self.assertIsNotNone(objection(file, include))

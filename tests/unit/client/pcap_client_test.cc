@@ -1,4 +1,4 @@
-#include "client/pcap_client.h"
+#include "pcap_client/pcap_client.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -16,8 +16,8 @@
 // which is opened by the first call and reopened when lost. Copies share it too.
 //
 // This header, and those it includes, know nothing of gRPC.
-#ifndef PCAP_GATEWAY_CLIENT_PCAP_CLIENT_H_
-#define PCAP_GATEWAY_CLIENT_PCAP_CLIENT_H_
+#ifndef PCAP_CLIENT_PCAP_CLIENT_H_
+#define PCAP_CLIENT_PCAP_CLIENT_H_
 
 #include <functional>
 #include <memory>
@@ -29,18 +29,21 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "client/call_result.h"
-#include "client/retry_policy.h"
 #include "pcap/v1/pcap_service.pb.h"
+#include "pcap_client/call_result.h"
+#include "pcap_client/retry_policy.h"
 
 namespace pcap_client {
 
+// Members of the options all have initializers, so that whoever names some of them
+// ({.target = "…"}) has no warning about the others.
+
 // How the gateway's certificate is checked, and ours shown. All PEM texts, not file names.
 struct TlsOptions {
-  std::string root_certificates;  // whom to trust; empty: the system's authorities
-  std::string certificate_chain;  // our own, for mutual TLS; together with `private_key`
-  std::string private_key;
-  std::string server_name;  // what the gateway's certificate says; empty: the target's host
+  std::string root_certificates{};  // whom to trust; empty: the system's authorities
+  std::string certificate_chain{};  // our own, for mutual TLS; together with `private_key`
+  std::string private_key{};
+  std::string server_name{};  // what the gateway's certificate says; empty: the target's host
 };
 
 struct ClientOptions {
@@ -48,13 +51,13 @@ struct ClientOptions {
   std::string target = "127.0.0.1:50051";
 
   // Absent: plaintext, for a trusted network.
-  std::optional<TlsOptions> tls;
+  std::optional<TlsOptions> tls{};
 
   // A call's deadline, all attempts together, unless its CallOptions say otherwise; more than 0.
   // absl::InfiniteDuration(): none.
   absl::Duration timeout = absl::Seconds(10);
 
-  RetryPolicy retry;
+  RetryPolicy retry{};
 
   // The connection is probed when nothing was heard for this long, so that a peer that vanished is
   // noticed before the next call needs it. The gateway closes connections that are probed more than
@@ -66,19 +69,19 @@ struct ClientOptions {
   bool proxy_from_environment = false;
 
   // Leads the `user-agent` header: NAME/VERSION of the program. Printable ASCII.
-  std::string user_agent;
+  std::string user_agent{};
 };
 
 // What differs from call to call.
 struct CallOptions {
   // From now on, all attempts together, more than 0. Absent: the client's.
-  std::optional<absl::Duration> timeout;
+  std::optional<absl::Duration> timeout{};
 
   // Request metadata, such as {"x-request-id", …}, {"traceparent", …}, {"cache-control",
   // "no-cache"}, or the Cloudflare credential where the gateway takes the caller's:
   // {"authorization", "Bearer …"}. Keys of [0-9a-z_.-]; values of printable ASCII. Anything else
   // makes the call fail with kInvalidArgument before it leaves (gRPC 1.51 would end the process).
-  std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<std::pair<std::string, std::string>> metadata{};
 };
 
 // What the gateway says about an answer, beside the answer.
@@ -147,4 +150,4 @@ class PcapClient {
 
 }  // namespace pcap_client
 
-#endif  // PCAP_GATEWAY_CLIENT_PCAP_CLIENT_H_
+#endif  // PCAP_CLIENT_PCAP_CLIENT_H_

@@ -5,8 +5,8 @@
 //
 // All texts are as received. Some come from Cloudflare by way of the gateway: escape them before
 // they go to a terminal or into HTML.
-#ifndef PCAP_GATEWAY_CLIENT_CALL_ERROR_H_
-#define PCAP_GATEWAY_CLIENT_CALL_ERROR_H_
+#ifndef PCAP_CLIENT_CALL_ERROR_H_
+#define PCAP_CLIENT_CALL_ERROR_H_
 
 #include <map>
 #include <optional>
@@ -69,4 +69,4 @@ struct CallError {
 
 }  // namespace pcap_client
 
-#endif  // PCAP_GATEWAY_CLIENT_CALL_ERROR_H_
+#endif  // PCAP_CLIENT_CALL_ERROR_H_

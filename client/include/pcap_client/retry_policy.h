@@ -3,8 +3,8 @@
 // Only UNAVAILABLE is tried again (AIP-194), and only for methods that change nothing. gRPC does it
 // by service config, inside the call's deadline, and stops for a while when most attempts fail, so
 // that a gateway in trouble is not asked four times as much.
-#ifndef PCAP_GATEWAY_CLIENT_RETRY_POLICY_H_
-#define PCAP_GATEWAY_CLIENT_RETRY_POLICY_H_
+#ifndef PCAP_CLIENT_RETRY_POLICY_H_
+#define PCAP_CLIENT_RETRY_POLICY_H_
 
 #include "absl/time/time.h"
 
@@ -27,4 +27,4 @@ struct RetryPolicy {
 
 }  // namespace pcap_client
 
-#endif  // PCAP_GATEWAY_CLIENT_RETRY_POLICY_H_
+#endif  // PCAP_CLIENT_RETRY_POLICY_H_

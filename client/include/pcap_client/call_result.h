@@ -6,13 +6,13 @@
 //
 // Like absl::StatusOr, with an error that keeps what the gateway said (absl::Status has room for a
 // code and a text). C++23's std::expected will take its place.
-#ifndef PCAP_GATEWAY_CLIENT_CALL_RESULT_H_
-#define PCAP_GATEWAY_CLIENT_CALL_RESULT_H_
+#ifndef PCAP_CLIENT_CALL_RESULT_H_
+#define PCAP_CLIENT_CALL_RESULT_H_
 
 #include <utility>
 #include <variant>
 
-#include "client/call_error.h"
+#include "pcap_client/call_error.h"
 
 namespace pcap_client {
 
@@ -42,4 +42,4 @@ class [[nodiscard]] CallResult {
 
 }  // namespace pcap_client
 
-#endif  // PCAP_GATEWAY_CLIENT_CALL_RESULT_H_
+#endif  // PCAP_CLIENT_CALL_RESULT_H_

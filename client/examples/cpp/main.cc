@@ -1,0 +1,143 @@
+// Gets packet captures from a pcap-gateway, and prints what came of each.
+#include <cmath>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "pcap_client/pcap_client.h"
+
+namespace {
+
+using pcap::v1::Pcap;
+using pcap_client::CallError;
+using pcap_client::CallResult;
+using pcap_client::GetPcapAnswer;
+using pcap_client::PcapClient;
+
+// Whoever is told to come again sooner than that may as well wait.
+constexpr absl::Duration kLongestWait = absl::Seconds(5);
+
+bool IsRefused(const CallError& error) {
+  return error.code == absl::StatusCode::kResourceExhausted && error.retry_after.has_value();
+}
+
+// Once more if the gateway says that a short wait will do.
+CallResult<GetPcapAnswer> GetPatiently(const PcapClient& client,
+                                       const pcap::v1::GetPcapRequest& request) {
+  CallResult<GetPcapAnswer> result = client.GetPcap(request);
+  if (result.ok() || !IsRefused(result.error())) return result;
+  if (*result.error().retry_after > kLongestWait) return result;
+  absl::SleepFor(*result.error().retry_after);
+  return client.GetPcap(request);
+}
+
+// An enum of proto3 is open: tomorrow's gateway may send a number that has no name here.
+std::string StatusName(pcap::v1::PcapStatus status) {
+  const std::string& name = pcap::v1::PcapStatus_Name(status);
+  return name.empty() ? absl::StrCat("PCAP_STATUS ", static_cast<int>(status)) : name;
+}
+
+// What both forms have.
+template <typename Form>
+std::vector<std::string> Parts(const char* name, const Form& form) {
+  std::vector<std::string> parts = {name, StatusName(form.status())};
+  if (form.has_submitted()) {
+    const absl::Time submitted = absl::FromUnixSeconds(form.submitted().seconds());
+    parts.push_back(
+        absl::FormatTime("submitted %Y-%m-%d%ET%H:%M:%SZ", submitted, absl::UTCTimeZone()));
+  }
+  return parts;
+}
+
+std::string Describe(const Pcap& pcap) {
+  std::vector<std::string> parts;
+  switch (pcap.form_case()) {
+    case Pcap::kSimple:
+      parts = Parts("simple", pcap.simple());
+      break;
+    case Pcap::kFull:
+      parts = Parts("full", pcap.full());
+      // 0 packets are not the same as no number.
+      if (pcap.full().has_packets_captured()) {
+        parts.push_back(absl::StrCat(pcap.full().packets_captured(), " packets captured"));
+      }
+      break;
+    case Pcap::FORM_NOT_SET:
+      return "a form that this program does not know";
+  }
+  return absl::StrJoin(parts, ", ");
+}
+
+std::string Describe(const CallError& error) {
+  if (IsRefused(error)) {
+    const double tenths =
+        std::ceil(absl::FDivDuration(*error.retry_after, absl::Milliseconds(100)));
+    return absl::StrCat("not now, come again in ", tenths / 10, " s");
+  }
+  return absl::StrCat(absl::StatusCodeToString(error.code),
+                      error.reason.empty() ? "" : absl::StrCat(" (", error.reason, ")"), ": ",
+                      error.message);
+}
+
+// Prints what came of it, and returns whether that is an answer.
+bool Report(const PcapClient& client, const std::string& account_id, const std::string& pcap_id) {
+  pcap::v1::GetPcapRequest request;
+  request.set_account_id(account_id);
+  request.set_pcap_id(pcap_id);
+  const CallResult<GetPcapAnswer> result = GetPatiently(client, request);
+  if (result.ok()) {
+    std::cout << pcap_id << ": " << Describe(result->response.pcap()) << "\n";
+    const std::string& cache_status = result->info.cache_status;
+    if (!cache_status.empty()) std::cout << "    cache-status: " << cache_status << "\n";
+    return true;
+  }
+  const CallError& error = result.error();
+  if (error.code == absl::StatusCode::kNotFound && error.reason == "PCAP_NOT_FOUND") {
+    std::cout << pcap_id << ": there is no such capture\n";
+    return true;
+  }
+  std::cout << pcap_id << ": " << Describe(error) << "\n";
+  return false;
+}
+
+int Fail(const std::string& message) {
+  std::cerr << "run: " << message << "\n";
+  return 2;
+}
+
+int Run(std::vector<std::string> arguments) {
+  pcap_client::ClientOptions options;
+  options.user_agent = "get-pcaps/1.0";
+  if (!arguments.empty() && arguments[0].rfind("--", 0) == 0) {
+    if (arguments[0] != "--tls-ca" || arguments.size() < 2) {
+      return Fail("no such option: " + arguments[0]);
+    }
+    std::ifstream file(arguments[1]);
+    options.tls.emplace().root_certificates.assign(std::istreambuf_iterator<char>(file), {});
+    if (!file) return Fail("--tls-ca: cannot read " + arguments[1]);
+    arguments.erase(arguments.begin(), arguments.begin() + 2);
+  }
+  if (arguments.size() < 3) return Fail("usage: run [--tls-ca FILE] TARGET ACCOUNT_ID PCAP_ID...");
+  options.target = arguments[0];
+  // Connects with the first call. One is enough for a program; the connection is reopened when
+  // lost.
+  const auto client = PcapClient::Create(options);
+  if (!client.ok()) return Fail(std::string(client.status().message()));
+  bool answered = true;
+  for (size_t i = 2; i < arguments.size(); ++i) {
+    answered = Report(*client, arguments[1], arguments[i]) && answered;
+  }
+  return answered ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return Run(std::vector<std::string>(argv + 1, argv + argc)); }
