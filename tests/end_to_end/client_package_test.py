@@ -11,6 +11,9 @@ import pytest
 from harness.gateway import StartGateway
 from harness.stubs import REPOSITORY
 
+# The first test builds, and on a new machine fetches what that needs.
+pytestmark = pytest.mark.timeout(850)
+
 EXAMPLE = REPOSITORY / "client" / "examples" / "cpp"
 
 CONSUMER = """

@@ -21,6 +21,9 @@ from harness.gateway import StartGateway
 from harness.identities import Authority
 from harness.stubs import REPOSITORY, pcap_pb2, pcap_service_pb2, pcap_service_pb2_grpc
 
+# The first test builds, and on a new machine fetches what that needs.
+pytestmark = pytest.mark.timeout(850)
+
 EXAMPLES = REPOSITORY / "client" / "examples"
 LANGUAGES = sorted(path.parent.name for path in EXAMPLES.glob("*/run"))
 LEFT_OUT = 69  # EX_UNAVAILABLE
