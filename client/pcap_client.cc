@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/grpc_thread.h"
 #include "client/metadata_entry.h"
 #include "client/service_config.h"
 #include "client/status_details.h"
@@ -163,6 +164,14 @@ CallError CallErrorOf(const grpc::Status& status, const grpc::ClientContext& con
   return error;
 }
 
+// Of a call that has ended with `status`.
+template <typename Response>
+CallResult<Answer<Response>> ResultOf(const grpc::Status& status, Response response,
+                                      const grpc::ClientContext& context) {
+  if (!status.ok()) return CallErrorOf(status, context);
+  return Answer<Response>{std::move(response), AnswerInfoOf(context)};
+}
+
 // Makes one call and waits for it.
 template <typename Stub, typename Request, typename Response>
 CallResult<Answer<Response>> CallAndWait(
@@ -172,14 +181,14 @@ CallResult<Answer<Response>> CallAndWait(
   if (auto error = Prepare(client, options, context)) return *std::move(error);
   Response response;
   const grpc::Status status = (stub.*method)(&context, request, &response);
-  if (!status.ok()) return CallErrorOf(status, context);
-  return Answer<Response>{std::move(response), AnswerInfoOf(context)};
+  return ResultOf(status, std::move(response), context);
 }
 
 // What must live as long as a call in flight. Shared by gRPC's callback and the PendingCall.
 template <typename Request, typename Response>
 struct CallInFlight {
-  std::shared_ptr<const void> client;  // keeps the stub
+  // Keeps the stub, and the channel that `context` knows: it goes last.
+  std::shared_ptr<const void> client;
   grpc::ClientContext context;
   Request request;
   Response response;
@@ -194,11 +203,15 @@ PendingCall StartCall(std::shared_ptr<CallInFlight<Request, Response>> call,
     std::move(call->done)(*std::move(error));
     return PendingCall();
   }
-  start(&call->context, &call->request, &call->response, [call](const grpc::Status& status) {
-    auto done = std::move(call->done);
-    if (!status.ok()) return std::move(done)(CallErrorOf(status, call->context));
-    std::move(done)(Answer<Response>{std::move(call->response), AnswerInfoOf(call->context)});
-  });
+  start(&call->context, &call->request, &call->response,
+        [call](const grpc::Status& status) mutable {
+          const GrpcThread here;
+          auto done = std::move(call->done);
+          auto result = ResultOf(status, std::move(call->response), call->context);
+          // Before whoever waits for `done` may let the client go: then it ends there, not here.
+          call.reset();
+          std::move(done)(std::move(result));
+        });
   return PendingCall([call = std::move(call)] { call->context.TryCancel(); });
 }
 
@@ -232,7 +245,7 @@ class PcapClient::Impl {
 
 absl::StatusOr<PcapClient> PcapClient::Create(const ClientOptions& options) {
   if (absl::Status status = Validate(options); !status.ok()) return status;
-  return PcapClient(std::make_shared<const Impl>(options));
+  return PcapClient(std::shared_ptr<const Impl>(new Impl(options), DestroyOffGrpcThreads<Impl>));
 }
 
 CallResult<GetPcapAnswer> PcapClient::GetPcap(const GetPcapRequest& request,
