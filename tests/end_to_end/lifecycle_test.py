@@ -5,33 +5,18 @@ from __future__ import annotations
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from harness import health
 from harness.calls import fail, get, request_for
 from harness.emulator import Emulator
 from harness.gateway import BINARY, Gateway, StartGateway
 from harness.stubs import pcap_service_pb2_grpc
 
 SERVICE = "pcap.v1.PcapService"
-SERVING = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-def health(gateway: Gateway, service: str) -> int:
-    request = health_pb2.HealthCheckRequest(service=service)
-    status: int = health_pb2_grpc.HealthStub(gateway.channel).Check(request, timeout=20).status
-    return status
-
-
-def watch(gateway: Gateway, service: str) -> Iterator[int]:
-    """The statuses as they change; the first one has come when this returns it."""
-    request = health_pb2.HealthCheckRequest(service=service)
-    for response in health_pb2_grpc.HealthStub(gateway.channel).Watch(request, timeout=30):
-        yield response.status
 
 
 def start_call(gateway: Gateway, pcap_id: str) -> Any:
@@ -48,7 +33,7 @@ def test_the_ready_line_names_the_version(gateway: Gateway) -> None:
 def test_no_thread_of_grpc_polls_the_connections_beside_ours(gateway: Gateway) -> None:
     """Services of gRPC's synchronous or callback API bring such threads: they take events of the
     calls and hand them on, which makes a cached call cost an eighth more."""
-    assert health(gateway, "") == SERVING
+    assert health.check(gateway, "") == health.SERVING
     tasks = Path(f"/proc/{gateway.process.pid}/task").iterdir()
     names = {(task / "comm").read_text().strip() for task in tasks}
     assert "pcap-gateway" in names
@@ -56,13 +41,13 @@ def test_no_thread_of_grpc_polls_the_connections_beside_ours(gateway: Gateway) -
 
 
 def test_both_health_names_are_serving(gateway: Gateway) -> None:
-    assert health(gateway, "") == SERVING
-    assert health(gateway, SERVICE) == SERVING
+    assert health.check(gateway, "") == health.SERVING
+    assert health.check(gateway, SERVICE) == health.SERVING
 
 
 def test_the_health_of_an_unknown_service_is_not_found(gateway: Gateway) -> None:
     with pytest.raises(grpc.RpcError) as error:
-        health(gateway, "pcap.v2.PcapService")
+        health.check(gateway, "pcap.v2.PcapService")
     assert error.value.code() is grpc.StatusCode.NOT_FOUND
 
 
@@ -72,8 +57,8 @@ def test_trouble_at_cloudflare_is_not_the_gateways_ill_health(
     pcap_id = emulator.add()
     emulator.fault(pcap_id, "html", status=503)
     assert fail(gateway.channel, pcap_id).reason == "UPSTREAM_UNAVAILABLE"
-    assert health(gateway, "") == SERVING
-    assert health(gateway, SERVICE) == SERVING
+    assert health.check(gateway, "") == health.SERVING
+    assert health.check(gateway, SERVICE) == health.SERVING
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -101,11 +86,11 @@ def test_on_sigterm_health_is_not_serving_and_the_call_in_flight_finishes(
     gate = emulator.hold(pcap_id)
     call = start_call(gateway, pcap_id)
     emulator.wait(pcap_id)
-    statuses = watch(gateway, service)
-    assert next(statuses) == SERVING
+    statuses = health.watch(gateway, service)
+    assert next(statuses) == health.SERVING
 
     gateway.process.send(signal.SIGTERM)
-    assert next(statuses) == NOT_SERVING
+    assert next(statuses) == health.NOT_SERVING
     assert not call.done()
     emulator.release(gate)
     assert call.result(20).pcap.simple.id == pcap_id
@@ -116,13 +101,13 @@ def test_in_the_lame_duck_time_new_calls_are_still_served(
     start_gateway: StartGateway, emulator: Emulator
 ) -> None:
     gateway = start_gateway("--lame-duck=30s")
-    statuses = watch(gateway, "")
-    assert next(statuses) == SERVING
+    statuses = health.watch(gateway, "")
+    assert next(statuses) == health.SERVING
     gateway.process.send(signal.SIGTERM)
-    assert next(statuses) == NOT_SERVING
+    assert next(statuses) == health.NOT_SERVING
     pcap_id = emulator.add()
     assert get(gateway.channel, pcap_id).pcap.simple.id == pcap_id
-    assert health(gateway, SERVICE) == NOT_SERVING
+    assert health.check(gateway, SERVICE) == health.NOT_SERVING
     gateway.process.send(signal.SIGTERM)  # the second one ends the wait
     assert gateway.process.wait() == 0
 
@@ -153,10 +138,10 @@ def test_a_watch_and_a_reflection_stream_do_not_hold_the_end_up(
     start_gateway: StartGateway,
 ) -> None:
     gateway = start_gateway()
-    statuses = watch(gateway, "")
-    assert next(statuses) == SERVING
+    statuses = health.watch(gateway, "")
+    assert next(statuses) == health.SERVING
     gateway.process.send(signal.SIGTERM)
-    assert next(statuses) == NOT_SERVING
+    assert next(statuses) == health.NOT_SERVING
     assert gateway.process.wait(10) == 0
 
 

@@ -12,6 +12,7 @@ import pytest
 from emulator import demo
 from selenium.webdriver.common.by import By
 
+from harness import health
 from harness.admin import fetch
 from harness.calls import fail, get
 from harness.chromium import chromium
@@ -157,8 +158,10 @@ def test_it_fits_a_telephone(busy: Gateway, tmp_path: Path) -> None:
 def test_draining_is_shown(start_gateway: StartGateway) -> None:
     gateway = start_gateway("--admin-listen=127.0.0.1:0", "--lame-duck=20s")
     assert "serving</span>" in fetch(gateway, "/")[1]
+    statuses = health.watch(gateway, "")
+    assert next(statuses) == health.SERVING
     gateway.process.send(15)
-    gateway.process.stderr.wait_for("draining")
+    assert next(statuses) == health.NOT_SERVING
     assert "draining</span>" in fetch(gateway, "/")[1] and status(gateway)["serving"] is False
 
 
