@@ -323,10 +323,15 @@ TEST(PcapctlWait, IsGoneAtOnceWhenTheGatewayNeverAnswers) {
   EXPECT_EQ(PcapctlAt(gateway, {"wait", "--timeout", "50ms", kPcapId}).exit_code, 4);
 }
 
+// Without figures: at the usual admin port may be a gateway that is not the test's.
+ProgramRun StatusOf(const std::string& address) {
+  return Pcapctl({"status", "--address", address, "--admin-address", "127.0.0.1:1"});
+}
+
 TEST(PcapctlStatus, SaysThatTheGatewayServes) {
   ScriptedGateway gateway;
   gateway.SetServing("pcap.v1.PcapService", true);
-  const ProgramRun run = PcapctlAt(gateway, {"status"});
+  const ProgramRun run = StatusOf(gateway.address());
   EXPECT_EQ(run.exit_code, 0);
   EXPECT_THAT(run.out, StartsWith(absl::StrCat("Address              ", gateway.address(),
                                                "\n"
@@ -338,7 +343,7 @@ TEST(PcapctlStatus, SaysThatTheGatewayServes) {
 TEST(PcapctlStatus, SaysWhichPartDoesNotServe) {
   ScriptedGateway gateway;
   gateway.SetServing("pcap.v1.PcapService", false);
-  const ProgramRun run = PcapctlAt(gateway, {"status"});
+  const ProgramRun run = StatusOf(gateway.address());
   EXPECT_EQ(run.exit_code, 14);
   EXPECT_THAT(run.out, HasSubstr("Gateway              serving\n"));
   EXPECT_THAT(run.out, HasSubstr("pcap.v1.PcapService  not serving\n"));
@@ -346,7 +351,7 @@ TEST(PcapctlStatus, SaysWhichPartDoesNotServe) {
 
 TEST(PcapctlStatus, AServerWithoutTheServiceIsNotServing) {
   ScriptedGateway gateway;
-  const ProgramRun run = PcapctlAt(gateway, {"status"});
+  const ProgramRun run = StatusOf(gateway.address());
   EXPECT_EQ(run.exit_code, 14);
   EXPECT_THAT(run.out, HasSubstr("pcap.v1.PcapService  not there\n"));
 }
@@ -357,7 +362,7 @@ TEST(PcapctlStatus, SaysThatNobodyAnswers) {
     const ScriptedGateway gone;
     address = gone.address();
   }
-  const ProgramRun run = Pcapctl({"status", "--address", address});
+  const ProgramRun run = StatusOf(address);
   EXPECT_EQ(run.exit_code, 14);
   EXPECT_THAT(run.out, StartsWith(absl::StrCat("Address  ", address, "\nGateway  no answer\n")));
   EXPECT_THAT(run.err, StartsWith("pcapctl: UNAVAILABLE: "));
