@@ -52,6 +52,9 @@ absl::Status Validate(const ClientOptions& options) {
   if (options.keepalive_interval < kLeastKeepaliveInterval) {
     return absl::InvalidArgumentError("keepalive_interval must be 30 s or more");
   }
+  if (absl::StartsWith(options.target, "http://") || absl::StartsWith(options.target, "https://")) {
+    return absl::InvalidArgumentError("target is HOST:PORT, without http:// or https://");
+  }
   if (!IsPrintableAscii(options.user_agent)) {
     return absl::InvalidArgumentError("user_agent is not printable ASCII");
   }

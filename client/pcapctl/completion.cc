@@ -20,6 +20,12 @@ std::string NamesOf(const std::vector<CompletedCommand>& commands, absl::string_
   });
 }
 
+// Both of its names, or the one that it has, with `separator` between them.
+std::string BothNames(const CompletedOption& option, absl::string_view separator) {
+  if (option.short_name.empty()) return option.name;
+  return absl::StrCat(option.short_name, separator, option.name);
+}
+
 // For a text between single quotes, in any of the three shells.
 std::string Quoted(absl::string_view text) {
   return absl::StrReplaceAll(text, {{"'", "’"}, {"\\", ""}});
@@ -33,14 +39,16 @@ std::string ContextsOf(const CompletedProgram& program) {
 
 // The lines that complete the value of `option`, which is the word before.
 std::string BashValue(const CompletedProgram& program, const CompletedOption& option) {
-  const std::string begin = absl::StrCat("    ", option.name, ")\n      ");
+  const std::string begin = absl::StrCat("    ", BothNames(option, "|"), ")\n      ");
   switch (option.value) {
     case ValueKind::kNone:
       return "";
     case ValueKind::kText:
       return absl::StrCat(begin, "return ;;\n");
     case ValueKind::kFile:
-      return absl::StrCat(begin, "COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n");
+      // So that a folder gets a slash, and no blank.
+      return absl::StrCat(begin, "compopt -o filenames 2>/dev/null\n      ",
+                          "COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n");
     case ValueKind::kContext:
       return absl::StrCat(begin, "COMPREPLY=($(compgen -W \"$(", ContextsOf(program),
                           ")\" -- \"$current\")); return ;;\n");
@@ -56,9 +64,13 @@ std::string BashScript(const CompletedProgram& program) {
       absl::StrCat("# bash completion for ", program.name, "\n_", program.name, "() {\n",
                    "  local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} "
                    "command= word\n",
-                   "  COMPREPLY=()\n", "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n",
-                   "    case $word in ", NamesOf(program.commands, "|"),
-                   ") command=$word; break ;; esac\n", "  done\n", "  case $before in\n");
+                   "  COMPREPLY=()\n",
+                   // For bash, --output=json is three words.
+                   "  if [ \"$current\" = = ]; then current=\n",
+                   "  elif [ \"$before\" = = ]; then before=${COMP_WORDS[COMP_CWORD-2]}\n  fi\n",
+                   "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n", "    case $word in ",
+                   NamesOf(program.commands, "|"), ") command=$word; break ;; esac\n", "  done\n",
+                   "  case $before in\n");
   std::vector<CompletedOption> with_value = program.options;
   for (const CompletedCommand& command : program.commands) {
     with_value.insert(with_value.end(), command.options.begin(), command.options.end());
@@ -66,7 +78,7 @@ std::string BashScript(const CompletedProgram& program) {
   // One name has one meaning, whichever command it is of; a second branch would never be reached.
   for (const CompletedOption& option : with_value) {
     const std::string lines = BashValue(program, option);
-    if (script.find(absl::StrCat("\n    ", option.name, ")\n")) == std::string::npos) {
+    if (script.find(absl::StrCat("\n    ", BothNames(option, "|"), ")\n")) == std::string::npos) {
       script += lines;
     }
   }
@@ -88,7 +100,9 @@ std::string BashScript(const CompletedProgram& program) {
 std::string ZshOption(const CompletedProgram& program, const CompletedOption& option) {
   // In _arguments' own language a bracket ends the explanation.
   const std::string help = absl::StrReplaceAll(Quoted(option.help), {{"[", "("}, {"]", ")"}});
-  const std::string begin = absl::StrCat("'", option.name, "[", help, "]");
+  const std::string names =
+      option.short_name.empty() ? option.name : absl::StrCat("{", BothNames(option, ","), "}");
+  const std::string begin = absl::StrCat(names, "'[", help, "]");
   switch (option.value) {
     case ValueKind::kNone:
       return absl::StrCat(begin, "'");
@@ -143,8 +157,10 @@ std::string ZshScript(const CompletedProgram& program) {
 
 std::string FishOption(const CompletedProgram& program, const CompletedOption& option,
                        absl::string_view condition) {
-  std::string line = absl::StrCat("complete -c ", program.name, condition, " -l ",
-                                  option.name.substr(2), " -d '", Quoted(option.help), "'");
+  std::string line = absl::StrCat(
+      "complete -c ", program.name, condition,
+      option.short_name.empty() ? "" : absl::StrCat(" -s ", option.short_name.substr(1)), " -l ",
+      option.name.substr(2), " -d '", Quoted(option.help), "'");
   switch (option.value) {
     case ValueKind::kNone:
       break;

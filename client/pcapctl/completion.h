@@ -15,8 +15,9 @@ enum class Shell { kBash, kZsh, kFish };
 enum class ValueKind { kNone, kText, kFile, kContext, kOneOf };
 
 struct CompletedOption {
-  std::string name;  // "--output"
-  std::string help;  // one line
+  std::string name;        // "--output"
+  std::string short_name;  // "-o"; empty: it has none
+  std::string help;        // one line
   ValueKind value = ValueKind::kNone;
   std::vector<std::string> words;  // with kOneOf
 };

@@ -20,6 +20,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/pcapctl/columns.h"
@@ -158,8 +159,25 @@ int Contexts(const Arguments& arguments) {
 // --- the command line
 
 template <typename T>
+std::vector<std::string> WordsOf(const std::vector<std::pair<std::string, T>>& choices) {
+  std::vector<std::string> words;
+  words.reserve(choices.size());
+  for (const auto& [word, value] : choices) words.push_back(word);
+  return words;
+}
+
+template <typename T>
 CLI::Validator OneOf(const std::vector<std::pair<std::string, T>>& words) {
-  return CLI::CheckedTransformer(words).description("");
+  // Not CLI11's CheckedTransformer: it takes numbers, too, and speaks of them.
+  return {[words](std::string& text) -> std::string {
+            for (const auto& [word, value] : words) {
+              if (text != word) continue;
+              text = std::to_string(static_cast<int>(value));
+              return "";
+            }
+            return absl::StrCat("is ", absl::StrJoin(WordsOf(words), ", "), "; not ", text);
+          },
+          ""};
 }
 
 void AddText(CLI::App& app, const char* option, std::string& place, const char* type,
@@ -275,16 +293,11 @@ void Declare(CLI::App& app, Arguments& arguments) {
 
 // --- completion
 
-template <typename T>
-std::vector<std::string> WordsOf(const std::vector<std::pair<std::string, T>>& choices) {
-  std::vector<std::string> words;
-  words.reserve(choices.size());
-  for (const auto& [word, value] : choices) words.push_back(word);
-  return words;
-}
-
 CompletedOption CompletedFrom(const CLI::Option& option, const std::string& name) {
   CompletedOption completed{.name = "--" + name, .help = option.get_description()};
+  if (const auto& shorts = option.get_snames(); !shorts.empty()) {
+    completed.short_name = "-" + shorts.front();
+  }
   if (option.get_items_expected_max() == 0) return completed;
   completed.value = ValueKind::kText;
   if (absl::EndsWith(name, "-file") || name == "config") completed.value = ValueKind::kFile;
@@ -344,6 +357,7 @@ int RunCommand(const CLI::App& app, const Arguments& arguments) {
     return ShowStatus(*client,
                       {.address = settings.address,
                        .admin_address = AdminAddressOf(settings),
+                       .admin_address_is_a_guess = settings.admin_address.empty(),
                        .timeout = options->timeout,
                        .output = OutputOf(arguments)},
                       ConsoleOf(arguments));

@@ -181,6 +181,13 @@ bool GatewayStatus::serving() const {
   return !services.empty();
 }
 
+bool MayBeReportOf(const std::string& address, const std::string& report) {
+  // The hosts differ where it listens on all of its addresses, or has several names.
+  const auto port_of = [](const std::string& of) { return of.substr(of.rfind(':') + 1); };
+  const std::string listens = Report(report).Text({"address"});
+  return listens.empty() || port_of(listens) == port_of(address);
+}
+
 std::string StatusTable(const GatewayStatus& status, const Palette& palette) {
   Table table;
   table.Row("Address", status.address);

@@ -37,6 +37,9 @@ struct GatewayStatus {
   bool serving() const;
 };
 
+// False: `report` is of a gateway that listens on another port than that of `address`, HOST:PORT.
+bool MayBeReportOf(const std::string& address, const std::string& report);
+
 // Lines, each ended by a newline. What the report does not hold has no line; one that is not to be
 // had, or not to be understood, is one line that says why.
 std::string StatusTable(const GatewayStatus& status, const Palette& palette);

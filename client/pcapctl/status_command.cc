@@ -1,5 +1,6 @@
 #include "client/pcapctl/status_command.h"
 
+#include "absl/strings/str_cat.h"
 #include "client/pcapctl/http_get.h"
 #include "client/pcapctl/print_status.h"
 #include "client/pcapctl/print_yaml.h"
@@ -54,6 +55,12 @@ int ShowStatus(const PcapClient& client, const StatusArguments& arguments, const
   }
   if (!arguments.admin_address.empty()) {
     status.report = HttpGet(arguments.admin_address, "/status.json", arguments.timeout);
+    if (arguments.admin_address_is_a_guess && status.report.ok() &&
+        !MayBeReportOf(arguments.address, *status.report)) {
+      status.report = absl::NotFoundError(
+          absl::StrCat(arguments.admin_address,
+                       " is another gateway's; --admin-address says where this one has them"));
+    }
   }
   const absl::StatusOr<std::string> text = TextOf(status, arguments.output, console.out);
   if (!text.ok()) return Fail(text.status());

@@ -14,7 +14,9 @@ namespace pcap_client {
 struct StatusArguments {
   std::string address;        // as the client was given it
   std::string admin_address;  // empty: not known
-  absl::Duration timeout;     // of each question
+  // Nobody said so; a report of a gateway at another port is not taken then.
+  bool admin_address_is_a_guess = false;
+  absl::Duration timeout;  // of each question
   OutputFormat output = OutputFormat::kTable;
 };
 

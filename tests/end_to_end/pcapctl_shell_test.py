@@ -108,6 +108,7 @@ def fish_offers(home: Path, line: str) -> set[str]:
         ("pcapctl wa", {"wait"}),
         ("pcapctl get --outp", {"--output"}),
         ("pcapctl get --output ", {"table", "json", "yaml"}),
+        ("pcapctl get -o ", {"table", "json", "yaml"}),
         ("pcapctl --context ", {"production", "staging"}),
         ("pcapctl get --context sta", {"staging"}),
         ("pcapctl completion ", {"bash", "zsh", "fish"}),
@@ -129,9 +130,36 @@ def test_bash_and_fish_offer_what_fits(
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
+        ("pcapctl get --output=y", "pcapctl get --output=yaml "),
+        ("pcapctl get -o y", "pcapctl get -o yaml "),
+        ("pcapctl --config fol", "pcapctl --config folder/"),
+        ("pcapctl --tls-ca-file folder/", "pcapctl --tls-ca-file folder/ca.pem "),
+    ],
+)
+def test_bash_completes_as_somebody_types(home: Path, typed: str, expected: str) -> None:
+    (home / "folder").mkdir()
+    (home / "folder" / "ca.pem").touch()
+    (home / ".bashrc").write_text(
+        "PS1='ready> '; cd; source ~/completion.bash\n"
+        # What the line holds when it is shown.
+        "show() { echo \"<<$READLINE_LINE>>\"; exit; }; bind -x '\"\\C-x\": show'\n"
+    )
+    terminal = Terminal(home, "bash", "--noprofile", "-i")
+    terminal.await_text("ready> ")
+    terminal.type(typed + "\t\x18")
+    terminal.await_text("<<.*>>")
+    os.kill(terminal.pid, signal.SIGKILL)
+    terminal.end()
+    assert f"<<{expected}>>" in terminal.seen
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
         ("pcapctl wa", "pcapctl wait "),
         ("pcapctl get --outp", "pcapctl get --output "),
         ("pcapctl get --output y", "pcapctl get --output yaml "),
+        ("pcapctl get -o y", "pcapctl get -o yaml "),
         ("pcapctl get --context sta", "pcapctl get --context staging "),
     ],
 )

@@ -77,6 +77,14 @@ TEST(StatusTable, OfManyCredentialsTheFirstAreShown) {
   EXPECT_THAT(table, HasSubstr("and of 7 more credentials\n"));
 }
 
+TEST(MayBeReportOf, IsFalseForAnotherPort) {
+  EXPECT_TRUE(MayBeReportOf("127.0.0.1:50051", kReport));
+  EXPECT_TRUE(MayBeReportOf("[::1]:50051", kReport));
+  EXPECT_FALSE(MayBeReportOf("127.0.0.1:50052", kReport));
+  EXPECT_TRUE(MayBeReportOf("127.0.0.1:50052", R"({"version": "0.9"})"));
+  EXPECT_TRUE(MayBeReportOf("127.0.0.1:50052", "no report"));
+}
+
 TEST(StatusTable, AReportThatIsNotToBeHadIsALine) {
   EXPECT_THAT(TableOf(absl::UnavailableError("nobody there")),
               HasSubstr("Details              none: nobody there\n"));
