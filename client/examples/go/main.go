@@ -24,6 +24,8 @@ import (
 )
 
 const (
+	usage = "usage: run [--tls-ca FILE] TARGET ACCOUNT_ID PCAP_ID..."
+
 	deadline = 10 * time.Second
 
 	// Whoever is told to come again sooner than that may as well wait.
@@ -162,11 +164,11 @@ func report(ctx context.Context, client pcapv1.PcapServiceClient, accountID, pca
 func run() (answered bool, err error) {
 	tlsCA := flag.String("tls-ca", "", "whom to trust (default: plaintext)")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: run [--tls-ca FILE] TARGET ACCOUNT_ID PCAP_ID...")
+		fmt.Fprintln(os.Stderr, usage)
 	}
 	flag.Parse()
 	if flag.NArg() < 3 {
-		return false, errors.New("TARGET, ACCOUNT_ID and PCAP_ID are needed")
+		return false, errors.New(usage)
 	}
 	transport := insecure.NewCredentials()
 	if *tlsCA != "" {

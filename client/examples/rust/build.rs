@@ -1,10 +1,10 @@
-// Makes the stubs of what `proto/export` put into $PROTO_DIR.
+// Makes the stubs of what `proto/export` put into $PROTO_DIR, or into `proto` beside this file.
 
 use std::path::PathBuf;
 
 fn main() -> std::io::Result<()> {
     println!("cargo::rerun-if-env-changed=PROTO_DIR");
-    let folder = PathBuf::from(std::env::var("PROTO_DIR").expect("PROTO_DIR"));
+    let folder = PathBuf::from(std::env::var("PROTO_DIR").unwrap_or("proto".into()));
     tonic_prost_build::configure()
         .build_server(false)
         .compile_protos(&[folder.join("pcap/v1/pcap_service.proto")], &[folder])
