@@ -136,10 +136,10 @@ TEST_F(SharedSourceTest, WhatOneReplicaHasLearntTheOthersAreTold) {
 TEST_F(SharedSourceTest, AnEntryIsNeverYoungerThanItsOutcome) {
   const auto one = NewReplica(), other = NewReplica();
   Bring(*one, "capture");
-  const absl::Time came = absl::Now();
   const absl::Time sent_at = clock_.Now();
   const auto first = other->Ask(QueryFor(1));
   const absl::Duration age = first->reply().age;
+  const absl::Time came = absl::Now();
   EXPECT_GT(age, absl::ZeroDuration());
   EXPECT_EQ(first->reply().outcome->as_of, sent_at - age);
   // Real time passes for Redis; the age grows by as much.
