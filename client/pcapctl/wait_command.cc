@@ -81,8 +81,13 @@ class Waiting {
     CallOptions options = options_;
     // The time that is left, but never none at all: the first question is always asked.
     const absl::Duration left = std::max(deadline_ - absl::Now(), absl::Milliseconds(1));
-    options.timeout = std::min(options.timeout.value_or(ClientOptions().timeout), left);
+    const absl::Duration usual = options.timeout.value_or(ClientOptions().timeout);
+    options.timeout = std::min(usual, left);
     AskAll(client_, requests, options, [&](size_t index, CallResult<GetPcapAnswer> result) {
+      // That the time is up is no news of a capture that was seen.
+      const bool time_is_up = left <= usual && !result.ok() &&
+                              result.error().code == absl::StatusCode::kDeadlineExceeded;
+      if (time_is_up && open[index]->answer.has_value()) return;
       Take(std::move(result), *open[index]);
     });
   }

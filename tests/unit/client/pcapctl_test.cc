@@ -317,6 +317,16 @@ TEST(PcapctlWait, EndsAtItsTimeoutWithWhatItKnows) {
   EXPECT_THAT(run.err, HasSubstr("DEADLINE_EXCEEDED: not final in time; last seen: running"));
 }
 
+TEST(PcapctlWait, AQuestionThatItsTimeoutCutShortIsNoNews) {
+  ScriptedGateway gateway;
+  gateway.Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_RUNNING)});
+  gateway.Answer({.never = true});
+  const ProgramRun run =
+      PcapctlAt(gateway, {"wait", "--interval", "1ms", "--timeout", "2s", kPcapId});
+  EXPECT_EQ(run.exit_code, 4);
+  EXPECT_THAT(run.err, HasSubstr("DEADLINE_EXCEEDED: not final in time; last seen: running"));
+}
+
 TEST(PcapctlWait, IsGoneAtOnceWhenTheGatewayNeverAnswers) {
   ScriptedGateway gateway;
   gateway.Answer({.never = true});
