@@ -63,7 +63,8 @@ def configure(
     (folder / "CMakeLists.txt").write_text(CONSUMER.replace("@VERSION@", version))
     (folder / "consumer.cc").write_text(PROGRAM)
     return subprocess.run(
-        ["cmake", "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={prefix}", *options],
+        ["cmake", "-G", "Ninja", "-S", folder, "-B", folder / "build"]
+        + [f"-DCMAKE_PREFIX_PATH={prefix}", *options],
         capture_output=True,
         text=True,
         timeout=120,
