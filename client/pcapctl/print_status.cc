@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
@@ -185,7 +186,8 @@ bool MayBeReportOf(const std::string& address, const std::string& report) {
   // The hosts differ where it listens on all of its addresses, or has several names.
   const auto port_of = [](const std::string& of) { return of.substr(of.rfind(':') + 1); };
   const std::string listens = Report(report).Text({"address"});
-  return listens.empty() || port_of(listens) == port_of(address);
+  return listens.empty() || absl::StartsWith(address, "unix:") ||
+         port_of(listens) == port_of(address);
 }
 
 std::string StatusTable(const GatewayStatus& status, const Palette& palette) {

@@ -37,7 +37,8 @@ struct GatewayStatus {
   bool serving() const;
 };
 
-// False: `report` is of a gateway that listens on another port than that of `address`, HOST:PORT.
+// False: `report` is of a gateway that listens on another port than that of `address`, which is
+// HOST:PORT. Of unix:PATH nothing can be told.
 bool MayBeReportOf(const std::string& address, const std::string& report);
 
 // Lines, each ended by a newline. What the report does not hold has no line; one that is not to be

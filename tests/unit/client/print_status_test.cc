@@ -81,6 +81,7 @@ TEST(MayBeReportOf, IsFalseForAnotherPort) {
   EXPECT_TRUE(MayBeReportOf("127.0.0.1:50051", kReport));
   EXPECT_TRUE(MayBeReportOf("[::1]:50051", kReport));
   EXPECT_FALSE(MayBeReportOf("127.0.0.1:50052", kReport));
+  EXPECT_TRUE(MayBeReportOf("unix:/run/gateway", kReport));
   EXPECT_TRUE(MayBeReportOf("127.0.0.1:50052", R"({"version": "0.9"})"));
   EXPECT_TRUE(MayBeReportOf("127.0.0.1:50052", "no report"));
 }
