@@ -46,14 +46,14 @@ absl::Status Validate(const ClientOptions& options) {
       absl::StrContains(options.target, ' ')) {
     return absl::InvalidArgumentError("target is not HOST:PORT or another gRPC target");
   }
+  if (absl::StartsWith(options.target, "http://") || absl::StartsWith(options.target, "https://")) {
+    return absl::InvalidArgumentError("target is HOST:PORT, without http:// or https://");
+  }
   if (options.timeout <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("timeout must be more than 0");
   }
   if (options.keepalive_interval < kLeastKeepaliveInterval) {
     return absl::InvalidArgumentError("keepalive_interval must be 30 s or more");
-  }
-  if (absl::StartsWith(options.target, "http://") || absl::StartsWith(options.target, "https://")) {
-    return absl::InvalidArgumentError("target is HOST:PORT, without http:// or https://");
   }
   if (!IsPrintableAscii(options.user_agent)) {
     return absl::InvalidArgumentError("user_agent is not printable ASCII");

@@ -22,11 +22,11 @@ from grpc_tools import protoc
 
 from harness.calls import DEADLINE_SECONDS, Failure
 from harness.gateway import Gateway, StartGateway
+from harness.raw_http2 import CALL
 from harness.stubs import REPOSITORY
 
 REQUESTS = 12_000
 AT_ONCE = 200
-PATH = "/pcap.v1.PcapService/GetPcap"
 # Whatever is right is looked for in the cache alone, which is empty.
 RIGHT = ("FAILED_PRECONDITION", "NOT_CACHED")
 UNREADABLE = frozenset({"(bytes)"})
@@ -164,7 +164,7 @@ def refused_by_gateway(call: Any) -> Fields:
 
 def all_refused_by_gateway(gateway: Gateway, requests: list[bytes]) -> list[Fields]:
     """As many calls at once as it takes to be quick about it."""
-    method = gateway.channel.unary_unary(PATH)  # bytes as they are
+    method = gateway.channel.unary_unary(CALL)  # bytes as they are
     metadata = (("cache-control", "only-if-cached"),)
     found: list[Fields] = []
     for start in range(0, len(requests), AT_ONCE):
@@ -218,6 +218,13 @@ def test_a_default_account_is_all_that_may_be_left_out(start_gateway: StartGatew
 # --- what is given away
 
 
+def annotations() -> dict[str, dict[str, list[str]]]:
+    """The options, by message and field."""
+    read = tomllib.loads((REPOSITORY / "proto" / "annotations.toml").read_text())
+    del read["imports"]
+    return read
+
+
 def test_annotations_change_nothing_else(
     annotated: descriptor_pb2.FileDescriptorSet, tmp_path: Path
 ) -> None:
@@ -237,16 +244,14 @@ def test_annotations_change_nothing_else(
         del file.dependency[:]
         file.dependency.extend(imports)
         assert file == plain[name]
-    wanted = tomllib.loads((REPOSITORY / "proto" / "annotations.toml").read_text())
-    del wanted["imports"]
-    assert found == {message: set(fields) for message, fields in wanted.items()}
+    assert found == {message: set(fields) for message, fields in annotations().items()}
 
 
 def test_every_field_of_a_request_says_whether_it_is_needed(
     annotated: descriptor_pb2.FileDescriptorSet,
 ) -> None:
     """AIP-203."""
-    wanted = tomllib.loads((REPOSITORY / "proto" / "annotations.toml").read_text())
+    wanted = annotations()
     messages = {
         f"{file.package}.{message.name}": message
         for file in annotated.file

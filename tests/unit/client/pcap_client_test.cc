@@ -2,9 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <memory>
 #include <string>
@@ -15,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "tests/support/scripted_server.h"
 #include "tests/unit/client/scripted_gateway.h"
 
 namespace pcap_client {
@@ -391,34 +389,23 @@ TEST(PcapClient, MayGoWhileCallsAreInFlight) {
   ended.WaitForNotification();
 }
 
-// Somebody who listens, and says nothing.
-class DeafServer {
- public:
-  DeafServer() {
-    sockaddr_in address{.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof(address);
-    auto* const any = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(bind(socket_, any, size), 0);
-    EXPECT_EQ(listen(socket_, 64), 0);
-    EXPECT_EQ(getsockname(socket_, any, &size), 0);
-    address_ = absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
-  }
-  ~DeafServer() { close(socket_); }
+// Takes what it is sent, and says nothing.
+pcap_gateway::Bytes SayNothing(const std::string& /*request*/) {
+  return {.then = pcap_gateway::Bytes::Then::kHang};
+}
 
-  const std::string& address() const { return address_; }
-
- private:
-  const int socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  std::string address_;
-};
+// A target for a client.
+std::string AddressOf(const pcap_gateway::ScriptedServer& server) {
+  return absl::StrCat("127.0.0.1:", server.port());
+}
 
 // No gRPC server in this process holds its threads, so each client's end is theirs: on one of them
 // it would be their last moment (client/grpc_thread.h).
 TEST(PcapClient, TheLastOneMayGoWhileItsCallIsInFlight) {
-  const DeafServer server;
+  const pcap_gateway::ScriptedServer server(&SayNothing);
   for (int i = 0; i < 20; ++i) {
     absl::Notification ended;
-    ClientOf({.target = server.address(), .timeout = absl::Milliseconds(20)})
+    ClientOf({.target = AddressOf(server), .timeout = absl::Milliseconds(20)})
         .GetPcapAsync(Request(), {}, [&](const CallResult<GetPcapAnswer>& result) {
           EXPECT_FALSE(result.ok());
           ended.Notify();
@@ -428,11 +415,11 @@ TEST(PcapClient, TheLastOneMayGoWhileItsCallIsInFlight) {
 }
 
 TEST(PcapClient, TheLastOneMayGoWithinItsCallback) {
-  const DeafServer server;
+  const pcap_gateway::ScriptedServer server(&SayNothing);
   for (int i = 0; i < 20; ++i) {
     absl::Notification ended;
     auto client = std::make_unique<PcapClient>(
-        ClientOf({.target = server.address(), .timeout = absl::Milliseconds(20)}));
+        ClientOf({.target = AddressOf(server), .timeout = absl::Milliseconds(20)}));
     PcapClient& asked = *client;
     asked.GetPcapAsync(Request(), {}, [&](const CallResult<GetPcapAnswer>&) {
       client.reset();
