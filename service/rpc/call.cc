@@ -116,6 +116,7 @@ bool Call::TakePlace() {
 void Call::Wait() {
   waiting_ = true;
   query_.requests_sent = std::make_shared<std::atomic<int>>(0);
+  query_.caller = std::make_shared<const std::string>(CallerNameOf(context_));
   // The reply may come at once or on another thread: either way it comes back through the queue.
   ticket_ = environment_.source.Ask(
       query_, [this](Reply reply) { queue_.Deliver(*this, std::move(reply)); });

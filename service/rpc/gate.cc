@@ -3,14 +3,18 @@
 #include <grpc/grpc_security_constants.h>
 #include <grpcpp/server_context.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace pcap_gateway {
 namespace {
+
+constexpr size_t kMostNameBytes = 256;
 
 std::vector<std::string> ValuesOf(const grpc::AuthContext& peer, const char* property) {
   std::vector<std::string> values;
@@ -29,6 +33,19 @@ Principals PrincipalsOf(const grpc::ServerContextBase& context) {
   const std::vector<std::string> subjects = ValuesOf(*peer, GRPC_X509_SUBJECT_PROPERTY_NAME);
   if (!subjects.empty()) principals.subject = subjects.front();
   return principals;
+}
+
+std::string CallerNameOf(const grpc::ServerContextBase& context) {
+  std::string name = PrincipalsOf(context).Name();
+  if (name.empty()) {
+    name = context.peer();
+    // "ipv4:10.1.2.3:40112": the port differs from connection to connection.
+    if (absl::StartsWith(name, "ip")) name.resize(std::min(name.rfind(':'), name.size()));
+  }
+  if (name.size() <= kMostNameBytes) return name;
+  // A certificate's subject may be as long as it likes; what tells callers apart stands at its ends.
+  return absl::StrCat(name.substr(0, kMostNameBytes / 2), "...",
+                      name.substr(name.size() - kMostNameBytes / 2));
 }
 
 Gate::Gate(const Current<Policy>& policy, const grpc::ServerContextBase& context,

@@ -5,6 +5,7 @@
 #define PCAP_GATEWAY_SERVICE_RPC_GATE_H_
 
 #include <optional>
+#include <string>
 
 #include "absl/strings/string_view.h"
 #include "service/access/policy.h"
@@ -21,6 +22,10 @@ namespace pcap_gateway {
 // Whom the connection's certificate names. gRPC fills these in from certificates alone that it has
 // verified.
 Principals PrincipalsOf(const grpc::ServerContextBase& context);
+
+// Who the caller is to those who share things out among callers: the name in its certificate, else
+// its address without the port, "ipv4:10.1.2.3". Costs some allocations.
+std::string CallerNameOf(const grpc::ServerContextBase& context);
 
 // One look at the policy as it was when the object was made: a policy that changes in between must
 // not let a call through by halves.

@@ -57,6 +57,9 @@ struct Query {
   // The same for a question that many ask, of whom more may come; null: `deadline` says all.
   std::shared_ptr<const LatestDeadline> latest_deadline;
   Trace trace;
+  // On whose account it is asked: a certificate's name, else an address without its port. Null:
+  // nobody's, as nobody waits. Filled in only when the answer is not at hand.
+  std::shared_ptr<const std::string> caller;
   // Counts the requests that this question has sent upstream, repeated ones each; what another
   // question's request answered counts there. Null: nobody wants to know.
   std::shared_ptr<std::atomic<int>> requests_sent;

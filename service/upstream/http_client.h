@@ -36,6 +36,8 @@ struct HttpRequest {
   absl::Duration timeout = absl::Seconds(30);
   // Until when somebody waits for the answer; null: for as long as it takes.
   std::shared_ptr<const LatestDeadline> deadline;
+  // Whose share of the budget and of the queue it takes (Query::caller); null: nobody's.
+  std::shared_ptr<const std::string> caller;
   // Nobody waits for the answer.
   bool background = false;
   // Sending it twice is the same as sending it once.

@@ -119,6 +119,7 @@ void RestSource::Send(const std::shared_ptr<Call>& call) {
       .credential = query.credential,
       .timeout = std::min(left, options_.timeout),
       .deadline = query.latest_deadline,
+      .caller = query.caller,
       .background = query.background,
       .idempotent = query.endpoint->idempotent,
       .requests_sent = query.requests_sent,
