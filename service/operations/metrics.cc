@@ -47,21 +47,31 @@ MetricFamily& FamilyOf(const Metric& metric, std::vector<MetricFamily>& families
       .name = metric.name, .help = metric.help, .type = TypeOf(metric.type), .metric = {}});
 }
 
-ClientMetric SampleOf(const Metric& metric) {
+ClientMetric LabelledAs(const Metric& metric) {
   ClientMetric sample;
   for (const auto& [name, value] : metric.labels) sample.label.push_back({name, value});
-  switch (metric.type) {
-    case Metric::Type::kCounter:
-      sample.counter.value = metric.value();
-      break;
-    case Metric::Type::kGauge:
-      sample.gauge.value = metric.value();
-      break;
-    case Metric::Type::kHistogram:
-      sample.histogram = HistogramOf(metric.histogram());
-      break;
-  }
   return sample;
+}
+
+void SetValue(ClientMetric& sample, Metric::Type type, double value) {
+  (type == Metric::Type::kCounter ? sample.counter.value : sample.gauge.value) = value;
+}
+
+void AddSamplesOf(const Metric& metric, std::vector<ClientMetric>& samples) {
+  if (metric.each) {
+    for (auto& [which, value] : metric.each()) {
+      ClientMetric& sample = samples.emplace_back(LabelledAs(metric));
+      sample.label.push_back({metric.each_label, std::move(which)});
+      SetValue(sample, metric.type, value);
+    }
+    return;
+  }
+  ClientMetric& sample = samples.emplace_back(LabelledAs(metric));
+  if (metric.type == Metric::Type::kHistogram) {
+    sample.histogram = HistogramOf(metric.histogram());
+  } else {
+    SetValue(sample, metric.type, metric.value());
+  }
 }
 
 }  // namespace
@@ -69,7 +79,7 @@ ClientMetric SampleOf(const Metric& metric) {
 std::string Metrics::Text() const {
   std::vector<MetricFamily> families;
   for (const Metric& metric : metrics_) {
-    FamilyOf(metric, families).metric.push_back(SampleOf(metric));
+    AddSamplesOf(metric, FamilyOf(metric, families).metric);
   }
   return prometheus::TextSerializer().Serialize(families);
 }

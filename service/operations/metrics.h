@@ -31,6 +31,10 @@ struct Metric {
   // gauges, the second for histograms.
   std::function<double()> value;
   std::function<HistogramSnapshot()> histogram;
+  // In the place of `value`, where what there is to count comes and goes: values, each by what a
+  // further label called `each_label` says. Bounded in number by who gives them.
+  std::string each_label;
+  std::function<std::vector<std::pair<std::string, double>>()> each;
 };
 
 // All Adds come before the first Text; Text is thread-safe.
