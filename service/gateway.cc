@@ -32,6 +32,7 @@
 #include "service/upstream/budgeted_client.h"
 #include "service/upstream/curl_client.h"
 #include "service/upstream/limited_client.h"
+#include "service/upstream/paced_client.h"
 #include "service/upstream/rest_source.h"
 #include "service/upstream/retrying_client.h"
 
@@ -64,6 +65,7 @@ struct Gateway::Parts {
   std::shared_ptr<RedisClient> redis;    // null: there is none
   std::unique_ptr<SharedLedger> ledger;  // where there is Redis, and a limit
   // Each around the one before it; null where an option turned it off.
+  std::unique_ptr<PacedClient> paced;
   std::unique_ptr<BudgetedClient> budgeted;
   std::unique_ptr<LimitedClient> limited;
   std::unique_ptr<BreakerClient> breaker;
@@ -122,13 +124,18 @@ absl::Status Gateway::Parts::WatchToken(const std::string& path) {
 // libcurl, and what repeats, limits and withholds requests around it. The outermost is returned.
 HttpClient& Gateway::Parts::BuildClient(const Options& options) {
   HttpClient* client = curl.get();
+  if (options.upstream_address_limit > 0) {
+    paced = std::make_unique<PacedClient>(*curl, *client, options.upstream_address_limit, clock);
+    client = paced.get();
+  }
   if (options.upstream_limit > 0) {
-    if (redis != nullptr) ledger = std::make_unique<SharedLedger>(redis);
+    if (redis != nullptr) ledger = std::make_unique<SharedLedger>(redis, clock);
     budgeted = std::make_unique<BudgetedClient>(
         *curl, *client,
         BudgetPolicy{.limit = options.upstream_limit,
                      .limit_is_final = options.upstream_limit_is_explicit,
-                     .reserve = options.upstream_reserve},
+                     .reserve = options.upstream_reserve,
+                     .hold = options.caller_hold},
         ledger.get(), clock);
     client = budgeted.get();
   }

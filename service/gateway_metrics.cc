@@ -227,6 +227,27 @@ void AddBudgetMetrics(const MeteredParts& parts, Metrics& metrics) {
                .value = [&budgeted, limit = parts.budget_limit] {
                  return Scarcest(budgeted, limit).left;
                }});
+  const auto by_caller = [&](const char* name, const char* help, int64_t CallerView::* figure) {
+    metrics.Add({.name = name,
+                 .help = help,
+                 .type = Metric::Type::kGauge,
+                 .labels = labels,
+                 .each_label = "caller",
+                 .each = [&budgeted, limit = parts.budget_limit, figure] {
+                   std::vector<std::pair<std::string, double>> values;
+                   for (const CallerView& caller : Scarcest(budgeted, limit).callers) {
+                     values.emplace_back(caller.name, static_cast<double>(caller.*figure));
+                   }
+                   return values;
+                 }});
+  };
+  by_caller("pcap_gateway_upstream_budget_caller_spent",
+            "Of the ten callers that spent most of that budget here, the requests that each has "
+            "spent in the last five minutes.",
+            &CallerView::spent);
+  by_caller("pcap_gateway_upstream_budget_caller_asked",
+            "Of these callers, the requests that each has asked for, refused ones too.",
+            &CallerView::demand);
 }
 
 // Null: an option turned it off.
@@ -251,6 +272,7 @@ void AddProtectionMetrics(const BudgetedClient* budgeted, const LimitedClient& l
   if (budgeted != nullptr) {
     const BudgetStats& stats = budgeted->stats();
     withheld("budget", stats.withheld);
+    withheld("budget_caller", stats.withheld_caller);
     withheld("budget_refresh", stats.withheld_background);
     metrics.Add(
         {.name = "pcap_gateway_upstream_counted_alone_total",

@@ -45,6 +45,9 @@ std::vector<StatusReport::Budget> BudgetsOf(BudgetedClient* budgeted, absl::Time
     budget.limit = view.limit;
     budget.left = view.left;
     if (view.blocked_until > now) budget.blocked_until = view.blocked_until;
+    for (const CallerView& caller : view.callers) {
+      budget.callers.push_back({caller.name, caller.spent, caller.demand});
+    }
   }
   return budgets;
 }
@@ -59,7 +62,9 @@ StatusReport::Upstream UpstreamOf(const StatusFacts& facts, const MeteredParts& 
                                   .queued = parts.limited->stats().waiting.load()};
   if (parts.retrying != nullptr) upstream.retries = parts.retrying->stats().retries.Value();
   if (parts.breaker != nullptr) upstream.withheld += parts.breaker->stats().withheld.Value();
-  if (parts.budgeted != nullptr) upstream.withheld += parts.budgeted->stats().withheld.Value();
+  if (parts.budgeted != nullptr)
+    upstream.withheld +=
+        parts.budgeted->stats().withheld.Value() + parts.budgeted->stats().withheld_caller.Value();
   for (size_t i = 0; i < stats.answered.size(); ++i) {
     upstream.answers.emplace_back(absl::StrCat(i + 1, "xx"), stats.answered[i].Value());
   }

@@ -47,6 +47,8 @@ struct RawOptions {
   bool allow_http_upstream = false;
   std::string upstream_limit = "1200";
   std::string upstream_reserve;
+  std::string caller_hold;
+  std::string upstream_address_limit = "200";
   std::string upstream_retries = "2";
   std::string upstream_failures = "20";
   std::string credential = "service";
@@ -196,6 +198,15 @@ absl::Status FinaliseUpstream(const RawOptions& raw, Options& options) {
   if (options.upstream_limit > 0 && options.upstream_reserve >= options.upstream_limit) {
     status.Update(Refused("upstream-reserve", "must be less than --upstream-limit"));
   }
+  if (!raw.caller_hold.empty()) {
+    int64_t& hold = options.caller_hold.emplace();
+    status.Update(Put("caller-hold", CountFrom(raw.caller_hold, kMostRequests), hold));
+    if (options.upstream_limit > 0 && hold >= options.upstream_limit) {
+      status.Update(Refused("caller-hold", "must be less than --upstream-limit"));
+    }
+  }
+  status.Update(Put("upstream-address-limit", CountFrom(raw.upstream_address_limit, kMostRequests),
+                    options.upstream_address_limit));
   status.Update(Put("upstream-retries", CountFrom(raw.upstream_retries, kMostRetries),
                     options.upstream_retries));
   status.Update(Put("upstream-failures", CountFrom(raw.upstream_failures, kMostRequests),
@@ -383,6 +394,10 @@ void Declare(CLI::App& app, RawOptions& raw) {
                  "Requests in five minutes for each credential; 0 for any number");
   app.add_option("--upstream-reserve", raw.upstream_reserve,
                  "Of these, so many are for calls alone, not for refreshes; by default a fifth");
+  app.add_option("--caller-hold", raw.caller_hold,
+                 "Of these, so many are for callers who have had little; by default a twentieth");
+  app.add_option("--upstream-address-limit", raw.upstream_address_limit,
+                 "Requests in a second for all credentials together; 0 for any number");
   app.add_option("--upstream-retries", raw.upstream_retries,
                  "How often a request that failed for the moment is repeated");
   app.add_option("--upstream-failures", raw.upstream_failures,

@@ -72,6 +72,12 @@ struct Options {
   bool upstream_limit_is_explicit = false;
   // Of these, so many are for calls alone; refreshes leave them.
   int64_t upstream_reserve = 240;
+  // Of these, so many are for callers who have had less than half of their fair part of them.
+  // Absent: a twentieth.
+  std::optional<int64_t> caller_hold;
+  // Requests in any second that leave this process for Cloudflare, whosever they are; 0: any
+  // number.
+  int64_t upstream_address_limit = 200;
   // How often a request that failed for the moment is repeated; 0: never.
   int64_t upstream_retries = 2;
   // Failures in a row after which Cloudflare is left alone for a moment; 0: it never is.

@@ -217,6 +217,20 @@ std::string Budgets(const StatusReport& report) {
                "No request has been charged to a credential yet.");
 }
 
+std::string Callers(const StatusReport& report) {
+  std::string rows;
+  for (const StatusReport::Budget& budget : report.budgets) {
+    for (const StatusReport::Budget::Caller& caller : budget.callers) {
+      absl::StrAppend(&rows, "<tr><td>", EscapedHtml(caller.name), "</td><td>",
+                      EscapedHtml(budget.fingerprint), "</td><td class=\"number\">", caller.spent,
+                      "</td><td class=\"number\">", caller.asked, "</td></tr>");
+    }
+  }
+  return Table("Who spends it, in the last five minutes",
+               {"Caller", "Fingerprint", "Spent", "Asked for"}, rows,
+               "No caller has asked for anything lately.");
+}
+
 std::string Errors(const StatusReport& report) {
   std::string rows;
   for (const RecentError& error : report.errors) {
@@ -263,7 +277,7 @@ std::string StatusHtml(const StatusReport& report) {
       "</p><p>version ", EscapedHtml(report.version), "</p><p>up for ",
       Shown(report.now.at - report.started), ", since ", Shown(report.started),
       "</p></header>\n<main>", Charts(report), Calls(report), Cache(report), Upstream(report),
-      Redis(report), Budgets(report), Errors(report), "</main>\n<footer>As of ",
+      Redis(report), Budgets(report), Callers(report), Errors(report), "</main>\n<footer>As of ",
       Shown(report.now.at),
       ", every ten seconds. <a href=\"/status.json\">status.json</a> <a href=\"/metrics\">metrics"
       "</a> <a href=\"/healthz\">healthz</a> <a "
@@ -321,6 +335,11 @@ std::string StatusJson(const StatusReport& report) {
                 {"limit", budget.limit},
                 {"left", budget.left}};
     if (budget.blocked_until.has_value()) one["blocked_until"] = Shown(*budget.blocked_until);
+    one["callers"] = Json::array();
+    for (const StatusReport::Budget::Caller& caller : budget.callers) {
+      one["callers"].push_back(
+          {{"caller", caller.name}, {"spent", caller.spent}, {"asked", caller.asked}});
+    }
     json["budgets"].push_back(std::move(one));
   }
   for (const RecentError& error : report.errors) {

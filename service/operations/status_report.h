@@ -51,6 +51,12 @@ struct StatusReport {
     int64_t limit = 0;
     int64_t left = 0;
     std::optional<absl::Time> blocked_until;
+    struct Caller {
+      std::string name;
+      int64_t spent = 0;  // requests in the last five minutes
+      int64_t asked = 0;  // likewise, refused ones too
+    };
+    std::vector<Caller> callers;  // the ones that spent most of it
   };
   struct Redis {
     bool up = false;

@@ -1,141 +1,230 @@
 #include "service/shared/shared_ledger.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "service/shared/redis_names.h"
+#include "service/shared/spend_lua.h"  // made of spend.lua
+#include "service/source/budget_rules.h"
 
 namespace pcap_gateway {
 namespace {
 
-// KEYS: spent, promised, replicas, blocked.
-// ARGV: limit, reserve, "1" for background, question, instance, window in ms.
-// Gives back: ms to wait (0: granted), requests left, replicas.
-//
-// The window is 60 slots, counted with two more because a request may have been sent at the very
-// beginning of the first, and with two more that a promise outlasts its slot by (budget.h). A
-// promise is entered at its slot; who does not come in time gives the place up.
-constexpr absl::string_view kSpend = R"(
-local limit, reserve = tonumber(ARGV[1]), tonumber(ARGV[2])
-local window = tonumber(ARGV[6])
-local slot_ms, counted, grace, most_promises = window / 60, 64, 2, 50000
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local slot = math.floor(now / slot_ms)
+// More than any limit is, and as many replicas as can be: what Redis says beyond them is nonsense.
+constexpr int64_t kMostRequests = 1'000'000'000;
+constexpr int64_t kMostReplicas = 1'000;
 
-redis.call('ZADD', KEYS[3], now, ARGV[5])
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - window)
-local replicas = redis.call('ZCARD', KEYS[3])
-local blocked = redis.call('PTTL', KEYS[4])
-if blocked > 0 then return {blocked, 0, replicas} end
+// Of the credentials that there is something to tell of; more, and old ones are forgotten.
+constexpr size_t kManyTellings = 1'000;
 
-local overdue = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', slot - grace - 1, 'WITHSCORES')
-for i = 1, #overdue, 2 do redis.call('HINCRBY', KEYS[1], overdue[i + 1], -1) end
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', slot - grace - 1)
+// In the order in which the script takes them.
+constexpr std::array<absl::string_view, 7> kKeys = {"count",    "callers", "places", "owners",
+                                                    "replicas", "reports", "blocked"};
 
-local counts, last = {}, slot
-local all = redis.call('HGETALL', KEYS[1])
-for i = 1, #all, 2 do
-  local at = tonumber(all[i])
-  if at <= slot - counted then
-    redis.call('HDEL', KEYS[1], all[i])
-  else
-    counts[at] = tonumber(all[i + 1])
-    if at > last then last = at end
-  end
-end
+std::string Milliseconds(absl::Duration duration) {
+  return absl::StrCat(absl::ToInt64Milliseconds(duration));
+}
 
-local function room_in(at)
-  local sum = 0
-  for s = at - counted + 1, at do sum = sum + (counts[s] or 0) end
-  local most = sum
-  for s = at + 1, math.min(at + counted - 1, last) do
-    sum = sum + (counts[s] or 0) - (counts[s - counted] or 0)
-    if sum > most then most = sum end
-  end
-  return limit - most
-end
+// Braces: the keys of one credential lie in one slot of a cluster.
+std::string BudgetKey(const Credential& credential, absl::string_view what) {
+  return absl::StrCat("{", RedisName(credential, "budget"), "}:", what);
+}
 
-local function spend(at)
-  redis.call('HINCRBY', KEYS[1], string.format('%.0f', at), 1)
-end
-
-local function wait_for(at)
-  return math.max(1, math.ceil(at * slot_ms - now))
-end
-
-local room = room_in(slot)
-local wait = 0
-if ARGV[3] == '1' then
-  if room > reserve then
-    spend(slot)
-    room = room - 1
-  else
-    wait = wait_for(slot + 1)
-  end
-else
-  local promised = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[4]) or '')
-  if promised and promised > slot then
-    wait = wait_for(promised)
-  elseif promised then
-    redis.call('ZREM', KEYS[2], ARGV[4])
-  elseif room > 0 then
-    spend(slot)
-    room = room - 1
-  else
-    local latest = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')
-    local at = math.max(slot + 1, tonumber(latest[2] or '0'))
-    while at <= last + counted and room_in(at) <= 0 do at = at + 1 end
-    if redis.call('ZCARD', KEYS[2]) < most_promises then
-      redis.call('ZADD', KEYS[2], at, ARGV[4])
-      spend(at)
-    end
-    wait = wait_for(at)
-  end
-end
-for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], 3 * window) end
-return {wait, math.max(0, room), replicas})";
-
-std::optional<LedgerWord> WordFrom(const std::optional<RedisReply>& reply) {
-  if (!reply.has_value() || reply->elements.size() != 3) return std::nullopt;
-  for (const RedisReply& element : reply->elements) {
-    if (element.kind != RedisReply::Kind::kInteger) return std::nullopt;
-  }
-  LedgerWord word{.left = reply->elements[1].integer, .replicas = reply->elements[2].integer};
-  if (const int64_t wait = reply->elements[0].integer; wait > 0) {
-    word.later = absl::Milliseconds(wait);
-  }
-  return word;
+// Of the reply's numbers; absent: it has none there.
+std::optional<int64_t> NumberIn(const RedisReply& reply, size_t index) {
+  if (index >= reply.elements.size()) return std::nullopt;
+  const RedisReply& element = reply.elements[index];
+  if (element.kind != RedisReply::Kind::kInteger) return std::nullopt;
+  return element.integer;
 }
 
 }  // namespace
 
-SharedLedger::SharedLedger(std::shared_ptr<RedisClient> redis)
-    : redis_(std::move(redis)), instance_(RandomName()) {}
+absl::string_view SpendScript() { return kSpendLua; }
+
+std::vector<std::string> LedgerArguments(const LedgerEntry& entry, absl::string_view instance,
+                                         int64_t report_number) {
+  namespace rules = budget_rules;
+  const Credential& credential = *entry.credential;
+  return {absl::StrCat(entry.limit),
+          absl::StrCat(entry.reserve),
+          absl::StrCat(entry.hold),
+          Milliseconds(entry.window),
+          Milliseconds(entry.longest_block),
+          absl::StrCat(rules::kSlotsOfWindow),
+          absl::StrCat(rules::kSlotsOfBucket),
+          absl::StrCat(rules::kPartsOfWindow),
+          absl::StrCat(rules::kMostCallers),
+          absl::StrCat(rules::kBucketsToCome),
+          absl::StrCat(rules::kLatestPlace),
+          Milliseconds(rules::kLongestRequest),
+          Milliseconds(rules::kQuietAfterAtLeast),
+          Milliseconds(rules::kQuietAfterAtMost),
+          absl::StrCat(rules::kLendEach),
+          std::string(instance),
+          absl::StrCat(report_number),
+          entry.background ? "1" : "0",
+          RedisMac(credential, "question", entry.question),
+          RedisMac(credential, "caller", entry.caller)};
+}
+
+std::optional<LedgerWord> LedgerWordFrom(const RedisReply& reply, const LedgerEntry& entry) {
+  const auto wait = NumberIn(reply, 0);
+  const auto whose_limit = NumberIn(reply, 1);
+  const auto place_kept = NumberIn(reply, 2);
+  const auto left = NumberIn(reply, 3);
+  const auto replicas = NumberIn(reply, 4);
+  const auto slot = NumberIn(reply, 5);
+  if (!wait || !whose_limit || !place_kept || !left || !replicas || !slot) return std::nullopt;
+  if (*wait < 0 || *left < 0 || *replicas < 1) return std::nullopt;
+  LedgerWord word{.left = std::min(*left, kMostRequests),
+                  .replicas = std::min(*replicas, kMostReplicas),
+                  .granted_in = *slot};
+  if (*wait > 0) {
+    // Compared before it is a duration, which has room for less.
+    const absl::Duration longest = std::max(entry.window, entry.longest_block);
+    word.refusal = Refusal{
+        .limit = *whose_limit == 1 ? Refusal::Limit::kCaller : Refusal::Limit::kCredential,
+        .wait = *wait > absl::ToInt64Milliseconds(longest) ? longest : absl::Milliseconds(*wait),
+        .place_kept = *place_kept == 1};
+  }
+  return word;
+}
+
+SharedLedger::SharedLedger(std::shared_ptr<RedisClient> redis, const Clock& clock,
+                           absl::string_view script)
+    : redis_(std::move(redis)), clock_(clock), script_(script), instance_(RandomName()) {}
 
 void SharedLedger::Spend(LedgerEntry entry, Done done) {
   redis_->Post([this, entry = std::move(entry), done = std::move(done)]() mutable {
-    const std::string base = RedisName(*entry.credential, "budget");
-    const std::string question = RedisMac(*entry.credential, "question", entry.question);
-    redis_->Send(
-        {"EVAL", kSpend, "4", absl::StrCat(base, ":spent"), absl::StrCat(base, ":promised"),
-         absl::StrCat(base, ":replicas"), absl::StrCat(base, ":blocked"), absl::StrCat(entry.limit),
-         absl::StrCat(entry.reserve), entry.background ? "1" : "0", question, instance_,
-         absl::StrCat(absl::ToInt64Milliseconds(entry.window))},
-        [done = std::move(done)](const std::optional<RedisReply>& reply) mutable {
-          std::move(done)(WordFrom(reply));
-        });
+    const Partition partition = entry.credential->partition();
+    int64_t number = 0;
+    const std::vector<std::string> report = TakeReport(entry, number);
+    std::vector<std::string> arguments = {absl::StrCat(kKeys.size())};
+    for (const absl::string_view what : kKeys) {
+      arguments.push_back(BudgetKey(*entry.credential, what));
+    }
+    for (std::string& argument : LedgerArguments(entry, instance_, number)) {
+      arguments.push_back(std::move(argument));
+    }
+    arguments.insert(arguments.end(), report.begin(), report.end());
+    RunScript(std::move(arguments),
+              [this, partition, number, entry = std::move(entry),
+               done = std::move(done)](const std::optional<RedisReply>& reply) mutable {
+                std::optional<LedgerWord> word;
+                if (reply.has_value()) word = LedgerWordFrom(*reply, entry);
+                if (number > 0) Reported(partition, number, word.has_value());
+                std::move(done)(word);
+              });
+  });
+}
+
+// Redis keeps the script, and is sent its name alone while it does.
+void SharedLedger::RunScript(std::vector<std::string> arguments, RedisClient::Done done) {
+  if (script_name_.empty()) {
+    redis_->Send({"SCRIPT", "LOAD", script_}, [this](const std::optional<RedisReply>& reply) {
+      if (reply.has_value() && reply->kind == RedisReply::Kind::kText) script_name_ = reply->text;
+    });
+  }
+  const bool by_name = !script_name_.empty();
+  std::vector<absl::string_view> command = {by_name ? "EVALSHA" : "EVAL",
+                                            by_name ? script_name_ : script_};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  redis_->Send(command, [this, by_name, arguments = std::move(arguments),
+                         done = std::move(done)](std::optional<RedisReply> reply) mutable {
+    const bool is_unknown = by_name && reply.has_value() &&
+                            reply->kind == RedisReply::Kind::kError &&
+                            absl::StartsWith(reply->text, "NOSCRIPT");
+    if (!is_unknown) return std::move(done)(std::move(reply));
+    script_name_.clear();  // it has been restarted
+    RunScript(std::move(arguments), std::move(done));
+  });
+}
+
+// What there is to tell, as the script's arguments, and its number; none: nothing is, or another
+// Spend carries it already.
+std::vector<std::string> SharedLedger::TakeReport(const LedgerEntry& entry, int64_t& number) {
+  const std::lock_guard lock(mutex_);
+  const auto found = tellings_.find(entry.credential->partition());
+  number = 0;
+  if (found == tellings_.end()) return {};
+  Telling& telling = found->second;
+  if (telling.is_carried) return {};
+  if (telling.under_way.empty()) {
+    if (telling.next.empty()) return {};
+    telling.under_way = std::exchange(telling.next, Report());
+    ++telling.number;
+  }
+  telling.is_carried = true;
+  number = telling.number;
+  std::vector<std::string> arguments;
+  const auto tell = [&arguments](absl::string_view kind, int64_t when, int64_t how_many,
+                                 std::string caller = "") {
+    arguments.insert(arguments.end(), {std::string(kind), absl::StrCat(when),
+                                       absl::StrCat(how_many), std::move(caller)});
+  };
+  for (const auto& [slot, count] : telling.under_way.over) tell("over", slot, count);
+  for (const auto& [what, count] : telling.under_way.given_back) {
+    tell("back", what.first, count, RedisMac(*entry.credential, "caller", what.second));
+  }
+  if (telling.under_way.more > 0) tell("more", 0, telling.under_way.more);
+  const absl::Time now = clock_.Now();
+  for (const auto& [when, count] : telling.under_way.alone) {
+    const absl::Duration age = std::clamp(now - when, absl::ZeroDuration(), 2 * entry.window);
+    absl::Duration rest;
+    tell("alone", absl::IDivDuration(age, entry.window / budget_rules::kSlotsOfWindow, &rest),
+         count);
+  }
+  return arguments;
+}
+
+void SharedLedger::Reported(const Partition& partition, int64_t number, bool taken) {
+  const std::lock_guard lock(mutex_);
+  const auto found = tellings_.find(partition);
+  if (found == tellings_.end() || found->second.number != number) return;
+  found->second.is_carried = false;
+  if (taken) found->second.under_way = Report();
+}
+
+void SharedLedger::Over(const Credential& credential, absl::string_view caller,
+                        std::optional<int64_t> granted_in, int sendings) {
+  if (!granted_in.has_value() && sendings == 0) return;
+  const absl::Time now = clock_.Now();
+  const std::lock_guard lock(mutex_);
+  if (tellings_.size() >= kManyTellings) ForgetOldTellings(now);
+  Telling& telling = tellings_[credential.partition()];
+  telling.as_of = now;
+  Report& next = telling.next;
+  if (!granted_in.has_value()) {
+    next.alone[now - (now - absl::UnixEpoch()) % absl::Seconds(1)] += sendings;
+    // No window reaches further back.
+    while (next.alone.begin()->first < now - absl::Minutes(10)) {
+      next.alone.erase(next.alone.begin());
+    }
+  } else if (sendings == 0) {
+    ++next.given_back[{*granted_in, std::string(caller)}];
+  } else {
+    ++next.over[*granted_in];
+    next.more += sendings - 1;
+  }
+}
+
+void SharedLedger::ForgetOldTellings(absl::Time now) {
+  absl::erase_if(tellings_, [now](const auto& telling) {
+    return telling.second.as_of < now - absl::Minutes(10) && !telling.second.is_carried;
   });
 }
 
 void SharedLedger::Block(const Credential& credential, absl::Duration how_long) {
   const int64_t milliseconds = absl::ToInt64Milliseconds(how_long);
   if (milliseconds <= 0) return;
-  redis_->Post(
-      [this, name = absl::StrCat(RedisName(credential, "budget"), ":blocked"), milliseconds] {
-        redis_->Send({"SET", name, "1", "PX", absl::StrCat(milliseconds)},
-                     [](const std::optional<RedisReply>&) {});
-      });
+  redis_->Post([this, name = BudgetKey(credential, "blocked"), milliseconds] {
+    redis_->Send({"SET", name, "1", "PX", absl::StrCat(milliseconds)},
+                 [](const std::optional<RedisReply>&) {});
+  });
 }
 
 }  // namespace pcap_gateway

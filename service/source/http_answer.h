@@ -17,6 +17,8 @@ struct HttpAnswer {
   std::string retry_after;
   std::string ratelimit;
   std::string ratelimit_policy;
+  // How often the request was sent until it came; 1 or more.
+  int sendings = 1;
 };
 
 }  // namespace pcap_gateway

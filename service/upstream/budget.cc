@@ -8,99 +8,191 @@
 namespace pcap_gateway {
 namespace {
 
+using budget_rules::kBucketsOfWindow;
+using budget_rules::kSlotsOfBucket;
+using budget_rules::kSlotsOfWindow;
+
 constexpr int kTooManyRequests = 429;
+
+// When to come again where the answer to a request under way will tell more.
+constexpr absl::Duration kSoon = absl::Seconds(1);
 
 }  // namespace
 
 Budget::Budget(const BudgetPolicy& policy)
-    : policy_(policy), slot_length_(policy.window / kSlotsOfWindow), limit_(policy.limit) {}
+    : policy_(policy),
+      slot_length_(policy.window / kSlotsOfWindow),
+      limit_(policy.limit),
+      shares_(policy.window) {}
 
-std::optional<absl::Time> Budget::Spend(uint64_t question, bool background, absl::Time now) {
-  const int64_t slot = SlotOf(now);
-  Forget(slot);
-  const bool stands =
-      told_is_explained_ && now >= blocked_until_ && !background && HasPlaceIn(question, slot);
-  if (const std::optional<absl::Time> barred = BarredUntil(now); barred.has_value() && !stands) {
-    return background ? *barred : PromiseAfter(question, *barred);
+void Budget::Ask(const Spending& spending, absl::Time now) {
+  Forget(now);
+  // Who has a place has asked before.
+  if (spending.background || places_.BucketOf(spending.question).has_value()) return;
+  shares_.Ask(spending.caller, now);
+}
+
+std::variant<Grant, Refusal> Budget::Spend(const Spending& spending, absl::Time now) {
+  Forget(now);
+  const bool share_is_spent = now < share_until_ && share_left_ <= 0;
+  std::optional<absl::Time> held_back = HeldBackUntil(now);
+  if (!held_back.has_value() && share_is_spent) held_back = share_until_;
+  if (held_back.has_value()) return RefuseUntil(spending, *held_back, now);
+  if (const std::optional<Refusal> refusal = WhyNot(spending, now)) return *refusal;
+  return GrantTo(spending, now);
+}
+
+std::variant<Grant, Refusal> Budget::SpendGranted(const Spending& spending, absl::Time now) {
+  Forget(now);
+  if (const std::optional<absl::Time> until = HeldBackUntil(now)) {
+    return Refusal{.wait = *until - now};
   }
-  if (now < share_until_ && share_left_ <= 0) {
-    return background ? share_until_ : PromiseAfter(question, share_until_);
+  if (Total() >= limit_) return Refusal{.wait = BeginOf(BucketOf(now) + 1) - now};
+  return GrantTo(spending, now);
+}
+
+// Absent: the request may be sent.
+std::optional<Refusal> Budget::WhyNot(const Spending& spending, absl::Time now) {
+  const auto limit = static_cast<double>(std::max<int64_t>(Part(limit_), 1));
+  const auto held = static_cast<double>(Part(hold()));
+  if (spending.background) {
+    if (Free(now) + held >= static_cast<double>(Part(policy_.reserve)) + 1) return std::nullopt;
+    return RefuseUntil(spending, BeginOf(BucketOf(now) + 1), now);
   }
-  if (background) {
-    const int64_t reserve = policy_.reserve / replicas_;
-    if (RoomIn(slot) <= reserve) return BeginOf(FirstWithRoom(slot + 1, reserve + 1));
-    AddTo(slot, 1);
-  } else if (const auto promise = promises_.find(question); promise != promises_.end()) {
-    if (promise->second > slot) return BeginOf(promise->second);
-    promises_.erase(promise);  // it is counted where it was promised
-  } else if (RoomIn(slot) > 0) {
-    AddTo(slot, 1);
-  } else {
-    return Promise(question, FirstWithRoom(std::max(slot + 1, last_promise_), 1));
+  const std::optional<int64_t> place = places_.BucketOf(spending.question);
+  if (place.has_value() && *place <= BucketOf(now) && static_cast<double>(Total()) + 1 <= limit) {
+    return std::nullopt;
   }
-  --told_left_;
+  const double free = Free(now);
+  // Most of the time there is enough for all.
+  if (free >= 1 && shares_.IsEnoughForAll(Part(limit_), now)) return std::nullopt;
+  const double level = shares_.LevelFor(spending.caller, Part(limit_), now);
+  const auto spent = static_cast<double>(shares_.Of(spending.caller, now).spent.total());
+  if (spent < level && free + (spent < level / 2 ? held : 0) >= 1) return std::nullopt;
+  // What nobody below the level comes for is not left lying; but lent little by little, as they may
+  // yet come.
+  if (free >= 1 && now >= lend_at_) {
+    lend_at_ = now + LendEach();
+    return std::nullopt;
+  }
+  return RefuseUntil(spending, now, now);
+}
+
+absl::Duration Budget::LendEach() const {
+  return budget_rules::kLendEach * policy_.window / std::max<int64_t>(Part(limit_), 1);
+}
+
+// Not before `first`, which may be now.
+Refusal Budget::RefuseUntil(const Spending& spending, absl::Time first, absl::Time now) {
+  if (spending.background) return {.wait = first - now};
+  const int64_t now_bucket = BucketOf(now);
+  const int64_t first_bucket = std::max(now_bucket, BucketOf(first - absl::Nanoseconds(1))) + 1;
+  const double level = shares_.LevelFor(spending.caller, Part(limit_), now);
+  const auto spent = static_cast<double>(shares_.Of(spending.caller, now).spent.total());
+  Refusal refusal{.limit = spent < level ? Refusal::Limit::kCredential : Refusal::Limit::kCaller};
+  if (const auto place = places_.BucketOf(spending.question)) {
+    if (*place >= first_bucket) {
+      refusal.wait = BeginOf(*place) - now;
+      refusal.place_kept = true;
+      return refusal;
+    }
+    GiveUpPlace(spending.question, now);  // one that cannot be kept
+  }
+  const std::optional<int64_t> bucket =
+      FirstFreeBucket(spending.caller, spent, level, first_bucket, now);
+  if (bucket.has_value()) {
+    places_.Keep(spending.question, spending.caller, *bucket);
+    ++shares_.Of(spending.caller, now).promised;
+    refusal.place_kept = true;
+  }
+  refusal.wait = BeginOf(bucket.value_or(now_bucket + kBucketsOfWindow)) - now;
+  return refusal;
+}
+
+// The first bucket, `first` or later, from which on there is a request for the caller that nobody
+// else has a place for; absent: there is none within a window.
+std::optional<int64_t> Budget::FirstFreeBucket(absl::string_view caller, double spent, double level,
+                                               int64_t first, absl::Time now) {
+  const auto own = shares_.RoomBelow(level, shares_.Of(caller, now));
+  if (!own.has_value()) return std::nullopt;
+  if (*own > now) first = std::max(first, BucketOf(*own - absl::Nanoseconds(1)) + 1);
+  const int64_t now_bucket = BucketOf(now);
+  const double least = spent < level / 2 ? 1 - static_cast<double>(Part(hold())) : 1;
+  const Plan plan = PlanFrom(now);
+  std::optional<int64_t> found;
+  for (int64_t i = kBucketsOfWindow; i >= std::max<int64_t>(first - now_bucket, 0); --i) {
+    if (plan[static_cast<size_t>(i)] < least) break;
+    found = now_bucket + i;
+  }
+  return found;
+}
+
+// How many requests are free in each bucket from now on, when all that have a place are sent and
+// nothing else is. Without those of the hold.
+Budget::Plan Budget::PlanFrom(absl::Time now) const {
+  const int64_t first = BucketOf(now);
+  Plan plan{};
+  for (const SlidingCount::Slot& slot : ended_.slots()) {
+    // All slots of a bucket are out of the window when the bucket begins that is a window and one
+    // later.
+    const int64_t bucket = slot.number / kSlotsOfBucket + kBucketsOfWindow + 1 - first;
+    if (bucket <= kBucketsOfWindow) {
+      plan[static_cast<size_t>(bucket)] += static_cast<double>(slot.count);
+    }
+  }
+  for (const auto& [bucket, in] : places_.buckets()) {
+    const int64_t index = std::clamp<int64_t>(bucket - first, 0, kBucketsOfWindow);
+    plan[static_cast<size_t>(index)] -= static_cast<double>(in.places) * places_.taken();
+  }
+  double free = static_cast<double>(Part(limit_) - Part(hold()) - Total());
+  for (double& bucket : plan) bucket = free += bucket;
+  return plan;
+}
+
+// How many may be sent now without those who have a place finding none.
+double Budget::Free(absl::Time now) const {
+  if (places_.empty()) return static_cast<double>(Part(limit_) - Part(hold()) - Total());
+  const Plan plan = PlanFrom(now);
+  return *std::min_element(plan.begin(), plan.end());
+}
+
+Grant Budget::GrantTo(const Spending& spending, absl::Time now) {
+  ++under_way_;
   --share_left_;
-  return std::nullopt;
-}
-
-std::optional<absl::Time> Budget::SpendGranted(int64_t left, absl::Time now) {
-  const bool explained = told_ >= left;
-  const std::optional<absl::Time> barred = explained ? BlockedUntil(now) : BarredUntil(now);
-  if (barred.has_value()) return barred;
-  const int64_t slot = SlotOf(now);
-  Forget(slot);
-  AddTo(slot, 1);
-  --told_left_;
-  --share_left_;
-  return std::nullopt;
-}
-
-std::optional<absl::Time> Budget::BlockedUntil(absl::Time now) const {
-  return now < blocked_until_ ? std::optional(blocked_until_) : std::nullopt;
-}
-
-std::optional<absl::Time> Budget::BarredUntil(absl::Time now) const {
-  const bool told = now < told_until_ && told_left_ <= 0;
-  const absl::Time until = told ? std::max(blocked_until_, told_until_) : blocked_until_;
-  return now < until ? std::optional(until) : std::nullopt;
-}
-
-void Budget::ShareWith(int64_t replicas, int64_t left, absl::Time now) {
-  replicas_ = replicas;
-  share_left_ = left / replicas;
-  share_until_ = now + kSlotsCounted * slot_length_;
-}
-
-// Whether the question was promised a place, and its time has come.
-bool Budget::HasPlaceIn(uint64_t question, int64_t slot) const {
-  const auto promise = promises_.find(question);
-  return promise != promises_.end() && promise->second <= slot;
-}
-
-// Where nothing may be sent before `barred`: all who wait for that would come at once, and most of
-// them in vain.
-absl::Time Budget::PromiseAfter(uint64_t question, absl::Time barred) {
-  const int64_t last_barred = SlotOf(barred - absl::Nanoseconds(1));
-  const auto promise = promises_.find(question);
-  if (promise != promises_.end()) {
-    if (promise->second > last_barred) return BeginOf(promise->second);
-    AddTo(promise->second, -1);  // a place that cannot be kept
-    promises_.erase(promise);
+  const Grant grant{.number = ++last_number_,
+                    .caller = std::string(spending.caller),
+                    .background = spending.background};
+  if (!spending.background) {
+    GiveUpPlace(spending.question, now);
+    shares_.Spend(spending.caller, 1, now);
   }
-  return Promise(question, FirstWithRoom(std::max(last_barred + 1, last_promise_), 1));
+  if (is_finding_out_) scout_ = grant.number;
+  return grant;
 }
 
-absl::Time Budget::Promise(uint64_t question, int64_t slot) {
-  if (promises_.size() < kMostPromises) {
-    promises_.emplace(question, slot);
-    promises_by_slot_.emplace_back(slot, question);
-    last_promise_ = slot;
-    AddTo(slot, 1);
+void Budget::GiveUpPlace(uint64_t question, absl::Time now) {
+  const std::optional<std::string> caller = places_.Take(question, BucketOf(now));
+  if (caller.has_value()) UnpromiseTo(*caller, now);
+}
+
+void Budget::UnpromiseTo(absl::string_view caller, absl::Time now) {
+  CallerShare& share = shares_.Of(caller, now);
+  share.promised = std::max<int64_t>(share.promised - 1, 0);  // it may have been forgotten
+}
+
+void Budget::Ended(const Grant& grant, int sendings, const HttpAnswer* answer, absl::Time now) {
+  Forget(now);
+  --under_way_;
+  if (sendings > 0) {
+    ended_.Add(SlotOf(now), sendings);
+  } else if (!grant.background) {
+    shares_.Spend(grant.caller, -1, now);
   }
-  return BeginOf(slot);
+  if (scout_ == grant.number) scout_.reset();
+  if (answer != nullptr) Learn(grant, *answer, now);
 }
 
-void Budget::Learn(const HttpAnswer& answer, int64_t in_flight, absl::Time now) {
+void Budget::Learn(const Grant& grant, const HttpAnswer& answer, absl::Time now) {
   for (const RateLimitPolicy& policy : RateLimitPoliciesFrom(answer.ratelimit_policy)) {
     if (policy.window != policy_.window) continue;
     limit_ = policy_.limit_is_final ? std::min(policy_.limit, policy.quota) : policy.quota;
@@ -109,32 +201,59 @@ void Budget::Learn(const HttpAnswer& answer, int64_t in_flight, absl::Time now) 
   const auto least = std::min_element(
       limits.begin(), limits.end(),
       [](const RateLimit& a, const RateLimit& b) { return a.remaining < b.remaining; });
-  if (least != limits.end()) {
-    const absl::Time until = now + least->reset;
-    const int64_t left = least->remaining - in_flight;
-    // Answers overtake each other: within one period the least counts.
-    const bool same_period = now < told_until_ && until <= told_until_ + absl::Seconds(1);
-    const bool explained = least->remaining >= limit_ - SentOrDue(SlotOf(now));
-    told_is_explained_ = explained && (told_is_explained_ || !same_period);
-    if (!same_period || left < told_left_) {
-      told_left_ = left;
-      told_ = least->remaining;
-      told_until_ = until;
-    }
+  bool says_no = answer.status == kTooManyRequests;
+  // Answers overtake each other: what the later request was told counts.
+  if (least != limits.end() && (now >= told_until_ || grant.number >= told_by_)) {
+    told_left_ = least->remaining;
+    told_until_ = now + std::min(least->reset, policy_.longest_block);
+    told_by_ = grant.number;
+    says_no = says_no || told_left_ == 0;
   }
   if (answer.status == kTooManyRequests) {
     const absl::Duration asked =
-        RetryAfterFrom(answer.retry_after, now).value_or(policy_.usual_block);
+        RetryAfterFrom(answer.retry_after, now).value_or(policy_.longest_block);
     blocked_until_ = std::max(blocked_until_, now + std::min(asked, policy_.longest_block));
   }
+  is_finding_out_ = says_no || (is_finding_out_ && BarredUntil(now).has_value());
+}
+
+std::optional<absl::Time> Budget::BlockedUntil(absl::Time now) const {
+  return now < blocked_until_ ? std::optional(blocked_until_) : std::nullopt;
+}
+
+std::optional<absl::Time> Budget::BarredUntil(absl::Time now) const {
+  const absl::Time until = told_left_ > 0 ? blocked_until_ : std::max(blocked_until_, told_until_);
+  return now < until ? std::optional(until) : std::nullopt;
+}
+
+// Until when Cloudflare's word holds back whatever is asked.
+std::optional<absl::Time> Budget::HeldBackUntil(absl::Time now) const {
+  if (const std::optional<absl::Time> barred = BarredUntil(now)) return barred;
+  const bool all_told_are_sent = now < told_until_ && ToldLeft() <= 0;
+  return all_told_are_sent || scout_.has_value() ? std::optional(now + kSoon) : std::nullopt;
+}
+
+// Of what Cloudflare said is left, what was not sent since.
+int64_t Budget::ToldLeft() const {
+  return told_left_ - static_cast<int64_t>(last_number_ - told_by_);
+}
+
+void Budget::ShareWith(int64_t replicas, int64_t left, absl::Time now) {
+  replicas_ = replicas;
+  share_left_ = left / replicas;
+  share_until_ = now + policy_.window;
 }
 
 int64_t Budget::left(absl::Time now) {
-  const int64_t slot = SlotOf(now);
-  Forget(slot);
-  if (now < blocked_until_) return 0;
-  const int64_t room = std::max<int64_t>(RoomIn(slot), 0);
-  return now < told_until_ ? std::clamp<int64_t>(told_left_, 0, room) : room;
+  Forget(now);
+  if (BarredUntil(now).has_value()) return 0;
+  const int64_t room = std::max<int64_t>(Part(limit_) - Total(), 0);
+  return now < told_until_ ? std::clamp<int64_t>(ToldLeft(), 0, room) : room;
+}
+
+bool Budget::in_use(absl::Time now) {
+  Forget(now);
+  return Total() > 0 || BarredUntil(now).has_value();
 }
 
 int64_t Budget::SlotOf(absl::Time time) const {
@@ -142,61 +261,14 @@ int64_t Budget::SlotOf(absl::Time time) const {
   return absl::IDivDuration(time - absl::UnixEpoch(), slot_length_, &rest);
 }
 
-absl::Time Budget::BeginOf(int64_t slot) const { return absl::UnixEpoch() + slot * slot_length_; }
-
-int64_t Budget::CountOf(int64_t slot) const {
-  const int64_t index = slot - first_;
-  return index >= 0 && index < static_cast<int64_t>(counts_.size()) ? counts_[index] : 0;
+absl::Time Budget::BeginOf(int64_t bucket) const {
+  return absl::UnixEpoch() + bucket * kSlotsOfBucket * slot_length_;
 }
 
-void Budget::AddTo(int64_t slot, int64_t count) {
-  if (slot < first_) return;
-  const auto index = static_cast<size_t>(slot - first_);
-  if (index >= counts_.size()) counts_.resize(index + 1);
-  counts_[index] += count;
-}
-
-// Of what is over by `slot`: counts that no window reaches back to, and promises nobody came for.
-void Budget::Forget(int64_t slot) {
-  while (!promises_by_slot_.empty() && promises_by_slot_.front().first + kGraceSlots < slot) {
-    const auto [promised, question] = promises_by_slot_.front();
-    promises_by_slot_.pop_front();
-    const auto found = promises_.find(question);
-    if (found == promises_.end() || found->second != promised) continue;
-    promises_.erase(found);
-    AddTo(promised, -1);
-  }
-  const int64_t oldest = slot - kSlotsCounted + 1;
-  while (!counts_.empty() && first_ < oldest) {
-    counts_.pop_front();
-    ++first_;
-  }
-  if (counts_.empty()) first_ = oldest;
-}
-
-// In a window that ends with `slot`.
-int64_t Budget::SentOrDue(int64_t slot) const {
-  int64_t sum = 0;
-  for (int64_t s = slot - kSlotsCounted + 1; s <= slot; ++s) sum += CountOf(s);
-  return sum;
-}
-
-// How many more fit into `slot`, so that no window which it is part of holds more than the limit.
-int64_t Budget::RoomIn(int64_t slot) const {
-  int64_t sum = SentOrDue(slot);
-  int64_t most = sum;
-  for (int64_t s = slot + 1; s < slot + kSlotsCounted; ++s) {
-    sum += CountOf(s) - CountOf(s - kSlotsCounted);
-    most = std::max(most, sum);
-  }
-  return std::max<int64_t>(limit_ / replicas_, 1) - most;
-}
-
-int64_t Budget::FirstWithRoom(int64_t slot, int64_t room) const {
-  // Beyond all that is counted there is room for anything that fits at all.
-  const int64_t empty = first_ + static_cast<int64_t>(counts_.size()) + kSlotsCounted;
-  while (slot < empty && RoomIn(slot) < room) ++slot;
-  return slot;
+// Of what is over by now.
+void Budget::Forget(absl::Time now) {
+  ended_.Forget(SlotOf(now) - kSlotsOfWindow);
+  for (const std::string& caller : places_.Forget(BucketOf(now))) UnpromiseTo(caller, now);
 }
 
 }  // namespace pcap_gateway

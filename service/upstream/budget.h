@@ -1,29 +1,42 @@
-// Budget: how many requests one credential may still send to Cloudflare, and who has to wait until
-// when.
+// Budget: how many requests one credential may still send to Cloudflare, who may send them, and who
+// has to wait until when.
 //
 //   Budget budget({.limit = 1200, .window = absl::Minutes(5)});
-//   if (std::optional<absl::Time> later = budget.Spend(question, /*background=*/false, now)) …
-//   budget.Learn(answer, now);
+//   const Spending spending{.question = hash, .caller = "ipv4:10.1.2.3"};
+//   budget.Ask(spending, now);
+//   auto said = budget.Spend(spending, now);
+//   if (auto* grant = std::get_if<Grant>(&said)) … budget.Ended(*grant, 1, &answer, now);
+//   else … std::get<Refusal>(said).come_again
 //
 // Past 1200 requests in five minutes Cloudflare answers nothing for the next five, dashboards
-// included; so the budget counts for certain, where a token bucket of that size would let twice as
-// many pass across a window's edge. Time is cut into slots, and no window of slots ever holds more
-// than the limit.
+// included; so the count is exact, where a token bucket of that size would let twice as many pass
+// across a window's edge. A request counts from when it is granted until a window after its end: by
+// then Cloudflare has counted it, however long it was under way.
 //
-// Who is refused gets a time that holds: the request is entered into the slot where it will fit,
-// and stays entered there for the question's return. Who does not come back gives the place up
-// after a while.
+// Where there is not enough for all, callers have max-min fair parts (CallerShares), and the last
+// part of the limit, the hold, is for those who have had less than half of theirs. Who is refused
+// is told when to come again, within a window; where a request is free by then, it is kept for that
+// question (Places). A place is worth something only if its caller comes, and what is free is for
+// whoever is there.
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_BUDGET_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_BUDGET_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
-#include <utility>
+#include <string>
+#include <variant>
+#include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "service/source/budget_rules.h"
 #include "service/source/http_answer.h"
+#include "service/source/refusal.h"
+#include "service/upstream/caller_shares.h"
+#include "service/upstream/places.h"
+#include "service/upstream/sliding_count.h"
 
 namespace pcap_gateway {
 
@@ -36,10 +49,26 @@ struct BudgetPolicy {
   absl::Duration window = absl::Minutes(5);
   // Of `limit`, so many are for calls alone; refreshes in the background leave them.
   int64_t reserve = 240;
-  // How long after a 429 nothing is sent, where the answer does not say; and at most, whatever it
-  // says.
-  absl::Duration usual_block = absl::Minutes(5);
-  absl::Duration longest_block = absl::Minutes(10);
+  // Of `limit`, so many are for callers who have had less than half of their part. Absent: a
+  // twentieth.
+  std::optional<int64_t> hold;
+  // The longest block that Cloudflare knows, and the longest that a 429 or a Ratelimit is believed;
+  // a 429 that names no time is taken to mean it. After that one request finds out.
+  absl::Duration longest_block = absl::Minutes(5);
+};
+
+// A request that wants to be sent.
+struct Spending {
+  uint64_t question = 0;  // tells requests apart: a place is kept for it
+  absl::string_view caller;
+  bool background = false;  // nobody waits for the answer, and `caller` is nobody
+};
+
+// A request that may be sent. Ends with Budget::Ended.
+struct Grant {
+  uint64_t number = 0;  // ascending
+  std::string caller;
+  bool background = false;
 };
 
 // Not thread-safe. Times given to it never go back.
@@ -47,80 +76,96 @@ class Budget {
  public:
   explicit Budget(const BudgetPolicy& policy);
 
-  // Asks leave for one request. Absent: granted, and counted. Else: when to come again, later than
-  // `now`; then the request named by `question` will be granted, unless Cloudflare says otherwise
-  // in the meantime. A background request is promised nothing.
-  std::optional<absl::Time> Spend(uint64_t question, bool background, absl::Time now);
+  // Notes that the caller wants to send one more, whether or not it then may. A question that comes
+  // again is not counted again.
+  void Ask(const Spending& spending, absl::Time now);
 
-  // The same for a request that all replicas together have room for, and `left` more. Only what
-  // Cloudflare itself said can still stand against it: a block, or a count that the replicas'
-  // requests do not explain.
-  std::optional<absl::Time> SpendGranted(int64_t left, absl::Time now);
+  // Asks leave for one request.
+  std::variant<Grant, Refusal> Spend(const Spending& spending, absl::Time now);
 
-  // Until when Cloudflare answers nothing; absent: it does.
-  std::optional<absl::Time> BlockedUntil(absl::Time now) const;
+  // The same for a request that all replicas together have room for. The own count and what
+  // Cloudflare itself said still stand against it.
+  std::variant<Grant, Refusal> SpendGranted(const Spending& spending, absl::Time now);
+
+  // A granted request is over. `sendings`: how often it left the process; 0 gives it back.
+  // `answer`: null, or what came, with what Cloudflare says of its own count: Ratelimit,
+  // Ratelimit-Policy, 429 with Retry-After.
+  void Ended(const Grant& grant, int sendings, const HttpAnswer* answer, absl::Time now);
 
   // Until when nothing may be sent, by Cloudflare's own word; absent: something may.
   std::optional<absl::Time> BarredUntil(absl::Time now) const;
 
-  // So many replicas share the credential, and so many requests were left for them all. Counts from
-  // the moment on when they cannot be asked any more: then each keeps to its part.
-  void ShareWith(int64_t replicas, int64_t left, absl::Time now);
+  // Until when Cloudflare answers nothing, as it said with a 429; absent: it does.
+  std::optional<absl::Time> BlockedUntil(absl::Time now) const;
 
-  // Takes note of what Cloudflare says of its own count: Ratelimit, Ratelimit-Policy, 429 with
-  // Retry-After. `in_flight`: requests that are sent and not answered, which it may not have
-  // counted yet.
-  void Learn(const HttpAnswer& answer, int64_t in_flight, absl::Time now);
+  // So many replicas share the credential (1 or more), and so many requests were left for them all.
+  // Counts from the moment on when they cannot be asked any more: then each keeps to its part.
+  void ShareWith(int64_t replicas, int64_t left, absl::Time now);
 
   // Requests that fit into a window, by Cloudflare's word or the policy.
   int64_t limit() const { return limit_; }
+  int64_t hold() const { return policy_.hold.value_or(limit_ / 20); }
 
-  // Requests that would be granted at once.
+  // Requests that would be granted at once to somebody who has had none.
   int64_t left(absl::Time now);
 
- private:
-  // A window is counted with two slots more than it has, because a request may have been sent at
-  // the very beginning of the first one, and for what the network delays; and with as many more as
-  // a promised place outlasts its slot.
-  static constexpr int64_t kSlotsOfWindow = 60;
-  static constexpr int64_t kGraceSlots = 2;
-  static constexpr int64_t kSlotsCounted = kSlotsOfWindow + 2 + kGraceSlots;
-  // Beyond that many nobody is promised anything more: some twenty minutes at ten times the
-  // documented limit.
-  static constexpr size_t kMostPromises = 50'000;
+  // Whether a request is under way that Ended will be called for.
+  bool is_waiting() const { return under_way_ > 0; }
 
+  // Whether something of it is still to be remembered: a request in the window, or Cloudflare's
+  // word.
+  bool in_use(absl::Time now);
+
+  std::vector<CallerView> LargestCallers(size_t most, absl::Time now) {
+    return shares_.Largest(most, now);
+  }
+
+ private:
   int64_t SlotOf(absl::Time time) const;
-  absl::Time BeginOf(int64_t slot) const;
-  int64_t CountOf(int64_t slot) const;
-  void AddTo(int64_t slot, int64_t count);
-  void Forget(int64_t slot);
-  int64_t SentOrDue(int64_t slot) const;
-  int64_t RoomIn(int64_t slot) const;
-  int64_t FirstWithRoom(int64_t slot, int64_t room) const;
-  bool HasPlaceIn(uint64_t question, int64_t slot) const;
-  absl::Time PromiseAfter(uint64_t question, absl::Time barred);
-  absl::Time Promise(uint64_t question, int64_t slot);
+  int64_t BucketOf(absl::Time time) const { return SlotOf(time) / budget_rules::kSlotsOfBucket; }
+  absl::Time BeginOf(int64_t bucket) const;
+
+  void Forget(absl::Time now);
+  int64_t Total() const { return under_way_ + ended_.total(); }
+  int64_t Part(int64_t of) const { return of / replicas_; }
+
+  // By bucket, from now's on.
+  using Plan = std::array<double, budget_rules::kBucketsOfWindow + 1>;
+
+  Plan PlanFrom(absl::Time now) const;
+  double Free(absl::Time now) const;
+  absl::Duration LendEach() const;
+  std::optional<Refusal> WhyNot(const Spending& spending, absl::Time now);
+  Refusal RefuseUntil(const Spending& spending, absl::Time first, absl::Time now);
+  std::optional<int64_t> FirstFreeBucket(absl::string_view caller, double spent, double level,
+                                         int64_t first, absl::Time now);
+  std::optional<absl::Time> HeldBackUntil(absl::Time now) const;
+  int64_t ToldLeft() const;
+  Grant GrantTo(const Spending& spending, absl::Time now);
+  void GiveUpPlace(uint64_t question, absl::Time now);
+  void UnpromiseTo(absl::string_view caller, absl::Time now);
+  void Learn(const Grant& grant, const HttpAnswer& answer, absl::Time now);
 
   const BudgetPolicy policy_;
   const absl::Duration slot_length_;
   int64_t limit_;  // the policy's, or Cloudflare's own
 
-  // Requests sent or promised, from slot `first_` on; what is before is too old to count.
-  std::deque<int64_t> counts_;
-  int64_t first_ = 0;
-
-  absl::flat_hash_map<uint64_t, int64_t> promises_;            // the slot, by question
-  std::deque<std::pair<int64_t, uint64_t>> promises_by_slot_;  // ascending; kept ones too
-  int64_t last_promise_ = 0;                                   // its slot
+  int64_t under_way_ = 0;  // granted, and not ended
+  SlidingCount ended_;
+  uint64_t last_number_ = 0;
+  CallerShares shares_;
+  Places places_;
+  absl::Time lend_at_ = absl::InfinitePast();  // to the next caller who has had its part
 
   absl::Time blocked_until_ = absl::InfinitePast();
-  // By Cloudflare's own count, so many more before then.
+  // By Cloudflare's count so many more before `told_until_`, when it had counted the request with
+  // that number.
   absl::Time told_until_ = absl::InfinitePast();
   int64_t told_left_ = 0;
-  int64_t told_ = 0;  // as it said, without what was in flight
-  // Our own requests account for all that it counted. Then it does not stand against a promise:
-  // those in flight, taken off once more, would refuse the last ones who were promised a place.
-  bool told_is_explained_ = false;
+  uint64_t told_by_ = 0;
+  // Cloudflare said no, and since then it has not said yes: requests go one by one.
+  bool is_finding_out_ = false;
+  std::optional<uint64_t> scout_;  // the one that is under way
 
   // Of what was left for all replicas, this one's part, until what was sent before has expired.
   int64_t replicas_ = 1;

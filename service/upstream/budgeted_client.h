@@ -1,8 +1,9 @@
 // BudgetedClient: withholds requests that would break Cloudflare's rate limit. One Budget a
 // credential, and with other replicas one Ledger for all of them.
 //
-// The ledger decides while it can be asked. The own count goes on beside it, and takes over when it
-// cannot: then this replica keeps to its part of what was left.
+// The ledger decides while it can be asked. The own count goes on beside it, and binds whatever the
+// ledger grants; it takes over when the ledger cannot be asked: then this replica keeps to its part
+// of what was left, and tells the ledger afterwards what it spent.
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_BUDGETED_CLIENT_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_BUDGETED_CLIENT_H_
 
@@ -23,7 +24,8 @@ namespace pcap_gateway {
 
 // Written by the loop's thread, read by any.
 struct BudgetStats {
-  Counter withheld;             // calls
+  Counter withheld;             // calls, as the credential's limit was reached
+  Counter withheld_caller;      // calls, as their caller has had its part
   Counter withheld_background;  // refreshes
   Counter blocked;              // answers with 429
   Counter alone;                // requests that the ledger could not be asked about
@@ -37,6 +39,10 @@ struct BudgetView {
   int64_t left = 0;   // would be granted at once
   // Until when Cloudflare answers nothing; infinite past: it does.
   absl::Time blocked_until = absl::InfinitePast();
+  // Who has spent most of it here, the first one first; no more than kMostCallers.
+  std::vector<CallerView> callers;
+
+  static constexpr size_t kMostCallers = 10;
 };
 
 class BudgetedClient final : public HttpClient {
@@ -60,8 +66,9 @@ class BudgetedClient final : public HttpClient {
 
     Budget budget;
     const Credential::Owner owner;
-    int64_t in_flight = 0;
     std::list<Partition>::iterator place;  // in by_use_
+    // Cloudflare does not know the credential, so it keeps no count of it either.
+    bool is_unknown = false;
   };
   // A request that the ledger is being asked about.
   struct Asking {
@@ -70,16 +77,19 @@ class BudgetedClient final : public HttpClient {
     Ticket ticket;  // of the request, once it is sent
   };
 
-  // Beyond that many, the credential that was not used for longest is forgotten: by far more than
-  // can be active within five minutes without breaking Cloudflare's limit for one address.
+  // Of more credentials, those are forgotten that were not used for longest: but none that has
+  // spent something within the window, so that nobody's count can be made to begin anew.
   static constexpr size_t kMostAccounts = 10'000;
 
   Ticket AskLedger(HttpRequest request, Done done);
   void Heard(Asking& asking, const std::optional<LedgerWord>& word);
-  void Withhold(bool background, absl::Duration retry_after, Done done);
-  Ticket SendNow(HttpRequest request, Done done);
+  void GiveBack(const HttpRequest& request, int64_t granted_in);
+  void Withhold(bool background, const Refusal& refusal, Done done);
+  Ticket SendNow(HttpRequest request, Grant grant, std::optional<int64_t> granted_in, Done done);
   Account& AccountOf(const Credential& credential);
-  void Learn(const Credential& credential, const HttpResult& result);
+  void MakeRoom(absl::Time now);
+  void Ended(const std::shared_ptr<const Credential>& credential, const Grant& grant,
+             std::optional<int64_t> granted_in, const HttpResult& result);
 
   Loop& loop_;
   HttpClient& inner_;

@@ -3,7 +3,8 @@
 // An HTTP status is an answer, whatever its number. What repeats, limits or withholds requests is
 // an HttpClient around an HttpClient:
 //
-//   retrying_client → breaker_client → limited_client → budgeted_client → curl_client
+//   retrying_client → breaker_client → limited_client → budgeted_client → paced_client →
+//   curl_client
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_HTTP_CLIENT_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_HTTP_CLIENT_H_
 
@@ -20,6 +21,7 @@
 #include "service/source/credential.h"
 #include "service/source/http_answer.h"
 #include "service/source/latest_deadline.h"
+#include "service/source/refusal.h"
 #include "service/source/source.h"
 
 namespace pcap_gateway {
@@ -69,6 +71,8 @@ struct TransportFailure {
   Kind kind;
   // What went wrong, for a person. Public: names no header, no secret.
   std::string detail;
+  // How often the request left this process; 0: never, so that nobody has counted it.
+  int sendings = 1;
 };
 
 // The kind's name in metrics: "resolve", "too_large".
@@ -83,6 +87,9 @@ struct Withheld {
   };
   Kind kind;
   absl::Duration retry_after;  // positive
+  // With kOverBudget: whose limit it is, and whether a request is kept for the question then.
+  Refusal::Limit limit = Refusal::Limit::kCredential;
+  bool place_kept = false;
 };
 
 using HttpResult = std::variant<HttpAnswer, TransportFailure, Withheld>;

@@ -42,12 +42,26 @@ Error ErrorOf(const TransportFailure& failure, bool caller_set_the_limit) {
   return Error(absl::StatusCode::kInternal, Reason::kInternal, "unknown transport failure");
 }
 
+Error OverBudget(const Withheld& withheld) {
+  const bool is_callers = withheld.limit == Refusal::Limit::kCaller;
+  Error error(absl::StatusCode::kResourceExhausted, Reason::kRateLimited,
+              absl::StrCat(is_callers ? "this caller has had its part of the requests that "
+                                        "Cloudflare allows this credential"
+                                      : "one more request would break Cloudflare's rate limit for "
+                                        "this credential",
+                           withheld.place_kept
+                               ? "; a request is kept for this call at the time in RetryInfo"
+                               : "; so many others wait that no later request can be promised"));
+  error.metadata = {{"limit", is_callers ? "caller" : "credential"},
+                    {"place", withheld.place_kept ? "kept" : "none"}};
+  return error;
+}
+
 Error ErrorOf(const Withheld& withheld) {
   Error error(absl::StatusCode::kInternal, Reason::kInternal, "withheld for an unknown reason");
   switch (withheld.kind) {
     case Withheld::Kind::kOverBudget:
-      error = Error(absl::StatusCode::kResourceExhausted, Reason::kRateLimited,
-                    "one more request would break Cloudflare's rate limit for this credential");
+      error = OverBudget(withheld);
       break;
     case Withheld::Kind::kCircuitOpen:
       error = Error(absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable,

@@ -195,6 +195,8 @@ def test_help_names_every_option(tmp_path: Path) -> None:
         "--upstream-first-byte-timeout",
         "--upstream-limit",
         "--upstream-reserve",
+        "--caller-hold",
+        "--upstream-address-limit",
         "--upstream-retries",
         "--upstream-failures",
         "--lame-duck",

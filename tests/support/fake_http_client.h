@@ -45,8 +45,10 @@ class FakeHttpClient final : public HttpClient {
 
 inline HttpRequest RequestFor(int resource) {
   static const auto credential = TestCredential();
+  static const auto caller = std::make_shared<const std::string>("ipv4:10.1.2.3");
   return {.url = "http://api.test/" + std::to_string(resource),
           .credential = credential,
+          .caller = caller,
           .idempotent = true};
 }
 

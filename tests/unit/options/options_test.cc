@@ -566,6 +566,8 @@ TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
                            "--upstream-first-byte-timeout",
                            "--upstream-limit",
                            "--upstream-reserve",
+                           "--caller-hold",
+                           "--upstream-address-limit",
                            "--upstream-retries",
                            "--upstream-failures",
                            "--allow-http-upstream",

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <chrono>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -25,7 +25,7 @@ struct Replica {
       : redis(*RedisClient::Start({.url = *RedisUrlFrom(server.url()),
                                    .command_timeout = absl::Seconds(10),
                                    .reconnect_after = absl::Milliseconds(10)})),
-        ledger(redis) {
+        ledger(redis, clock) {
     while (!redis->stats().up.load()) std::this_thread::yield();
   }
   ~Replica() { redis->Stop(); }
@@ -41,6 +41,7 @@ struct Replica {
     return word;
   }
 
+  SteadyWallClock clock;
   std::shared_ptr<RedisClient> redis;
   SharedLedger ledger;
 };
@@ -50,10 +51,12 @@ class SharedLedgerTest : public testing::Test {
   LedgerEntry Entry(absl::string_view question, bool background = false) const {
     return {.credential = credential_,
             .question = std::string(question),
+            .caller = background ? "" : "caller",
             .background = background,
             .limit = 5,
             .reserve = 2,
-            .window = absl::Minutes(5)};
+            .window = absl::Minutes(5),
+            .longest_block = absl::Minutes(5)};
   }
 
   const std::shared_ptr<const Credential> credential_ = TestCredential();
@@ -66,24 +69,24 @@ TEST_F(SharedLedgerTest, CountsForAllReplicasTogether) {
   for (int i = 0; i < 5; ++i) {
     const auto word = (i % 2 == 0 ? one_ : two_).Ask(Entry(absl::StrCat(i)));
     ASSERT_TRUE(word.has_value());
-    EXPECT_FALSE(word->later.has_value());
+    EXPECT_FALSE(word->refusal.has_value());
     EXPECT_EQ(word->left, 4 - i);
     EXPECT_EQ(word->replicas, i == 0 ? 1 : 2);
   }
   for (Replica* replica : {&one_, &two_}) {
     const auto word = replica->Ask(Entry("one more"));
     ASSERT_TRUE(word.has_value());
-    ASSERT_TRUE(word->later.has_value());
-    EXPECT_GT(*word->later, absl::Minutes(4));
-    EXPECT_LT(*word->later, absl::Minutes(6));
+    ASSERT_TRUE(word->refusal.has_value());
+    EXPECT_GT(word->refusal->wait, absl::Minutes(4));
+    EXPECT_LE(word->refusal->wait, absl::Minutes(5));
     EXPECT_EQ(word->left, 0);
   }
 }
 
 TEST_F(SharedLedgerTest, LeavesTheReserveToCalls) {
-  for (int i = 0; i < 3; ++i) EXPECT_FALSE(one_.Ask(Entry("refresh", true))->later.has_value());
-  EXPECT_TRUE(two_.Ask(Entry("refresh", true))->later.has_value());
-  EXPECT_FALSE(two_.Ask(Entry("call"))->later.has_value());
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(one_.Ask(Entry("refresh", true))->refusal.has_value());
+  EXPECT_TRUE(two_.Ask(Entry("refresh", true))->refusal.has_value());
+  EXPECT_FALSE(two_.Ask(Entry("call"))->refusal.has_value());
 }
 
 TEST_F(SharedLedgerTest, EachCredentialHasACountOfItsOwn) {
@@ -97,40 +100,116 @@ TEST_F(SharedLedgerTest, ABlockHoldsForAllReplicas) {
   one_.ledger.Block(*credential_, absl::Minutes(3));
   one_.Ask(Entry("after it"));
   const auto word = two_.Ask(Entry("x"));
-  ASSERT_TRUE(word->later.has_value());
-  EXPECT_GT(*word->later, absl::Minutes(2));
-  EXPECT_LE(*word->later, absl::Minutes(3));
-}
-
-// As many come to one full slot as fit into it; the rest are told a later one.
-TEST_F(SharedLedgerTest, NoTwoAreToldTheSamePlace) {
-  for (int i = 0; i < 5; ++i) one_.Ask(Entry(absl::StrCat(i)));
-  const absl::Duration first = *one_.Ask(Entry("first"))->later;
-  for (int i = 0; i < 4; ++i) {
-    EXPECT_LE(*two_.Ask(Entry(absl::StrCat("early ", i)))->later, first);
-  }
-  EXPECT_GT(*two_.Ask(Entry("late"))->later, first + absl::Minutes(4));
-  // Who asks again is told the same.
-  EXPECT_LE(*two_.Ask(Entry("first"))->later, first);
+  ASSERT_TRUE(word->refusal.has_value());
+  EXPECT_GT(word->refusal->wait, absl::Minutes(2));
+  EXPECT_LE(word->refusal->wait, absl::Minutes(3));
 }
 
 TEST_F(SharedLedgerTest, WhatItToldComesTrue) {
   // A short window, so that the time comes.
   const auto entry = [&](int number) {
     LedgerEntry entry = Entry(absl::StrCat(number));
-    entry.window = absl::Milliseconds(600);
+    entry.window = absl::Milliseconds(1200);
     return entry;
   };
-  const auto began = std::chrono::steady_clock::now();
-  for (int i = 0; i < 5; ++i) ASSERT_FALSE(one_.Ask(entry(i))->later.has_value());
-  ASSERT_TRUE(two_.Ask(entry(5))->later.has_value());
-  // A stranger who asks all the while does not take the place.
-  std::optional<absl::Duration> later;
+  for (int i = 0; i < 5; ++i) {
+    const auto word = one_.Ask(entry(i));
+    ASSERT_FALSE(word->refusal.has_value());
+    one_.ledger.Over(*credential_, "caller", word->granted_in, 1);
+  }
+  // A stranger who asks all the while does not take the place, once there is one.
+  std::optional<Refusal> refusal;
+  bool stranger_was_first = false;
   do {
-    two_.Ask(entry(6));
-    later = one_.Ask(entry(5))->later;
-  } while (later.has_value());
-  EXPECT_GE(absl::FromChrono(std::chrono::steady_clock::now() - began), absl::Milliseconds(600));
+    refusal = two_.Ask(entry(5))->refusal;
+    const bool has_place = refusal.has_value() && refusal->place_kept;
+    if (has_place) {
+      for (int i = 6; i < 12; ++i) {
+        stranger_was_first = stranger_was_first || !one_.Ask(entry(i))->refusal.has_value();
+      }
+    }
+  } while (refusal.has_value() && !stranger_was_first);
+  EXPECT_FALSE(refusal.has_value());
+}
+
+TEST_F(SharedLedgerTest, WhatNeverLeftIsGivenBack) {
+  for (int i = 0; i < 20; ++i) {
+    const auto word = one_.Ask(Entry(absl::StrCat(i)));
+    ASSERT_FALSE(word->refusal.has_value()) << i;
+    one_.ledger.Over(*credential_, "caller", word->granted_in, 0);
+  }
+}
+
+TEST_F(SharedLedgerTest, WhatWasSpentAloneIsToldWhenRedisIsBack) {
+  EXPECT_EQ(one_.Ask(Entry("before"))->left, 4);
+  for (int i = 0; i < 3; ++i) one_.ledger.Over(*credential_, "caller", std::nullopt, 1);
+  one_.Ask(Entry("the one that tells"));
+  EXPECT_EQ(two_.Ask(Entry("after"))->refusal.has_value(), true);
+}
+
+TEST_F(SharedLedgerTest, WhatWasToldInVainIsToldAgainAndCountedOnce) {
+  ASSERT_TRUE(one_.Ask(Entry("before")).has_value());
+  one_.ledger.Over(*credential_, "caller", std::nullopt, 1);
+  server_.Kill();
+  EXPECT_FALSE(one_.Ask(Entry("in vain")).has_value());
+  server_.Start();
+  while (!one_.redis->stats().up.load()) std::this_thread::yield();
+  EXPECT_EQ(one_.Ask(Entry("with the report"))->left, 3);
+  EXPECT_EQ(one_.Ask(Entry("without one"))->left, 2);
+}
+
+TEST_F(SharedLedgerTest, AnAbsurdBlockIsNotBelieved) {
+  one_.Ask(Entry("x"));
+  std::string key = server_.Cli({"KEYS", "*:count"});
+  key = key.substr(0, key.rfind(":count")) + ":blocked";
+  server_.Cli({"SET", key, "1", "PX", "9223372036854"});
+  EXPECT_EQ(one_.Ask(Entry("y"))->refusal->wait, absl::Minutes(5));
+}
+
+TEST_F(SharedLedgerTest, SpoiltCountsAreNoLongerThere) {
+  one_.Ask(Entry("x"));
+  std::string key = server_.Cli({"KEYS", "*:count"});
+  key = key.substr(0, key.find('\n'));
+  server_.Cli({"HSET", key, "plan", "nonsense", "taken", "many", "n", "1"});
+  const std::string callers = key.substr(0, key.rfind(":count")) + ":callers";
+  server_.Cli({"HSET", callers, "stranger", "nonsense", "", "nonsense"});
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(one_.Ask(Entry(absl::StrCat(i))).has_value());
+}
+
+RedisReply Numbers(const std::vector<int64_t>& numbers) {
+  RedisReply reply{.kind = RedisReply::Kind::kArray};
+  for (const int64_t number : numbers) {
+    reply.elements.push_back({.kind = RedisReply::Kind::kInteger, .integer = number});
+  }
+  return reply;
+}
+
+TEST(LedgerWordTest, BelievesNothingThatCannotBe) {
+  const LedgerEntry entry{.window = absl::Minutes(5), .longest_block = absl::Minutes(5)};
+  const auto word = LedgerWordFrom(Numbers({1000, 1, 1, 7, 3, 0}), entry);
+  ASSERT_TRUE(word.has_value());
+  EXPECT_EQ(word->refusal->wait, absl::Seconds(1));
+  EXPECT_EQ(word->refusal->limit, Refusal::Limit::kCaller);
+  EXPECT_TRUE(word->refusal->place_kept);
+  EXPECT_EQ(word->left, 7);
+  EXPECT_EQ(word->replicas, 3);
+  // No replicas, which it is divided by; less than nothing; too few; other things than numbers.
+  for (const std::vector<int64_t>& numbers : std::vector<std::vector<int64_t>>{
+           {0, 0, 0, 10, 0, 1}, {0, 0, 0, -1, 1, 1}, {-5, 0, 0, 1, 1, 1}, {0, 10, 0}, {}}) {
+    EXPECT_FALSE(LedgerWordFrom(Numbers(numbers), entry).has_value());
+  }
+  RedisReply text = Numbers({0, 0, 0, 1, 1, 1});
+  text.elements[4] = {.kind = RedisReply::Kind::kText, .text = "1"};
+  EXPECT_FALSE(LedgerWordFrom(text, entry).has_value());
+  EXPECT_FALSE(
+      LedgerWordFrom({.kind = RedisReply::Kind::kError, .text = "READONLY"}, entry).has_value());
+  // Too long, too many.
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  const auto absurd = LedgerWordFrom(Numbers({kMost, 0, 0, kMost, kMost, kMost}), entry);
+  ASSERT_TRUE(absurd.has_value());
+  EXPECT_EQ(absurd->refusal->wait, absl::Minutes(5));
+  EXPECT_EQ(absurd->left, 1'000'000'000);
+  EXPECT_EQ(absurd->replicas, 1'000);
 }
 
 TEST_F(SharedLedgerTest, NoMoreThanTheLimitAreGrantedHoweverManyAskAtOnce) {
@@ -141,7 +220,8 @@ TEST_F(SharedLedgerTest, NoMoreThanTheLimitAreGrantedHoweverManyAskAtOnce) {
       for (int i = 0; i < 100; ++i) {
         LedgerEntry entry = Entry(absl::StrCat(t, "/", i));
         entry.limit = 150;
-        if (!(t % 2 == 0 ? one_ : two_).Ask(std::move(entry))->later.has_value()) ++granted;
+        entry.caller = absl::StrCat(t);
+        if (!(t % 2 == 0 ? one_ : two_).Ask(std::move(entry))->refusal.has_value()) ++granted;
       }
     });
   }
@@ -150,10 +230,18 @@ TEST_F(SharedLedgerTest, NoMoreThanTheLimitAreGrantedHoweverManyAskAtOnce) {
 }
 
 TEST_F(SharedLedgerTest, RedisShowsNeitherCredentialNorQuestionAndForgetsThem) {
-  for (int i = 0; i < 7; ++i) one_.Ask(Entry(absl::StrCat("/pcaps/canary", i)));
+  // Until somebody has a place.
+  std::optional<LedgerWord> word;
+  for (int i = 0; i == 0 || !word->refusal.has_value() || !word->refusal->place_kept; ++i) {
+    LedgerEntry entry = Entry(absl::StrCat("/pcaps/canary", i));
+    entry.window = absl::Seconds(6);
+    entry.caller = "canary";
+    word = one_.Ask(std::move(entry));
+    if (!word->refusal.has_value()) one_.ledger.Over(*credential_, "canary", word->granted_in, 1);
+  }
   const std::string keys = server_.Cli({"KEYS", "*"});
   EXPECT_THAT(keys, HasSubstr("pcap-gateway:v1:"));
-  for (const absl::string_view key : {":spent", ":promised", ":replicas"}) {
+  for (const absl::string_view key : {":count", ":callers", ":places", ":owners", ":replicas"}) {
     EXPECT_THAT(keys, HasSubstr(std::string(key)));
   }
   EXPECT_THAT(keys, Not(HasSubstr("canary")));
