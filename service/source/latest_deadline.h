@@ -33,6 +33,8 @@ class LatestDeadline {
     return nanos == kNobody ? absl::InfinitePast() : absl::FromUnixNanos(nanos);
   }
 
+  bool nobody_waits() const { return Get() == absl::InfinitePast(); }
+
  private:
   static constexpr int64_t kNobody = std::numeric_limits<int64_t>::min();
 

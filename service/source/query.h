@@ -68,8 +68,7 @@ struct Query {
 
   // All who asked it have left. Somebody may join it at any moment.
   bool is_abandoned() const {
-    return !background && latest_deadline != nullptr &&
-           latest_deadline->Get() == absl::InfinitePast();
+    return !background && latest_deadline != nullptr && latest_deadline->nobody_waits();
   }
 
   Key key() const { return {credential->partition(), account, resource, endpoint->number}; }
