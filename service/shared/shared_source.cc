@@ -197,12 +197,15 @@ void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply>
                                     ReadStanding(*question, question->standings->account,
                                                  value->elements[2], question->denied.account));
   if (value->elements[0].kind == Kind::kText) Open(*question, value->elements[0].text, since);
-  if (!denials_.empty() && clock_.Now() >= tell_again_at_)
-    TellDenials(*redis_now, sent_at, nullptr);
-
   const absl::Time now = clock_.Now();
+  if (!denials_.empty() && now >= tell_again_at_) TellDenials(*redis_now, sent_at, nullptr);
+
   if (IsHit(*question, now)) {
     stats_.hits.Add();
+    // By Redis' clock it counts, and the network's delays are not to make it seem void.
+    Denied& denied = question->denied;
+    denied.everything = std::min(denied.everything, question->kept->as_of);
+    denied.account = std::min(denied.account, question->kept->as_of);
     if (locked == Locked::kYes) Unlock(*question);
     return Answer(*question,
                   Reply{.outcome = question->kept,

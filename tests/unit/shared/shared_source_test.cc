@@ -543,6 +543,9 @@ TEST_F(SharedSourceTest, WhoIsAnsweredIsToldOfTheDenialsOfOthers) {
   EXPECT_NE(denied.account, absl::InfinitePast());
   EXPECT_LE(denied.everything, clock_.Now());
   EXPECT_LE(denied.account, clock_.Now());
+  // What came with it counts.
+  EXPECT_LE(denied.everything, asked->reply().outcome->as_of);
+  EXPECT_LE(denied.account, asked->reply().outcome->as_of);
   EXPECT_TRUE(asked->reply().cache_status.shared);
 }
 
