@@ -33,6 +33,23 @@ bool IsFromACache(const Reply& reply) {
   return reply.cache_status.how == CacheStatus::How::kHit || reply.cache_status.stale_if_error;
 }
 
+// That nobody waited when its turn came, which it so did not take.
+bool IsGivenUp(const Reply& reply) {
+  return !reply.outcome->ok() && reply.outcome->error->reason == Reason::kCancelled;
+}
+
+// What the reply says of the credential, or what replicas have said.
+void Hear(const Reply& reply, Standing& standing, absl::Time now) {
+  standing.Deny(Denies::kEverything, reply.denied.everything);
+  standing.Deny(Denies::kAccount, reply.denied.account);
+  standing.Deny(DeniedBy(*reply.outcome), now);
+}
+
+// Nothing that is void is to be given by those behind this one either: they may not have heard.
+absl::Duration WithinStanding(absl::Duration max_age, const Standing& standing, absl::Time now) {
+  return std::min(max_age, std::max(now - standing.since(), absl::ZeroDuration()));
+}
+
 CacheStatus::How WhyNot(Freshness freshness) {
   return freshness == Freshness::kTooOldForCaller ? CacheStatus::How::kRequest
                                                   : CacheStatus::How::kStale;
@@ -54,22 +71,24 @@ struct CachingSource::Waiter {
   std::list<WaiterPtr>::iterator place;  // in the flight's list
 };
 
-// All fields but the key: guarded by the source's mutex_.
+// All fields but the constant ones: guarded by the source's mutex_.
 struct CachingSource::Flight : std::enable_shared_from_this<CachingSource::Flight> {
-  explicit Flight(Query query) : query(std::move(query)), key(this->query.key()) {}
+  Flight(Query query, StandingPtr standing)
+      : query(std::move(query)), key(this->query.key()), standing(std::move(standing)) {}
 
-  // Of the one who caused it, with the smallest max_age of those who waited for it to be launched;
-  // moved from then.
+  bool is_launched() const { return launched_at != absl::InfiniteFuture(); }
+
+  // Of the one who caused it, with the smallest max_age of those who waited for it to be launched.
   Query query;
   const Key key;
+  const StandingPtr standing;  // not null
   absl::Time launched_at = absl::InfiniteFuture();
-  bool background = false;  // nobody needs to wait for it
-  bool over = false;        // landed, or left by all
-  Ticket ticket;
   std::list<WaiterPtr> waiters;
-  // Until when anybody who has joined would wait.
-  const std::shared_ptr<LatestDeadline> waited_until =
-      std::make_shared<LatestDeadline>(absl::InfinitePast());
+  // Until when anybody who has joined would wait. Written with mutex_ held, read by those below.
+  LatestDeadline waited_until{absl::InfinitePast()};
+  // Requests that those below have sent, and how many of them some call has been told of.
+  std::atomic<int> requests_sent{0};
+  int charged = 0;
   FlightPtr next;  // launched when this one is over
 };
 
@@ -81,20 +100,20 @@ CachingSource::~CachingSource() = default;
 
 std::optional<Reply> CachingSource::AtHand(const Query& query) {
   const absl::Time now = clock_.Now();
-  std::optional<Found> found = store_.Find(query.key(), now);
-  if (!found.has_value()) return std::nullopt;
-  const Freshness freshness =
-      FreshnessOf(KeepingOf(found->kept), query.max_age, options_.freshness, now);
+  const Key key = query.key();
+  std::optional<Kept> kept = store_.Find(key);
+  if (!kept.has_value()) return std::nullopt;
+  const Freshness freshness = FreshnessOf(KeepingOf(*kept), query.max_age, options_.freshness, now);
   if (freshness == Freshness::kStaleWhileRevalidate) {
     stats_.revalidating.Add();
   } else if (freshness != Freshness::kFresh) {
     return std::nullopt;
   }
   stats_.hits.Add();
-  if (found->refresh_due && !query.only_if_cached) {
-    Refresh(query, found->kept.outcome->as_of, now);
-  }
-  return HitOf(std::move(found->kept), now);
+  // The turn is claimed by who will take it, and by nobody else.
+  const bool is_due = kept->refresh_at <= now && !query.only_if_cached;
+  if (is_due && store_.ClaimRefresh(key, now)) Refresh(query, kept->outcome->as_of, now);
+  return HitOf(*std::move(kept), now);
 }
 
 // Has asked anew what is kept as of `as_of`, unless that is being asked already.
@@ -104,11 +123,10 @@ void CachingSource::Refresh(const Query& query, absl::Time as_of, absl::Time now
     const std::lock_guard lock(mutex_);
     FlightPtr& current = flights_[query.key()];
     if (current != nullptr) return;
-    flight = current = std::make_shared<Flight>(query);
-    flight->background = true;
+    flight = current = std::make_shared<Flight>(
+        query, standings_.Of(query.credential->partition(), query.account));
     flight->launched_at = now;
     flight->query.background = true;
-    flight->query.requests_sent = nullptr;
     // Anything younger than what is kept here is a refresh; another replica may have it.
     flight->query.max_age = std::max(now - as_of - absl::Milliseconds(1), absl::ZeroDuration());
   }
@@ -136,9 +154,10 @@ Ticket CachingSource::Ask(Query query, Done done) {
       why = WhyNot(freshness);
     }
     stats_.misses.Add();
+    StandingPtr standing = standings_.Of(query.credential->partition(), query.account);
     if (query.only_if_cached) {
       lock.unlock();
-      return AskCaches(std::move(query), std::move(done));
+      return AskCaches(std::move(query), std::move(standing), std::move(done));
     }
     waiter = std::make_shared<Waiter>(Waiter{.done = std::move(done),
                                              .key = query.key(),
@@ -149,14 +168,17 @@ Ticket CachingSource::Ask(Query query, Done done) {
                                              .requests_sent = query.requests_sent});
     FlightPtr& current = flights_[waiter->key];
     if (current == nullptr) {
-      launch = current = std::make_shared<Flight>(std::move(query));
-      launch->launched_at = now;
+      launch = current = std::make_shared<Flight>(std::move(query), std::move(standing));
       Join(*launch, waiter);
+      launch->launched_at = now;
     } else if (waiter->max_age > absl::ZeroDuration() &&
-               current->launched_at >= now - waiter->max_age) {
+               current->launched_at >= now - waiter->max_age &&
+               standing->Counts(current->launched_at)) {
       Join(*current, waiter);
     } else {
-      if (current->next == nullptr) current->next = std::make_shared<Flight>(std::move(query));
+      if (current->next == nullptr) {
+        current->next = std::make_shared<Flight>(std::move(query), std::move(standing));
+      }
       JoinNext(*current, waiter);
     }
     if (waiter->collapsed) stats_.collapsed.Add();
@@ -166,14 +188,20 @@ Ticket CachingSource::Ask(Query query, Done done) {
 }
 
 // Asks those behind this one for what they have. It is no flight: others may want more than that.
-Ticket CachingSource::AskCaches(Query query, Done done) {
+Ticket CachingSource::AskCaches(Query query, StandingPtr standing, Done done) {
   const Key key = query.key();
-  return inner_->Ask(std::move(query), [this, key, done = std::move(done)](Reply reply) mutable {
-    if (IsFromACache(reply)) {
+  query.max_age = WithinStanding(query.max_age, *standing, clock_.Now());
+  return inner_->Ask(std::move(query), [this, key, standing = std::move(standing),
+                                        done = std::move(done)](Reply reply) mutable {
+    {
       const std::lock_guard lock(mutex_);
       const absl::Time now = clock_.Now();
-      reply.cache_status.ttl = Keep(key, reply.outcome, LifetimeOf(key, reply), now).ttl;
-      reply.age = AgeOf(*reply.outcome, now);
+      Hear(reply, *standing, now);
+      if (IsFromACache(reply)) {
+        const absl::Duration lifetime = LifetimeOf(key, reply);
+        reply.cache_status.ttl = Keep(key, standing, reply.outcome, lifetime, now).ttl;
+        reply.age = AgeOf(*reply.outcome, now);
+      }
     }
     std::move(done)(std::move(reply));
   });
@@ -181,10 +209,10 @@ Ticket CachingSource::AskCaches(Query query, Done done) {
 
 // With mutex_ held.
 void CachingSource::Join(Flight& flight, const WaiterPtr& waiter) {
-  waiter->collapsed = flight.background || !flight.waiters.empty();
-  // The first of a flight that is yet to be launched: on its account the request is sent.
-  if (!waiter->collapsed) flight.query.requests_sent = waiter->requests_sent;
-  flight.waited_until->Extend(waiter->deadline);
+  // The first of a flight that is yet to be launched is the one who asks.
+  waiter->collapsed = flight.is_launched() || !flight.waiters.empty();
+  Charge(flight);
+  flight.waited_until.Extend(waiter->deadline);
   waiter->flight = &flight;
   waiter->place = flight.waiters.insert(flight.waiters.end(), waiter);
 }
@@ -196,21 +224,24 @@ void CachingSource::JoinNext(Flight& flight, const WaiterPtr& waiter) {
   Join(next, waiter);
 }
 
-// Asks `inner_`. The answer, or everybody's leaving, may come before that returns.
+// Asks `inner_`. The answer may come before that returns. Nobody cancels it.
 void CachingSource::Launch(const FlightPtr& flight) {
   Query query = flight->query;
+  query.max_age = WithinStanding(query.max_age, *flight->standing, clock_.Now());
   query.deadline = absl::InfiniteFuture();
-  if (!flight->background) query.latest_deadline = flight->waited_until;
-  Ticket ticket = inner_->Ask(std::move(query),
-                              [this, flight](Reply reply) { Land(flight, std::move(reply)); });
-  {
-    const std::lock_guard lock(mutex_);
-    if (!flight->over) {
-      flight->ticket = std::move(ticket);
-      return;
-    }
-  }
-  ticket.Cancel();
+  query.latest_deadline = {flight, &flight->waited_until};
+  query.requests_sent = {flight, &flight->requests_sent};
+  inner_->Ask(std::move(query), [this, flight](Reply reply) { Land(flight, std::move(reply)); });
+}
+
+// What has been sent since the last time goes on the account of who has waited longest; what was
+// sent while nobody waited, on nobody's. With mutex_ held.
+void CachingSource::Charge(Flight& flight) {
+  const int sent = flight.requests_sent.load();
+  const int since_last_time = sent - std::exchange(flight.charged, sent);
+  if (since_last_time == 0 || flight.waiters.empty()) return;
+  const Waiter& first = *flight.waiters.front();
+  if (first.requests_sent != nullptr) first.requests_sent->fetch_add(since_last_time);
 }
 
 void CachingSource::Land(const FlightPtr& flight, Reply reply) {
@@ -219,23 +250,26 @@ void CachingSource::Land(const FlightPtr& flight, Reply reply) {
   {
     const std::lock_guard lock(mutex_);
     const absl::Time now = clock_.Now();  // not before anybody who waits by now came
-    // Everybody left. Who came after that has a flight of their own, and its newer outcome may be
-    // stored already.
-    if (flight->over) return;
+    Hear(reply, *flight->standing, now);
+    Charge(*flight);
     const absl::Duration lifetime = LifetimeOf(flight->key, reply);
     const Keeping landed = {.as_of = reply.outcome->as_of,
                             .fresh_until = reply.outcome->as_of + lifetime,
                             .ok = reply.outcome->ok()};
     // Stored before the flight is gone, so that whoever finds no flight finds the outcome.
-    const CacheStatus status = Keep(flight->key, reply.outcome, lifetime, now);
+    const CacheStatus status = Keep(flight->key, flight->standing, reply.outcome, lifetime, now);
     // RFC 9211, 2.5: said of what was forwarded. A hit behind this cache was not.
     reply.cache_status.stored = status.stored && !IsFromACache(reply);
     reply.cache_status.ttl = status.ttl;
     answers.reserve(flight->waiters.size());
     for (const WaiterPtr& waiter : std::exchange(flight->waiters, {})) {
-      if (IsFromACache(reply) && !WillDo(*waiter, landed, reply.cache_status, now)) {
+      // Who came just when it was given up is there all the same.
+      const bool ask_again = IsFromACache(reply)
+                                 ? !WillDo(*waiter, *flight, landed, reply.cache_status, now)
+                                 : IsGivenUp(reply) && now < waiter->deadline;
+      if (ask_again) {
         if (flight->next == nullptr) {
-          flight->next = std::make_shared<Flight>(flight->query);
+          flight->next = std::make_shared<Flight>(flight->query, flight->standing);
           flight->next->query.background = false;
         }
         JoinNext(*flight, waiter);
@@ -261,8 +295,9 @@ absl::Duration CachingSource::LifetimeOf(const Key& key, const Reply& reply) con
 
 // Whether what another cache kept is an answer for this waiter, who may have come after the flight
 // was launched. (What Cloudflare said just now always is.)
-bool CachingSource::WillDo(const Waiter& waiter, const Keeping& landed, const CacheStatus& status,
-                           absl::Time now) const {
+bool CachingSource::WillDo(const Waiter& waiter, const Flight& flight, const Keeping& landed,
+                           const CacheStatus& status, absl::Time now) const {
+  if (!flight.standing->Counts(landed.as_of)) return false;
   if (status.stale_if_error) {
     return ServesOnError(landed, waiter.max_age, options_.freshness, waiter.asked, now);
   }
@@ -272,17 +307,16 @@ bool CachingSource::WillDo(const Waiter& waiter, const Keeping& landed, const Ca
 
 // Stores the outcome if it is to be kept, for `lifetime` from its `as_of` on; `outcome` is then
 // what counts from now on. With mutex_ held.
-CacheStatus CachingSource::Keep(const Key& key, OutcomePtr& outcome, absl::Duration lifetime,
-                                absl::Time now) {
+CacheStatus CachingSource::Keep(const Key& key, const StandingPtr& standing, OutcomePtr& outcome,
+                                absl::Duration lifetime, absl::Time now) {
   CacheStatus status;
-  if (TakesAway(*outcome)) store_.Erase(key);
-  if (lifetime <= absl::ZeroDuration()) return status;
+  if (lifetime <= absl::ZeroDuration() || !standing->Counts(outcome->as_of)) return status;
   const std::optional<Kept> kept = store_.Peek(key);
   // From another cache, which has heard less of it since; though perhaps of its end before.
   if (kept.has_value() && kept->outcome->ok() && outcome->as_of < kept->outcome->as_of) {
     if (FallsBehind(*kept->outcome, *outcome)) {
       outcome = Confirmed(*outcome, *kept->outcome);
-      return Keep(key, outcome, LifetimeOf(key, {.outcome = outcome}), now);
+      return Keep(key, standing, outcome, LifetimeOf(key, {.outcome = outcome}), now);
     }
     outcome = kept->outcome;
     status.ttl = kept->fresh_until - now;
@@ -291,7 +325,7 @@ CacheStatus CachingSource::Keep(const Key& key, OutcomePtr& outcome, absl::Durat
   if (kept.has_value() && FallsBehind(*outcome, *kept->outcome)) {
     outcome = Confirmed(*kept->outcome, *outcome);
     stats_.confirmed.Add();
-    return Keep(key, outcome, LifetimeOf(key, {.outcome = outcome}), now);
+    return Keep(key, standing, outcome, LifetimeOf(key, {.outcome = outcome}), now);
   }
   // Final captures are not deleted: who says that one is gone lags behind. It is told to those who
   // asked, but does not make us forget.
@@ -300,9 +334,11 @@ CacheStatus CachingSource::Keep(const Key& key, OutcomePtr& outcome, absl::Durat
     return status;
   }
   const absl::Time fresh_until = outcome->as_of + lifetime;
-  status.stored = store_.Put(key, {.outcome = outcome,
-                                   .fresh_until = fresh_until,
-                                   .refresh_at = RefreshAt(*outcome, fresh_until)});
+  status.stored = store_.Put(key,
+                             {.outcome = outcome,
+                              .fresh_until = fresh_until,
+                              .refresh_at = RefreshAt(*outcome, fresh_until)},
+                             standing);
   if (status.stored) status.ttl = fresh_until - now;
   return status;
 }
@@ -341,25 +377,18 @@ std::optional<Reply> CachingSource::StaleReplyTo(const Waiter& waiter, int forwa
 
 void CachingSource::Leave(const WaiterPtr& waiter) {
   Done done;
-  Ticket ticket;
-  FlightPtr next;
   {
     const std::lock_guard lock(mutex_);
     if (waiter->flight == nullptr) return;  // `done` has run, or is about to
     const FlightPtr flight = waiter->flight->shared_from_this();
     waiter->flight = nullptr;
     done = std::move(waiter->done);
+    Charge(*flight);
     flight->waiters.erase(waiter->place);
-    if (flight->waiters.empty() && !flight->background) {
-      const FlightPtr& current = flights_.find(flight->key)->second;
-      if (current == flight) {
-        ticket = std::move(flight->ticket);
-        next = Replace(flight);
-      } else {
-        // It never started: it is the one that would have come next.
-        current->next = nullptr;
-        flight->over = true;
-      }
+    if (flight->waiters.empty()) {
+      flight->waited_until.Reset();
+      // It is the one that would have come next, for nobody.
+      if (!flight->is_launched()) flights_.find(flight->key)->second->next = nullptr;
     }
   }
   std::optional<Reply> stale = StaleReplyTo(*waiter, 0, clock_.Now());
@@ -367,14 +396,11 @@ void CachingSource::Leave(const WaiterPtr& waiter) {
                       ? *std::move(stale)
                       : FailedReply(Error(absl::StatusCode::kCancelled, Reason::kCancelled,
                                           "the call was cancelled")));
-  ticket.Cancel();
-  if (next != nullptr) Launch(next);
 }
 
-// Ends `flight`, the one under way. Returns the one to launch in its place, if somebody waits for
-// it. With mutex_ held.
+// Ends `flight`, the one under way, which has landed. Returns the one to launch in its place, if
+// somebody waits for it. With mutex_ held.
 CachingSource::FlightPtr CachingSource::Replace(const FlightPtr& flight) {
-  flight->over = true;
   FlightPtr next = std::move(flight->next);
   if (next == nullptr) {
     flights_.erase(flight->key);

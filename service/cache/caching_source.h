@@ -4,15 +4,20 @@
 //   CachingSource source(std::move(rest_source), {.most_bytes = 64 << 20}, clock);
 //
 // A question that is handed on is a flight. It belongs to nobody: callers wait for it and leave as
-// they like, and only the last one to leave ends it; a refresh in the background flies on its own.
+// they like. A request that has been sent costs the same whether or not its answer is read, so a
+// flight that all have left goes on by itself, like a refresh in the background: its answer is
+// kept, and who comes meanwhile may join it. What has not been sent by then is not sent for nobody:
+// those below give it up (Query::is_abandoned).
+//
 // Under one key at most one flight is under way, so outcomes are stored in the order in which they
 // were asked for. A caller who accepts nothing as old as the flight under way waits for the next
 // one, which starts when that lands and serves all who came in between: many callers that insist on
 // asking anew cost at most one request after the other, never one each.
 //
-// What is kept how long, and what for, says freshness.h. A capture that was seen to be final stays
-// so: should Cloudflare say later that it still moves (one of its replicas lags), that answer
-// counts as a confirmation of the final one.
+// What is kept how long, and what for, says freshness.h; what Cloudflare's word on a credential
+// makes void, standing.h. A capture that was seen to be final stays so: should Cloudflare say later
+// that it still moves (one of its replicas lags), that answer counts as a confirmation of the final
+// one.
 #ifndef PCAP_GATEWAY_SERVICE_CACHE_CACHING_SOURCE_H_
 #define PCAP_GATEWAY_SERVICE_CACHE_CACHING_SOURCE_H_
 
@@ -23,6 +28,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "service/cache/freshness.h"
+#include "service/cache/standing.h"
 #include "service/cache/store.h"
 #include "service/source/clock.h"
 #include "service/source/counter.h"
@@ -49,9 +55,8 @@ struct CacheStats {
 // Thread-safe. No lock is held while calling out.
 class CachingSource final : public Source {
  public:
-  // `inner` is asked with the deadline of nobody: flights end by themselves or with their last
-  // waiter. The clock outlives the source. All open questions of `inner` end before this is
-  // destroyed.
+  // `inner` is asked with the deadline of nobody: flights end by themselves. The clock outlives the
+  // source. All open questions of `inner` end before this is destroyed.
   CachingSource(std::unique_ptr<Source> inner, CacheOptions options, const Clock& clock);
   ~CachingSource() override;
 
@@ -69,22 +74,21 @@ class CachingSource final : public Source {
   using FlightPtr = std::shared_ptr<Flight>;
   using WaiterPtr = std::shared_ptr<Waiter>;
 
-  // What is to be done once mutex_ is free.
-  struct Aftermath;
-
   void Refresh(const Query& query, absl::Time as_of, absl::Time now);
-  Ticket AskCaches(Query query, Done done);
+  Ticket AskCaches(Query query, StandingPtr standing, Done done);
   void Join(Flight& flight, const WaiterPtr& waiter);
   void JoinNext(Flight& flight, const WaiterPtr& waiter);
   void Launch(const FlightPtr& flight);
   void Land(const FlightPtr& flight, Reply reply);
   void Leave(const WaiterPtr& waiter);
   FlightPtr Replace(const FlightPtr& flight);
+  static void Charge(Flight& flight);
 
   absl::Duration LifetimeOf(const Key& key, const Reply& reply) const;
-  CacheStatus Keep(const Key& key, OutcomePtr& outcome, absl::Duration lifetime, absl::Time now);
-  bool WillDo(const Waiter& waiter, const Keeping& landed, const CacheStatus& status,
-              absl::Time now) const;
+  CacheStatus Keep(const Key& key, const StandingPtr& standing, OutcomePtr& outcome,
+                   absl::Duration lifetime, absl::Time now);
+  bool WillDo(const Waiter& waiter, const Flight& flight, const Keeping& landed,
+              const CacheStatus& status, absl::Time now) const;
   Reply ReplyTo(const Waiter& waiter, const Reply& landed, absl::Time now);
   std::optional<Reply> StaleReplyTo(const Waiter& waiter, int forward_status, absl::Time now);
 
@@ -98,6 +102,7 @@ class CachingSource final : public Source {
   std::mutex mutex_;
   // Guarded by mutex_: the flight under way of each key, and all flights' and waiters' fields.
   absl::flat_hash_map<Key, FlightPtr> flights_;
+  Standings standings_;  // guarded by mutex_
 };
 
 }  // namespace pcap_gateway

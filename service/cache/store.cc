@@ -39,11 +39,20 @@ absl::Time FromNanos(Nanos nanos) {
   return absl::FromUnixNanos(nanos);
 }
 
-// In the order in which a hit reads it, which so touches two cache lines, at times three.
+// In the order in which a hit reads it, which so touches two cache lines; and the standing's, which
+// are as hot as the credential.
 struct Entry {
+  bool Is(const Key& key) const {
+    return resource == key.resource && endpoint == key.endpoint &&
+           standing->account() == key.account && standing->partition() == key.partition;
+  }
+  Key ToKey() const { return {standing->partition(), standing->account(), resource, endpoint}; }
   Kept ToKept() const { return {outcome, FromNanos(fresh_until), FromNanos(refresh_at)}; }
+  bool counts() const { return standing->Counts(outcome->as_of); }
 
-  Key key;
+  StandingPtr standing;
+  Id resource;
+  uint8_t endpoint = 0;
   bool marked = false;  // asked for since the hand last passed
   uint32_t cost = 0;
   OutcomePtr outcome;
@@ -60,7 +69,7 @@ constexpr size_t BlockOf(size_t bytes) {
   return std::max<size_t>(32, (bytes + sizeof(size_t) + 15) / 16 * 16);
 }
 // One byte more is the next step, times 1,000,000.
-static_assert(BlockOf(sizeof(Entry)) <= 112);
+static_assert(BlockOf(sizeof(Entry)) <= 96);
 
 size_t HeapOf(const std::string& text) {
   static const size_t inside = std::string().capacity();
@@ -93,14 +102,14 @@ struct Wanted {
 // The index holds pointers, hashed through to the keys: a key is in memory once.
 struct HashOfKey {
   using is_transparent = void;
-  size_t operator()(const Entry* entry) const { return absl::HashOf(entry->key); }
+  size_t operator()(const Entry* entry) const { return absl::HashOf(entry->ToKey()); }
   size_t operator()(const Wanted& wanted) const { return wanted.hash; }
 };
 
 struct SameKey {
   using is_transparent = void;
-  bool operator()(const Entry* a, const Entry* b) const { return a->key == b->key; }
-  bool operator()(const Entry* a, const Wanted& b) const { return a->key == b.key; }
+  bool operator()(const Entry* a, const Entry* b) const { return a->Is(b->ToKey()); }
+  bool operator()(const Entry* a, const Wanted& b) const { return a->Is(b.key); }
 };
 
 // Entries that were taken out under the lock, to be destroyed after it.
@@ -133,26 +142,32 @@ class alignas(64) Store::Shard {
 
   void SetMostBytes(size_t most_bytes) { most_bytes_ = most_bytes; }
 
-  std::optional<Found> Find(const Wanted& wanted, absl::Time now) {
-    const Nanos now_nanos = ToNanos(now);
+  std::optional<Kept> Find(const Wanted& wanted) {
     const std::lock_guard lock(mutex_);
     Entry* entry = Look(wanted);
-    if (entry == nullptr) return std::nullopt;
+    if (entry == nullptr || !entry->counts()) return std::nullopt;
     // Not written when it is set: hits by many threads leave the line in all their caches.
     if (!entry->marked) entry->marked = true;
-    const bool due = entry->refresh_at != kNever && entry->refresh_at <= now_nanos;
-    if (due) entry->refresh_at = ToNanos(now + ClaimFor(FromNanos(entry->fresh_until) - now));
-    return Found{entry->ToKept(), due};
+    return entry->ToKept();
   }
 
   std::optional<Kept> Peek(const Wanted& wanted) const {
     const std::lock_guard lock(mutex_);
     const Entry* entry = Look(wanted);
-    if (entry == nullptr) return std::nullopt;
+    if (entry == nullptr || !entry->counts()) return std::nullopt;
     return entry->ToKept();
   }
 
-  bool Put(const Wanted& wanted, Kept kept) {
+  bool ClaimRefresh(const Wanted& wanted, absl::Time now) {
+    const std::lock_guard lock(mutex_);
+    Entry* entry = Look(wanted);
+    if (entry == nullptr || !entry->counts()) return false;
+    if (entry->refresh_at == kNever || entry->refresh_at > ToNanos(now)) return false;
+    entry->refresh_at = ToNanos(now + ClaimFor(FromNanos(entry->fresh_until) - now));
+    return true;
+  }
+
+  bool Put(const Wanted& wanted, Kept kept, StandingPtr standing) {
     const size_t cost = CostOf(*kept.outcome);
     Removed removed;
     OutcomePtr replaced;
@@ -165,10 +180,13 @@ class alignas(64) Store::Shard {
     if (entry == nullptr) {
       bytes_ += cost;
       MakeRoom(nullptr, removed);
-      entry = new Entry{.key = wanted.key};
+      entry = new Entry{.standing = std::move(standing),
+                        .resource = wanted.key.resource,
+                        .endpoint = wanted.key.endpoint};
       entries_.insert(entry);
       LinkNewest(*entry);
     } else {
+      entry->standing.swap(standing);
       bytes_ += cost - entry->cost;
       MakeRoom(entry, removed);
     }
@@ -177,12 +195,6 @@ class alignas(64) Store::Shard {
     entry->fresh_until = ToNanos(kept.fresh_until);
     entry->refresh_at = ToNanos(kept.refresh_at);
     return true;
-  }
-
-  void Erase(const Wanted& wanted) {
-    Removed removed;
-    const std::lock_guard lock(mutex_);
-    if (Entry* entry = Look(wanted); entry != nullptr) Remove(*entry, removed);
   }
 
   void AddTo(StoreStats& stats) const {
@@ -248,9 +260,9 @@ Store::Store(int64_t most_bytes)
 
 Store::~Store() = default;
 
-std::optional<Found> Store::Find(const Key& key, absl::Time now) {
+std::optional<Kept> Store::Find(const Key& key) {
   const Wanted wanted(key);
-  return ShardOf(wanted.hash).Find(wanted, now);
+  return ShardOf(wanted.hash).Find(wanted);
 }
 
 std::optional<Kept> Store::Peek(const Key& key) const {
@@ -258,14 +270,14 @@ std::optional<Kept> Store::Peek(const Key& key) const {
   return ShardOf(wanted.hash).Peek(wanted);
 }
 
-bool Store::Put(const Key& key, Kept kept) {
+bool Store::ClaimRefresh(const Key& key, absl::Time now) {
   const Wanted wanted(key);
-  return ShardOf(wanted.hash).Put(wanted, std::move(kept));
+  return ShardOf(wanted.hash).ClaimRefresh(wanted, now);
 }
 
-void Store::Erase(const Key& key) {
+bool Store::Put(const Key& key, Kept kept, StandingPtr standing) {
   const Wanted wanted(key);
-  ShardOf(wanted.hash).Erase(wanted);
+  return ShardOf(wanted.hash).Put(wanted, std::move(kept), std::move(standing));
 }
 
 StoreStats Store::Stats() const {

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "absl/time/time.h"
+#include "service/cache/standing.h"
 #include "service/source/outcome.h"
 #include "service/source/query.h"
 
@@ -31,11 +32,6 @@ struct Kept {
   absl::Time refresh_at = absl::InfiniteFuture();
 };
 
-struct Found {
-  Kept kept;         // `refresh_at` as it stands after this call
-  bool refresh_due;  // this caller, and no other, is to start a refresh
-};
-
 struct StoreStats {
   uint64_t entries = 0;
   uint64_t bytes = 0;      // as counted against the bound
@@ -50,20 +46,20 @@ class Store {
   explicit Store(int64_t most_bytes);
   ~Store();
 
-  // Marks the entry as used. From its `refresh_at` on, one caller is told that a refresh is due,
-  // and the next one not before an eighth of what is left of the entry's freshness, or a second if
-  // that is more: a refresh that fails is not tried again by each hit.
-  std::optional<Found> Find(const Key& key, absl::Time now);
+  // Marks the entry as used. What its standing says is void is not found, here and by the others.
+  std::optional<Kept> Find(const Key& key);
 
-  // Looks without a trace: neither marks nor claims.
+  // Looks without a trace.
   std::optional<Kept> Peek(const Key& key) const;
 
-  // Replaces what stood under `key`. False: it alone is larger than a shard may be; then nothing
-  // stands there.
-  bool Put(const Key& key, Kept kept);
+  // True: the refresh is due, and this caller, and no other, is to start it. The next one may not
+  // before an eighth of what is left of the entry's freshness, or a second if that is more: a
+  // refresh that fails is not tried again by each hit.
+  bool ClaimRefresh(const Key& key, absl::Time now);
 
-  // What stands under `key`, if anything, goes; that is no eviction.
-  void Erase(const Key& key);
+  // Replaces what stood under `key`. False: it alone is larger than a shard may be; then nothing
+  // stands there. `standing`: of the key's credential and account.
+  bool Put(const Key& key, Kept kept, StandingPtr standing);
 
   // Adds up all shards; for metrics.
   StoreStats Stats() const;

@@ -20,8 +20,8 @@ OutcomePtr Confirmed(const Outcome& kept, const Outcome& later) {
   return outcome;
 }
 
-bool TakesAway(const Outcome& outcome) {
-  return outcome.http_status == 401 || outcome.http_status == 403;
+Denies DeniedBy(const Outcome& outcome) {
+  return outcome.ok() ? Denies::kNothing : outcome.error->denies;
 }
 
 }  // namespace pcap_gateway

@@ -12,8 +12,8 @@ bool FallsBehind(const Outcome& outcome, const Outcome& kept);
 // What `kept` says, as of when `later` said that the capture is still there.
 OutcomePtr Confirmed(const Outcome& kept, const Outcome& later);
 
-// The credential has lost its access: what it may have seen before is not its to see any more.
-bool TakesAway(const Outcome& outcome);
+// What it says that the credential may not see, whatever it was shown before.
+Denies DeniedBy(const Outcome& outcome);
 
 }  // namespace pcap_gateway
 

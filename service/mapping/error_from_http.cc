@@ -27,6 +27,7 @@ struct Verdict {
   StatusCode code;
   Reason reason;
   absl::string_view sentence;
+  Denies denies = Denies::kNothing;
 };
 
 constexpr Verdict kUnavailable = {StatusCode::kUnavailable, Reason::kUpstreamUnavailable,
@@ -39,16 +40,17 @@ Verdict VerdictOn(int status, Credential::Owner owner) {
     case 401:
       if (callers) {
         return {StatusCode::kUnauthenticated, Reason::kUpstreamUnauthenticated,
-                "Cloudflare does not accept the call's credential"};
+                "Cloudflare does not accept the call's credential", Denies::kEverything};
       }
-      [[fallthrough]];
+      return {StatusCode::kInternal, Reason::kUpstreamCredentialsRejected,
+              "Cloudflare rejects the gateway's own credential", Denies::kEverything};
     case 403:
       if (callers) {
         return {StatusCode::kPermissionDenied, Reason::kUpstreamPermissionDenied,
-                "Cloudflare denies this to the call's credential"};
+                "Cloudflare denies this to the call's credential", Denies::kAccount};
       }
       return {StatusCode::kInternal, Reason::kUpstreamCredentialsRejected,
-              "Cloudflare rejects the gateway's own credential"};
+              "Cloudflare rejects the gateway's own credential", Denies::kAccount};
     case 404:
       return {StatusCode::kNotFound, Reason::kPcapNotFound,
               "Cloudflare knows no such capture in this account"};
@@ -164,6 +166,7 @@ std::string DescribeBody(const HttpAnswer& answer, Error& error) {
 Error MakeError(const Verdict& verdict, const HttpAnswer& answer, const ResponseInfos& errors) {
   Error error(verdict.code, verdict.reason,
               absl::StrCat(verdict.sentence, " (HTTP ", answer.status, ")"));
+  error.denies = verdict.denies;
   error.metadata.emplace_back("httpStatus", absl::StrCat(answer.status));
   if (!errors.empty() && errors[0].has_code()) {
     error.metadata.emplace_back("upstreamCode", absl::StrCat(errors[0].code()));
@@ -243,6 +246,7 @@ std::optional<Error> ErrorFromHttp(const HttpAnswer& answer, const JsonDocument&
   } else {
     error = ErrorOfUnreadable(answer, document);
   }
+  if (answer.status == 400 && StatusOf(errors) == 401) error->denies = Denies::kEverything;
   error->retry_after = RetryAfterOf(*error, answer, now);
   return error;
 }

@@ -18,6 +18,9 @@
 //                         status they belong to; else INTERNAL, UPSTREAM_ERROR
 //   2xx, no envelope      INTERNAL             UPSTREAM_INVALID_RESPONSE
 //
+// What it denies the credential: everything, with 401 and with the codes of a credential that is
+// not known (a malformed one is told with 400); the account, with 403.
+//
 // retry_after is also there with UNAVAILABLE, if Cloudflare said when. The message quotes the
 // texts of the first errors, fit for the public; what is not JSON is only described. Metadata:
 // httpStatus, and as far as the message has them upstreamCode, upstreamMessage, contentType and

@@ -30,6 +30,13 @@ std::string RedisName(const Credential& credential, absl::string_view what) {
                       absl::BytesToHexString(RedisMac(credential, "name", whole)));
 }
 
+bool SameMac(absl::string_view a, absl::string_view b) {
+  if (a.size() != b.size()) return false;
+  unsigned char difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned char>(a[i] ^ b[i]);
+  return difference == 0;
+}
+
 std::string RandomName() {
   std::random_device random;
   return absl::StrCat(absl::Hex(random(), absl::kZeroPad8), absl::Hex(random(), absl::kZeroPad8));

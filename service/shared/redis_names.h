@@ -18,6 +18,9 @@ std::string RedisMac(const Credential& credential, absl::string_view purpose,
 // belongs to the credential alone, whatever other credentials call theirs.
 std::string RedisName(const Credential& credential, absl::string_view what);
 
+// Compares in time that does not tell where they differ.
+bool SameMac(absl::string_view a, absl::string_view b);
+
 // 64 random bits as hexadecimal digits.
 std::string RandomName();
 

@@ -20,14 +20,6 @@ std::string Seal(const Credential& credential, absl::string_view name, char mark
   return RedisMac(credential, "entry", absl::StrCat(name, "\n", std::string(1, mark), body));
 }
 
-// In time that does not tell where they differ.
-bool SameSecret(absl::string_view a, absl::string_view b) {
-  if (a.size() != b.size()) return false;
-  unsigned char difference = 0;
-  for (size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned char>(a[i] ^ b[i]);
-  return difference == 0;
-}
-
 int64_t MicrosOf(absl::Time time) {
   return time == absl::InfinitePast() ? 0 : absl::ToUnixMicros(time);
 }
@@ -73,7 +65,7 @@ std::optional<SharedEntry> OpenedEntry(absl::string_view value, absl::string_vie
                                        const Credential& credential) {
   if (value.size() < 1 + kSealBytes) return std::nullopt;
   const absl::string_view body = value.substr(1 + kSealBytes);
-  if (!SameSecret(value.substr(1, kSealBytes), Seal(credential, name, value[0], body))) {
+  if (!SameMac(value.substr(1, kSealBytes), Seal(credential, name, value[0], body))) {
     return std::nullopt;
   }
   shared::SharedEntry entry;

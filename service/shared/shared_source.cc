@@ -19,18 +19,53 @@ using Kind = RedisReply::Kind;
 constexpr absl::Duration kFirstPause = absl::Milliseconds(5);
 constexpr absl::Duration kLongestPause = absl::Milliseconds(50);
 
-// KEYS: entry, lock. ARGV: value, lifetime in ms, mark, token. Stores the value; but where it would
-// take a final one's place, gives that back. Gives up the lock in any case.
+// Whose names, seals and readings are kept at hand.
+constexpr size_t kMostStandings = 1000;
+
+// A standing that nobody has an entry under is there only for those that are being asked for:
+// longer than any of them takes. So strangers whom Cloudflare rejects fill no Redis.
+constexpr absl::Duration kShortStanding = absl::Minutes(2);
+
+// That Redis could not be told; one more takes the place of any.
+constexpr size_t kMostDenials = 1000;
+constexpr absl::Duration kTellAgainAfter = absl::Seconds(1);
+
+// A replica guesses Redis' time to within the network's delays. What is further ahead comes from a
+// clock that was set back.
+constexpr absl::Duration kMostAhead = absl::Minutes(1);
+
+// KEYS: entry, lock, its two standings. ARGV: value, lifetime in ms, mark, token, values of the
+// standings if there are none yet, their lifetime in ms. Stores the value; but where it would take
+// a final one's place, gives that back. Gives up the lock in any case.
 constexpr absl::string_view kStore = R"(
 local result = 1
-if ARGV[3] == 'M' and redis.call('GETRANGE', KEYS[1], 0, 0) == 'F' then
+if ARGV[3] == 'M' and redis.pcall('GETRANGE', KEYS[1], 0, 0) == 'F' then
   result = redis.call('GET', KEYS[1])
 else
   local set = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   if set.err then result = set end
+  for i = 3, set.err and 0 or 4 do
+    if type(redis.pcall('GETRANGE', KEYS[i], 0, 0)) ~= 'string' then redis.call('DEL', KEYS[i]) end
+    if not redis.call('SET', KEYS[i], ARGV[i + 2], 'NX', 'PX', ARGV[7]) then
+      redis.call('PEXPIRE', KEYS[i], ARGV[7])
+    end
+  end
 end
 if redis.call('GET', KEYS[2]) == ARGV[4] then redis.call('DEL', KEYS[2]) end
 return result)";
+
+// KEYS: standing. ARGV: value, how many of its digits tell the time, short lifetime in ms. Puts it
+// forward, never back. Where there is no room for that, it goes, and with it all that it stands
+// for.
+constexpr absl::string_view kDeny = R"(
+local known, set = redis.pcall('GET', KEYS[1])
+if type(known) ~= 'string' then
+  set = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+elseif string.sub(known, 1, ARGV[2]) < string.sub(ARGV[1], 1, ARGV[2]) then
+  set = redis.pcall('SET', KEYS[1], ARGV[1], 'KEEPTTL')
+end
+if set and set.err then redis.call('DEL', KEYS[1]) end
+return set)";
 
 // KEYS: lock. ARGV: token.
 constexpr absl::string_view kUnlock =
@@ -51,24 +86,47 @@ std::optional<absl::Time> TimeFrom(const std::optional<RedisReply>& reply) {
   return absl::FromUnixSeconds(seconds) + absl::Microseconds(micros);
 }
 
+// Of the longest kept entry in Redis.
+absl::Duration LongestOf(const FreshnessPolicy& policy) {
+  return std::max({policy.final_lifetime, policy.moving_lifetime, policy.longest_moving_lifetime,
+                   policy.not_found_lifetime}) +
+         policy.stale_if_error;
+}
+
+Reply Cancelled() {
+  return FailedReply(
+      Error(absl::StatusCode::kCancelled, Reason::kCancelled, "the call was cancelled"));
+}
+
+std::string MillisecondsOf(absl::Duration duration) {
+  return absl::StrCat(std::max<int64_t>(1, absl::ToInt64Milliseconds(duration)));
+}
+
 }  // namespace
 
 // The Redis client's thread only, once it is posted there.
 struct SharedSource::Question {
   Query query;
   Done done;  // empty: answered
+  // Where nobody above says until when somebody waits: until this caller leaves. Else null.
+  std::shared_ptr<LatestDeadline> waited_until;
   absl::Time asked;
   std::string name;
   std::string lock_name;
-  std::string token;  // of the lock; empty: it was not asked for
+  std::shared_ptr<Standings> standings;  // not null once Redis was looked into
+  std::string token;                     // of the lock; empty: it was not asked for
   bool waited = false;
   absl::Duration pause = kFirstPause;
-  // When Redis was looked into last, by its own clock; absent: it could not be.
+  // When Redis was looked into last, by its own clock; absent: it could not be. And just before
+  // that, by ours.
   std::optional<absl::Time> redis_now;
+  absl::Time looked_at;
+  // What was asked for before then, by Redis' clock, is void; and the same by ours.
+  absl::Time void_before = absl::InfinitePast();
+  Denied denied;
   // What it holds, as of our clock; no outcome: nothing.
   OutcomePtr kept;
   absl::Time fresh_until;
-  Ticket inner;
 
   Keeping keeping() const {
     return {.as_of = kept->as_of, .fresh_until = fresh_until, .ok = kept->ok()};
@@ -81,6 +139,7 @@ SharedSource::SharedSource(std::unique_ptr<Source> inner, std::shared_ptr<RedisC
       redis_(std::move(redis)),
       options_(std::move(options)),
       clock_(clock),
+      standing_lifetime_(LongestOf(options_.freshness)),
       instance_(RandomName()) {}
 
 SharedSource::~SharedSource() = default;
@@ -92,6 +151,11 @@ Ticket SharedSource::Ask(Query query, Done done) {
   question->asked = clock_.Now();
   question->name = EntryName(query, options_.variant);
   question->lock_name = absl::StrCat(question->name, ":lock");
+  if (query.latest_deadline == nullptr) {
+    question->waited_until = std::make_shared<LatestDeadline>(query.deadline);
+    query.latest_deadline = question->waited_until;
+    query.deadline = absl::InfiniteFuture();
+  }
   question->query = std::move(query);
   question->done = std::move(done);
   redis_->Post([this, question] { Look(question); });
@@ -99,7 +163,8 @@ Ticket SharedSource::Ask(Query query, Done done) {
 }
 
 void SharedSource::Look(const QuestionPtr& question) {
-  if (!question->done) return;  // cancelled while it waited
+  if (question->query.is_abandoned()) return GiveUp(*question);
+  if (question->standings == nullptr) question->standings = StandingsOf(question->query);
   LookWith(question, std::make_shared<Locked>(Locked::kUnasked));
 }
 
@@ -108,7 +173,8 @@ void SharedSource::LookWith(const QuestionPtr& question, const std::shared_ptr<L
   // Taken before Redis can be at it: what it says of an age was true then or later.
   const absl::Time sent_at = clock_.Now();
   auto value = std::make_shared<std::optional<RedisReply>>();
-  redis_->Send({"GET", question->name},
+  const Standings& standings = *question->standings;
+  redis_->Send({"MGET", question->name, standings.credential.name, standings.account.name},
                [value](std::optional<RedisReply> reply) { *value = std::move(reply); });
   redis_->Send({"TIME"}, [=, this](const std::optional<RedisReply>& time) {
     Looked(question, std::move(*value), time, sent_at, *locked);
@@ -118,24 +184,35 @@ void SharedSource::LookWith(const QuestionPtr& question, const std::shared_ptr<L
 void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply> value,
                           const std::optional<RedisReply>& time, absl::Time sent_at,
                           Locked locked) {
-  if (!question->done) return Unlock(*question);  // cancelled in the meantime
   const std::optional<absl::Time> redis_now = TimeFrom(time);
   question->redis_now = redis_now;
-  const bool replied = value.has_value() && value->kind != Kind::kError;
+  question->looked_at = sent_at;
+  const bool replied =
+      value.has_value() && value->kind == Kind::kArray && value->elements.size() == 3;
   if (!replied || !redis_now.has_value()) return AskInner(question);
   question->kept = nullptr;
-  if (value->kind == Kind::kText) Open(*question, value->text, sent_at, *redis_now);
-
+  question->void_before = absl::InfinitePast();
+  const absl::Time since = std::max(ReadStanding(*question, question->standings->credential,
+                                                 value->elements[1], question->denied.everything),
+                                    ReadStanding(*question, question->standings->account,
+                                                 value->elements[2], question->denied.account));
+  if (value->elements[0].kind == Kind::kText) Open(*question, value->elements[0].text, since);
   const absl::Time now = clock_.Now();
+  if (!denials_.empty() && now >= tell_again_at_) TellDenials(*redis_now, sent_at, nullptr);
+
   if (IsHit(*question, now)) {
     stats_.hits.Add();
+    // By Redis' clock it counts, and the network's delays are not to make it seem void.
+    Denied& denied = question->denied;
+    denied.everything = std::min(denied.everything, question->kept->as_of);
+    denied.account = std::min(denied.account, question->kept->as_of);
     if (locked == Locked::kYes) Unlock(*question);
-    return std::exchange(question->done, nullptr)(
-        Reply{.outcome = question->kept,
-              .cache_status = {.how = CacheStatus::How::kHit,
-                               .shared = true,
-                               .ttl = question->fresh_until - now},
-              .age = std::max(now - question->kept->as_of, absl::ZeroDuration())});
+    return Answer(*question,
+                  Reply{.outcome = question->kept,
+                        .cache_status = {.how = CacheStatus::How::kHit,
+                                         .shared = true,
+                                         .ttl = question->fresh_until - now},
+                        .age = std::max(now - question->kept->as_of, absl::ZeroDuration())});
   }
   const bool alone =
       question->query.only_if_cached || question->query.max_age <= absl::ZeroDuration();
@@ -150,18 +227,63 @@ void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply>
   }
 }
 
-// Reads what Redis holds. A clock of Redis' that was set back makes entries from the future, of
-// which nobody can say how old they are.
-void SharedSource::Open(Question& question, const std::string& value, absl::Time sent_at,
-                        absl::Time redis_now) {
-  std::optional<SharedEntry> entry = OpenedEntry(value, question.name, *question.query.credential);
-  const bool sound = entry.has_value() && entry->outcome->as_of <= redis_now;
-  if (!sound) {
+std::shared_ptr<SharedSource::Standings> SharedSource::StandingsOf(const Query& query) {
+  if (standings_.size() >= kMostStandings) standings_.clear();
+  std::shared_ptr<Standings>& standings =
+      standings_[{query.credential->partition(), query.account}];
+  if (standings == nullptr) {
+    standings = std::make_shared<Standings>();
+    standings->credential.name = StandingName(*query.credential);
+    standings->account.name = StandingName(*query.credential, query.account);
+  }
+  return standings;
+}
+
+// Since when, by Redis' clock, entries count as far as this standing goes; InfiniteFuture: none do.
+// `denied`: when it was Cloudflare's word, by our clock; too late by the network's delays, never
+// too early.
+absl::Time SharedSource::ReadStanding(Question& question, Known& known, const RedisReply& reply,
+                                      absl::Time& denied) {
+  const absl::Time redis_now = *question.redis_now;
+  absl::Time since = absl::InfiniteFuture();
+  if (reply.kind != Kind::kText) {
+    known.value.clear();
+    known.standing.reset();
+  } else if (reply.text != known.value) {
+    known.value = reply.text;
+    known.standing = OpenedStanding(reply.text, known.name, *question.query.credential);
+  }
+  if (known.standing.has_value() && known.standing->since <= redis_now + kMostAhead) {
+    since = known.standing->since;
+    if (known.standing->denied) {
+      question.void_before = std::max(question.void_before, since);
+      const absl::Time now = clock_.Now();
+      denied = std::max(denied, std::min(now, now - (redis_now - since)));
+    }
+  } else if (reply.kind == Kind::kText) {
     stats_.corrupt.Add();
+    redis_->Send({"DEL", known.name}, kIgnore);
+  }
+  if (const auto untold = denials_.find(known.name); untold != denials_.end()) {
+    const absl::Time at = redis_now + (untold->second.at - question.looked_at);
+    question.void_before = std::max(question.void_before, at);
+    since = std::max(since, at);
+    denied = std::max(denied, untold->second.at);
+  }
+  return since;
+}
+
+// Reads what Redis holds. A clock of Redis' that was set back makes entries from the future, of
+// which nobody can say how old they are. What is void goes, too: it is not to keep others out.
+void SharedSource::Open(Question& question, const std::string& value, absl::Time since) {
+  std::optional<SharedEntry> entry = OpenedEntry(value, question.name, *question.query.credential);
+  const bool sound = entry.has_value() && entry->outcome->as_of <= *question.redis_now;
+  if (!sound) stats_.corrupt.Add();
+  if (!sound || entry->outcome->as_of < since) {
     redis_->Send({"DEL", question.name}, kIgnore);
     return;
   }
-  entry->outcome->as_of = sent_at - (redis_now - entry->outcome->as_of);
+  entry->outcome->as_of = question.looked_at - (*question.redis_now - entry->outcome->as_of);
   question.fresh_until = entry->outcome->as_of + entry->lifetime;
   question.kept = std::move(entry->outcome);
 }
@@ -173,7 +295,7 @@ bool SharedSource::IsHit(const Question& question, absl::Time now) const {
 
 void SharedSource::Lock(const QuestionPtr& question) {
   if (question->token.empty()) question->token = absl::StrCat(instance_, "-", next_token_++);
-  const std::string milliseconds = absl::StrCat(absl::ToInt64Milliseconds(options_.lock_time));
+  const std::string milliseconds = MillisecondsOf(options_.lock_time);
   const auto locked = std::make_shared<Locked>(Locked::kYes);
   redis_->Send({"SET", question->lock_name, question->token, "NX", "PX", milliseconds},
                [locked](const std::optional<RedisReply>& reply) {
@@ -191,30 +313,35 @@ void SharedSource::Wait(const QuestionPtr& question) {
 }
 
 void SharedSource::AskInner(const QuestionPtr& question) {
-  if (!question->done) return Unlock(*question);  // cancelled in the meantime
+  if (question->query.is_abandoned()) return GiveUp(*question);
   if (question->redis_now.has_value()) stats_.misses.Add();
-  question->inner = inner_->Ask(question->query, [this, question](Reply reply) {
+  inner_->Ask(question->query, [this, question](Reply reply) {
     redis_->Post([this, question, reply = std::move(reply)]() mutable {
       Landed(question, std::move(reply));
     });
   });
 }
 
+// Nobody waits any more, and nothing was asked upstream.
+void SharedSource::GiveUp(Question& question) {
+  Unlock(question);
+  Answer(question, Cancelled());
+}
+
 void SharedSource::Landed(const QuestionPtr& question, Reply reply) {
-  question->inner = Ticket();
   const absl::Time now = clock_.Now();
   const Outcome& outcome = *reply.outcome;
   if (question->redis_now.has_value()) {
     reply.cache_status.how = question->kept == nullptr     ? CacheStatus::How::kUriMiss
                              : now < question->fresh_until ? CacheStatus::How::kRequest
                                                            : CacheStatus::How::kStale;
-    if (TakesAway(outcome)) redis_->Send({"DEL", question->name}, kIgnore);
     const absl::Duration longest = LifetimeOf(outcome, options_.freshness);
     if (longest > absl::ZeroDuration()) {
       return Store(question, std::move(reply), longest, *question->redis_now);
     }
   }
   Unlock(*question);
+  if (DeniedBy(outcome) != Denies::kNothing) return Deny(question, std::move(reply));
   if (question->kept != nullptr && CallsForStale(outcome) &&
       ServesOnError(question->keeping(), question->query.max_age, options_.freshness,
                     question->asked, now)) {
@@ -226,6 +353,43 @@ void SharedSource::Landed(const QuestionPtr& question, Reply reply) {
     reply.age = std::max(now - question->kept->as_of, absl::ZeroDuration());
   }
   Answer(*question, std::move(reply));
+}
+
+// Makes void what Redis has held so far. Who hears of the denial hears it after Redis.
+void SharedSource::Deny(const QuestionPtr& question, Reply reply) {
+  if (question->standings == nullptr) question->standings = StandingsOf(question->query);
+  const Standings& standings = *question->standings;
+  const bool everything = DeniedBy(*reply.outcome) == Denies::kEverything;
+  Remember(everything ? standings.credential.name : standings.account.name,
+           {.credential = question->query.credential, .at = clock_.Now()});
+  const std::shared_ptr<void> told(
+      nullptr, [=, this, reply = std::move(reply)](void*) { Answer(*question, reply); });
+  if (question->redis_now.has_value()) TellDenials(*question->redis_now, question->looked_at, told);
+}
+
+void SharedSource::Remember(const std::string& name, const Denial& denial) {
+  if (denials_.size() >= kMostDenials && !denials_.contains(name)) denials_.erase(denials_.begin());
+  Denial& remembered = denials_.try_emplace(name, denial).first->second;
+  remembered.at = std::max(remembered.at, denial.at);
+}
+
+// `redis_now`: what Redis' clock said after ours had said `looked_at`. `told`: held until Redis has
+// replied.
+void SharedSource::TellDenials(absl::Time redis_now, absl::Time looked_at,
+                               const std::shared_ptr<void>& told) {
+  const std::string digits = absl::StrCat(kStandingDigits);
+  const std::string milliseconds = MillisecondsOf(kShortStanding);
+  for (const auto& [name, denial] : std::exchange(denials_, {})) {
+    const std::string value = SealedStanding(
+        {.since = redis_now + (denial.at - looked_at), .denied = true}, name, *denial.credential);
+    redis_->Send(
+        {"EVAL", kDeny, "1", name, value, digits, milliseconds},
+        [this, told, name = name, denial = denial](const std::optional<RedisReply>& reply) {
+          if (reply.has_value() && reply->kind != Kind::kError) return;
+          Remember(name, denial);
+          if (reply.has_value()) tell_again_at_ = clock_.Now() + kTellAgainAfter;
+        });
+  }
 }
 
 // Gives the others what was learnt, and the lock back. Who was told that the capture still moves
@@ -244,33 +408,44 @@ void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duratio
       lifetime + (outcome.ok() ? options_.freshness.stale_if_error : absl::ZeroDuration());
   const std::string value =
       SealedEntry(outcome, redis_now, lifetime, question->name, *question->query.credential);
-  const std::string milliseconds =
-      absl::StrCat(std::max<int64_t>(1, absl::ToInt64Milliseconds(kept_for)));
+  const Known* const standings[] = {&question->standings->credential,
+                                    &question->standings->account};
+  std::string since[2];
+  for (int i = 0; i < 2; ++i) {
+    since[i] = SealedStanding({.since = redis_now, .denied = false}, standings[i]->name,
+                              *question->query.credential);
+  }
   const bool may_fall_behind = outcome.ok() && outcome.stage == Stage::kMoving;
   reply.cache_status.stored = true;
   reply.cache_status.ttl = lifetime - std::max(clock_.Now() - outcome.as_of, absl::ZeroDuration());
   stats_.stores.Add();
   if (!may_fall_behind) Answer(*question, reply);
-  redis_->Send({"EVAL", kStore, "2", question->name, question->lock_name, value, milliseconds,
-                absl::string_view(value).substr(0, 1), question->token},
-               [=, this, reply = std::move(reply)](std::optional<RedisReply> stored) mutable {
-                 if (stored.has_value() && stored->kind == Kind::kText) {
-                   Supersede(*question, stored->text, reply);
-                 }
-                 Answer(*question, std::move(reply));
-               });
+  redis_->Send(
+      {"EVAL", kStore, "4", question->name, question->lock_name, standings[0]->name,
+       standings[1]->name, value, MillisecondsOf(kept_for), absl::string_view(value).substr(0, 1),
+       question->token, since[0], since[1], MillisecondsOf(standing_lifetime_)},
+      [=, this, reply = std::move(reply)](std::optional<RedisReply> stored) mutable {
+        if (stored.has_value() && stored->kind == Kind::kText) {
+          Supersede(*question, stored->text, reply);
+        }
+        Answer(*question, std::move(reply));
+      });
 }
 
 // Puts the final answer that Redis held already, if it is one, into the moving one's place.
 void SharedSource::Supersede(const Question& question, const std::string& value, Reply& reply) {
   const auto entry = OpenedEntry(value, question.name, *question.query.credential);
-  if (!entry.has_value() || !FallsBehind(*reply.outcome, *entry->outcome)) return;
+  if (!entry.has_value() || entry->outcome->as_of < question.void_before ||
+      !FallsBehind(*reply.outcome, *entry->outcome)) {
+    return;
+  }
   reply.outcome = Confirmed(*entry->outcome, *reply.outcome);
   reply.cache_status.ttl = entry->lifetime;
   stats_.confirmed.Add();
 }
 
 void SharedSource::Answer(Question& question, Reply reply) {
+  reply.denied = question.denied;
   if (question.done) std::exchange(question.done, nullptr)(std::move(reply));
 }
 
@@ -282,10 +457,9 @@ void SharedSource::Unlock(const Question& question) {
 
 void SharedSource::Cancel(const QuestionPtr& question) {
   if (!question->done) return;
-  std::exchange(question->done, nullptr)(FailedReply(
-      Error(absl::StatusCode::kCancelled, Reason::kCancelled, "the call was cancelled")));
-  // It ends all the same, and gives the lock back.
-  question->inner.Cancel();
+  // What was asked upstream ends by itself, is stored, and gives the lock back.
+  if (question->waited_until != nullptr) question->waited_until->Reset();
+  Answer(*question, Cancelled());
 }
 
 }  // namespace pcap_gateway

@@ -7,6 +7,13 @@
 // and stores what it got; the others wait for that. A lock expires by itself, should its holder be
 // gone; and who insists on asking anew (max_age 0) neither takes one nor waits.
 //
+// A credential that Cloudflare rejects, or denies an account, is given nothing any more that Redis
+// held for it until then: a standing in Redis (shared_standing.h) says since when entries count. It
+// is read together with the entry, and told to the asker, who may have a memory of its own. What
+// could not be told to Redis is told when it is back, and counts here until then.
+//
+// Who leaves ends its own wait. What was asked upstream for it ends by itself, and is stored.
+//
 // Redis is a help, never a need: where it is slow, full, wrong or gone, the question goes straight
 // on, after one command's timeout at the most (redis_client.h).
 //
@@ -20,10 +27,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "service/cache/freshness.h"
 #include "service/shared/redis_client.h"
+#include "service/shared/shared_standing.h"
 #include "service/source/clock.h"
 #include "service/source/counter.h"
 #include "service/source/source.h"
@@ -44,7 +54,7 @@ struct SharedStats {
   Counter misses;          // Redis held nothing that would do, nor came to in time
   Counter waits;           // questions that waited for another replica's answer
   Counter stores;          // outcomes given to Redis
-  Counter corrupt;         // entries that were none
+  Counter corrupt;         // entries and standings that were none
   Counter stale_if_error;  // given stale, as asking failed
   Counter confirmed;       // answers that fell behind a final one, and confirmed it
 };
@@ -76,18 +86,43 @@ class SharedSource final : public Source {
   struct Question;
   using QuestionPtr = std::shared_ptr<Question>;
 
+  // One of the two that an entry has.
+  struct Known {
+    std::string name;
+    // What Redis held last, so that a seal is made out once and not with each question.
+    std::string value;
+    std::optional<SharedStanding> standing;
+  };
+  // Of one credential in one account.
+  struct Standings {
+    Known credential;
+    Known account;
+  };
+  // What Redis is yet to be told.
+  struct Denial {
+    std::shared_ptr<const Credential> credential;
+    absl::Time at;  // by our clock
+  };
+
   enum class Locked { kUnasked, kNo, kYes };
 
   void Look(const QuestionPtr& question);
   void LookWith(const QuestionPtr& question, const std::shared_ptr<Locked>& locked);
   void Looked(const QuestionPtr& question, std::optional<RedisReply> value,
               const std::optional<RedisReply>& time, absl::Time sent_at, Locked locked);
-  void Open(Question& question, const std::string& value, absl::Time sent_at, absl::Time redis_now);
+  std::shared_ptr<Standings> StandingsOf(const Query& query);
+  absl::Time ReadStanding(Question& question, Known& known, const RedisReply& reply,
+                          absl::Time& denied);
+  void Open(Question& question, const std::string& value, absl::Time since);
   bool IsHit(const Question& question, absl::Time now) const;
   void Lock(const QuestionPtr& question);
   void Wait(const QuestionPtr& question);
   void AskInner(const QuestionPtr& question);
+  void GiveUp(Question& question);
   void Landed(const QuestionPtr& question, Reply reply);
+  void Deny(const QuestionPtr& question, Reply reply);
+  void Remember(const std::string& name, const Denial& denial);
+  void TellDenials(absl::Time redis_now, absl::Time looked_at, const std::shared_ptr<void>& told);
   void Store(const QuestionPtr& question, Reply reply, absl::Duration longest,
              absl::Time redis_now);
   void Supersede(const Question& question, const std::string& value, Reply& reply);
@@ -99,7 +134,11 @@ class SharedSource final : public Source {
   const std::shared_ptr<RedisClient> redis_;
   const SharedOptions options_;
   const Clock& clock_;
+  const absl::Duration standing_lifetime_;
   const std::string instance_;  // in the tokens of this replica's locks
+  absl::flat_hash_map<std::pair<Partition, Id>, std::shared_ptr<Standings>> standings_;
+  absl::flat_hash_map<std::string, Denial> denials_;  // by the standing's name
+  absl::Time tell_again_at_ = absl::InfinitePast();   // what Redis refused
   uint64_t next_token_ = 0;
   SharedStats stats_;
 };

@@ -46,6 +46,14 @@ enum class Reason {
 // The reason's name in UPPER_SNAKE_CASE, as it goes into google.rpc.ErrorInfo.
 absl::string_view NameOf(Reason reason);
 
+// What Cloudflare's word takes from the credential that was used: what it was shown before is not
+// its to see any more.
+enum class Denies {
+  kNothing,
+  kAccount,     // the account that was asked about
+  kEverything,  // the credential is not valid (any more)
+};
+
 // One field of the request and what is wrong with it.
 struct FieldViolation {
   std::string field;        // as in the proto: "pcap_id"
@@ -59,6 +67,7 @@ struct Error {
 
   absl::StatusCode code;  // never kOk
   Reason reason;
+  Denies denies = Denies::kNothing;
   std::string message;                                        // one sentence for a person
   std::vector<std::pair<std::string, std::string>> metadata;  // ErrorInfo.metadata: lowerCamelCase
   std::vector<FieldViolation> field_violations;               // with kInvalidRequest

@@ -68,10 +68,18 @@ struct CacheStatus {
   std::optional<absl::Duration> ttl;
 };
 
+// When Cloudflare last denied the question's credential something, as far as replicas have told
+// each other. Infinite past: never, or nobody knows.
+struct Denied {
+  absl::Time everything = absl::InfinitePast();
+  absl::Time account = absl::InfinitePast();  // the question's
+};
+
 struct Reply {
   OutcomePtr outcome;  // never null
   CacheStatus cache_status;
   absl::Duration age = absl::ZeroDuration();  // since `outcome->as_of`; never negative
+  Denied denied;
 };
 
 // A reply that never got to a server: there is only the error.

@@ -49,12 +49,14 @@ struct Query {
   absl::Duration max_age = absl::InfiniteDuration();
   // The answer of a cache or none: nothing is to be asked upstream (RFC 9111, 5.2.1.7).
   bool only_if_cached = false;
-  // Nobody waits for the answer: it refreshes what is kept, and gives way to those that are waited
-  // for.
+  // It refreshes what is kept, and gives way to those that are waited for. Who comes meanwhile may
+  // join it: while `latest_deadline` says that somebody waits, it is a call like any other.
   bool background = false;
   // No answer is of use after this.
   absl::Time deadline = absl::InfiniteFuture();
-  // The same for a question that many ask, of whom more may come; null: `deadline` says all.
+  // The same for a question that many ask, of whom more may come; null: `deadline` says all. When
+  // all have left, what was sent ends by itself, and is kept; what was not is given up, with
+  // CANCELLED, unless it is a refresh.
   std::shared_ptr<const LatestDeadline> latest_deadline;
   Trace trace;
   // On whose account it is asked: a certificate's name, else an address without its port. Null:
@@ -63,6 +65,11 @@ struct Query {
   // Counts the requests that this question has sent upstream, repeated ones each; what another
   // question's request answered counts there. Null: nobody wants to know.
   std::shared_ptr<std::atomic<int>> requests_sent;
+
+  // All who asked it have left. Somebody may join it at any moment.
+  bool is_abandoned() const {
+    return !background && latest_deadline != nullptr && latest_deadline->nobody_waits();
+  }
 
   Key key() const { return {credential->partition(), account, resource, endpoint->number}; }
 };

@@ -50,6 +50,11 @@ struct HttpRequest {
   std::shared_ptr<std::atomic<int>> requests_sent;
   // A longer body fails the request.
   size_t most_body_bytes = 1 << 20;
+
+  // All who asked for it have left (Query::is_abandoned).
+  bool is_abandoned() const {
+    return !background && deadline != nullptr && deadline->nobody_waits();
+  }
 };
 
 // Why there is no answer.

@@ -40,6 +40,10 @@ Ticket LimitedClient::Send(HttpRequest request, Done done) {
 }
 
 Ticket LimitedClient::SendNow(HttpRequest request, Done done) {
+  if (request.is_abandoned()) {
+    std::move(done)(TransportFailure{TransportFailure::Kind::kCancelled, "nobody waits for it"});
+    return {};
+  }
   stats_.in_flight = ++in_flight_;
   return inner_.Send(std::move(request), [this, done = std::move(done)](HttpResult result) mutable {
     stats_.in_flight = --in_flight_;

@@ -25,7 +25,8 @@ struct LimitStats {
 };
 
 // Who waits is sent in the order of coming, calls before refreshes. The wait is part of the
-// request's timeout: who is waiting when that is over hears so when the turn comes.
+// request's timeout: who is waiting when that is over hears so when the turn comes. What all have
+// left by then takes no turn.
 class LimitedClient final : public HttpClient {
  public:
   // Both outlive it.

@@ -84,13 +84,15 @@ class TheStore final : public Cache {
   bool Get(int id) override {
     Key key;
     key.resource = *Id::Parse(absl::StrFormat("%032x", id));
-    if (store_.Find(key, absl::UnixEpoch()).has_value()) return true;
-    store_.Put(key, {AnyOutcome(), absl::InfiniteFuture()});
+    if (store_.Find(key).has_value()) return true;
+    store_.Put(key, {AnyOutcome(), absl::InfiniteFuture()}, standing_);
     return false;
   }
 
  private:
   Store store_;
+  const StandingPtr standing_ =
+      std::make_shared<Standing>(Partition{}, Id(), std::make_shared<LatestTime>());
 };
 
 class Lru final : public Cache {

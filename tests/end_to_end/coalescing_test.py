@@ -125,11 +125,11 @@ def test_a_callers_deadline_ends_only_its_own_wait(watched: Gateway, emulator: E
     assert len(emulator.requests(pcap_id)) == 1
 
 
-def test_when_the_last_waiter_leaves_the_request_is_aborted(
+def test_what_all_have_left_ends_by_itself_and_is_kept(
     watched: Gateway, emulator: Emulator
 ) -> None:
     pcap_id = emulator.add()
-    emulator.hold(pcap_id, times=1)
+    gate = emulator.hold(pcap_id)
 
     async def test() -> None:
         async with Callers(watched) as callers:
@@ -138,22 +138,37 @@ def test_when_the_last_waiter_leaves_the_request_is_aborted(
             await callers.waiting(3)
             for call in calls:
                 call.cancel()
-            await asyncio.to_thread(emulator.wait, pcap_id, "aborted")
+            await callers.waiting(0)
 
     run(test())
+    emulator.release(gate)
+    emulator.wait(pcap_id, "answered")
     assert get(watched.channel, pcap_id).pcap.simple.id == pcap_id
-    assert len(emulator.requests(pcap_id)) == 2
+    assert get(watched.channel, pcap_id).is_hit
+    [request] = emulator.requests(pcap_id)
+    assert request["state"] == "answered"
 
 
-def test_a_deadline_of_the_only_waiter_aborts_the_request(
+def test_callers_less_patient_than_cloudflare_cost_one_request_together(
     watched: Gateway, emulator: Emulator
 ) -> None:
     pcap_id = emulator.add()
-    emulator.hold(pcap_id, times=1)
-    with pytest.raises(Failure) as failure:
-        get(watched.channel, pcap_id, timeout=0.3)
-    assert failure.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
-    emulator.wait(pcap_id, "aborted")
+    gate = emulator.hold(pcap_id)
+    for _ in range(3):
+        with pytest.raises(Failure) as failure:
+            get(watched.channel, pcap_id, timeout=0.3)
+        assert failure.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
+
+    async def test() -> Answer:
+        async with Callers(watched) as callers:
+            patient = callers.start(pcap_id)
+            await callers.waiting(1)
+            emulator.release(gate)
+            return await answer_of(patient)
+
+    assert "; collapsed" in run(test()).cache_status
+    assert get(watched.channel, pcap_id, timeout=0.3).is_hit
+    assert len(emulator.requests(pcap_id)) == 1
 
 
 def test_all_waiters_share_a_failure_and_the_next_caller_asks_anew(

@@ -221,6 +221,64 @@ def test_a_404_of_one_caller_is_not_anothers(caller_gateway: Gateway, emulator: 
     assert get(caller_gateway.channel, pcap_id, metadata=bearer(demo.SECOND_TOKEN))
 
 
+def refuse(emulator: Emulator, status: int, code: int) -> str:
+    """A capture that is answered with this error; returns its id."""
+    pcap_id = emulator.unknown_id()
+    error = {"code": code, "message": "Authentication error"}
+    body = {"success": False, "errors": [error], "messages": [], "result": None}
+    emulator.answer(pcap_id, body, status=status)
+    return pcap_id
+
+
+@pytest.mark.parametrize(
+    "status, code", [(401, 10000), (200, 10000), (400, 6003)], ids=lambda value: str(value)
+)
+def test_a_rejected_credential_is_given_nothing_that_was_kept_for_it(
+    caller_gateway: Gateway, emulator: Emulator, status: int, code: int
+) -> None:
+    channel, mine, theirs = caller_gateway.channel, bearer(demo.TOKEN), bearer(demo.SECOND_TOKEN)
+    pcap_ids = [emulator.add() for _ in range(3)]
+    for pcap_id in pcap_ids:
+        get(channel, pcap_id, metadata=mine)
+    get(channel, pcap_ids[0], metadata=theirs)
+    fail(channel, refuse(emulator, status, code), metadata=mine)
+    for pcap_id in pcap_ids:
+        assert not get(channel, pcap_id, metadata=mine).is_hit
+        # It works again, and so at once.
+        assert get(channel, pcap_id, metadata=mine).is_hit
+    assert get(channel, pcap_ids[0], metadata=theirs).is_hit
+
+
+def test_a_revoked_token_is_given_nothing_though_cloudflare_is_away(
+    caller_gateway: Gateway, emulator: Emulator
+) -> None:
+    channel, mine = caller_gateway.channel, bearer(demo.TOKEN)
+    pcap_id = emulator.add()
+    get(channel, pcap_id, metadata=mine)
+    fail(channel, refuse(emulator, 401, 10000), metadata=mine)
+    emulator.fault(pcap_id, "html", status=502)
+    assert fail(channel, pcap_id, metadata=mine).reason == "UPSTREAM_UNAVAILABLE"
+    only_kept = [*mine, ("cache-control", "only-if-cached")]
+    assert fail(channel, pcap_id, metadata=only_kept).reason == "NOT_CACHED"
+
+
+def test_a_403_takes_what_was_kept_of_that_account_and_nothing_else(
+    caller_gateway: Gateway, emulator: Emulator
+) -> None:
+    emulator.add_principal(
+        "both",
+        token="emulator-token-for-two-accounts",
+        rights={demo.ACCOUNT_ID: ["read"], demo.OTHER_ACCOUNT_ID: ["read"]},
+    )
+    channel, both = caller_gateway.channel, bearer("emulator-token-for-two-accounts")
+    here, there = emulator.add(), emulator.add(demo.OTHER_ACCOUNT_ID)
+    get(channel, here, metadata=both)
+    get(channel, there, demo.OTHER_ACCOUNT_ID, metadata=both)
+    fail(channel, refuse(emulator, 403, 10000), metadata=both)
+    assert not get(channel, here, metadata=both).is_hit
+    assert get(channel, there, demo.OTHER_ACCOUNT_ID, metadata=both).is_hit
+
+
 def test_email_and_key_are_not_confused_with_each_other_or_a_token(
     caller_gateway: Gateway, emulator: Emulator
 ) -> None:

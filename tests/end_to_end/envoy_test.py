@@ -29,6 +29,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
+from harness.admin import wait_for_waiting_calls
 from harness.calls import DETAILS, Failure, fail, get, request_for
 from harness.canaries import DESTINATION, EMAIL, KEY, TOKEN, told
 from harness.details import MOST_MESSAGE_BYTES, MOST_STATUS_BYTES, check_details
@@ -64,6 +65,14 @@ both_versions = pytest.mark.parametrize("http2", [False, True], ids=["HTTP/1.1",
 @pytest.fixture(scope="module")
 def envoy(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envoy]:
     envoy = Envoy(tmp_path_factory.mktemp("envoy"), gateway.address)
+    yield envoy
+    envoy.end()
+
+
+@pytest.fixture(scope="module")
+def watched_envoy(watched: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envoy]:
+    """In front of a gateway that tells how many calls wait in it."""
+    envoy = Envoy(tmp_path_factory.mktemp("envoy"), watched.address)
     yield envoy
     envoy.end()
 
@@ -350,39 +359,49 @@ def test_the_largest_failure_that_there_may_be_comes_through(start_envoy: StartE
         assert unpacked(heard) == unpacked(told)
 
 
-def test_the_callers_deadline_is_the_gateways(envoy: Envoy, emulator: Emulator) -> None:
+def test_the_callers_deadline_is_the_gateways(
+    watched_envoy: Envoy, watched: Gateway, emulator: Emulator
+) -> None:
     pcap_id = emulator.add()
     emulator.hold(pcap_id)
     body = message(request_for(pcap_id).SerializeToString())
-    with RawConnection(envoy.address) as connection:  # which cancels nothing by itself
+    with RawConnection(watched_envoy.address) as connection:  # which cancels nothing by itself
         connection.send(
             headers(1, call_fields(("grpc-timeout", "300m"))), frame(DATA, END_STREAM, 1, body)
         )
         assert connection.listen(HEADERS).kinds.get(HEADERS)
-    emulator.wait(pcap_id, "aborted")
+    emulator.wait(pcap_id)
+    wait_for_waiting_calls(watched, 0)
 
-    answer = get_json(envoy.address, path_of(pcap_id), {"grpc-timeout": "300m"})
+    answer = get_json(watched_envoy.address, path_of(pcap_id), {"grpc-timeout": "300m"})
     assert (answer.status, answer.reason()) == (504, "DEADLINE_EXCEEDED")  # it says so itself
 
 
-def test_a_cancelled_call_reaches_the_gateway(channel: grpc.Channel, emulator: Emulator) -> None:
+def test_a_cancelled_call_reaches_the_gateway(
+    watched_envoy: Envoy, watched: Gateway, emulator: Emulator
+) -> None:
     pcap_id = emulator.add()
     emulator.hold(pcap_id)
-    stub = pcap_service_pb2_grpc.PcapServiceStub(channel)
-    call = stub.GetPcap.future(request_for(pcap_id), timeout=PATIENCE_SECONDS)
-    emulator.wait(pcap_id)
-    call.cancel()
-    emulator.wait(pcap_id, "aborted")
+    with grpc.insecure_channel(watched_envoy.address) as channel:
+        stub = pcap_service_pb2_grpc.PcapServiceStub(channel)
+        call = stub.GetPcap.future(request_for(pcap_id), timeout=PATIENCE_SECONDS)
+        emulator.wait(pcap_id)
+        wait_for_waiting_calls(watched, 1)
+        call.cancel()
+        wait_for_waiting_calls(watched, 0)
 
 
-def test_a_json_caller_who_hangs_up_reaches_the_gateway(envoy: Envoy, emulator: Emulator) -> None:
+def test_a_json_caller_who_hangs_up_reaches_the_gateway(
+    watched_envoy: Envoy, watched: Gateway, emulator: Emulator
+) -> None:
     pcap_id = emulator.add()
     emulator.hold(pcap_id)
-    host, _, port = envoy.address.rpartition(":")
+    host, _, port = watched_envoy.address.rpartition(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(f"GET {path_of(pcap_id)} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
         emulator.wait(pcap_id)
-    emulator.wait(pcap_id, "aborted")
+        wait_for_waiting_calls(watched, 1)
+    wait_for_waiting_calls(watched, 0)
 
 
 # HTTP/JSON --------------------------------------------------------------------------------------

@@ -309,14 +309,15 @@ def test_the_callers_deadline_is_its_own_reason(gateway: Gateway, emulator: Emul
 
 def test_a_cancelled_call_is_cancelled(gateway: Gateway, emulator: Emulator) -> None:
     pcap_id = emulator.add()
-    emulator.hold(pcap_id)
+    gate = emulator.hold(pcap_id)
     call = pcap_service_pb2_grpc.PcapServiceStub(gateway.channel).GetPcap.future(
         request_for(pcap_id), timeout=20
     )
     emulator.wait(pcap_id)
     call.cancel()
     assert call.code() is grpc.StatusCode.CANCELLED
-    emulator.wait(pcap_id, "aborted")
+    emulator.release(gate)
+    emulator.wait(pcap_id, "answered")
 
 
 def test_nobody_listening_upstream_is_unavailable(start_gateway: StartGateway) -> None:

@@ -137,6 +137,35 @@ def test_a_gateway_that_dies_while_it_asks_holds_nobody_up_for_long(
     assert get(other.channel, pcap_id).pcap.simple.id == pcap_id  # once the lock has expired
 
 
+def test_a_rejection_that_one_gateway_has_heard_counts_for_all(
+    start_gateway: StartGateway, redis: Redis, emulator: Emulator
+) -> None:
+    one, other = (start_sharing(start_gateway, redis) for _ in range(2))
+    shared, own, refused = emulator.add(), emulator.add(), emulator.add()
+    get(one.channel, shared)
+    get(other.channel, own)
+    emulator.fault(refused, "answer", status=401, body='{"success": false, "errors": []}')
+    fail(one.channel, refused)
+    # What Redis held, and from this look on what the other one holds itself.
+    assert not get(other.channel, shared).is_hit
+    assert not get(other.channel, own).is_hit
+    # What was asked for since is shared as ever.
+    assert "shared" in get(one.channel, own).cache_status
+    assert [len(emulator.requests(pcap_id)) for pcap_id in (shared, own)] == [2, 2]
+
+
+def test_without_a_cache_what_a_caller_left_is_shared_all_the_same(
+    start_gateway: StartGateway, redis: Redis, emulator: Emulator
+) -> None:
+    gateway = start_sharing(start_gateway, redis, "--cache-bytes=0")
+    pcap_id = emulator.add()
+    gate = emulator.hold(pcap_id)
+    assert fail(gateway.channel, pcap_id, timeout=0.3).code == grpc.StatusCode.DEADLINE_EXCEEDED
+    emulator.release(gate)
+    assert "shared" in get(gateway.channel, pcap_id).cache_status
+    assert len(emulator.requests(pcap_id)) == 1
+
+
 def test_what_one_credential_has_asked_for_no_other_gets(
     start_gateway: StartGateway, redis: Redis, emulator: Emulator
 ) -> None:

@@ -56,11 +56,14 @@ void CallHistory::AddAnswer(const CallRecord& call) {
   Check(was_waited_for || seen >= call.came - OldestOf(call.reply, policy_), "stale", call);
   Check(call.reply.age >= call.came - seen, "understated", call);
 
+  Check(exchange.began >= upstream_.LatestDenial(call.key, call.gateway, call.came), "revoked",
+        call);
+
   const auto [told, first] = told_final_.try_emplace({call.gateway, call.key}, call.ended);
   if (!final && first) told_final_.erase(told);
   if (final && !first) told->second = std::min(told->second, call.ended);
   // With its access a credential loses what was known to it, and starts anew.
-  if (!final && !first && !upstream_.WasRefused(call.key)) {
+  if (!final && !first && !upstream_.WasDenied(call.key)) {
     Check(call.came <= told->second, "backwards", call);
   }
 }

@@ -6,8 +6,10 @@
 //   stale       whatever the caller accepts, it rests on one within the policy's bounds, or on one
 //               that was answered while the call waited
 //   understated an answer's `age` is no less than it was when the call came
+//   revoked     once a gateway has heard that Cloudflare rejects a credential, or denies it an
+//               account, no call that comes to it later is given what was asked for before that
 //   backwards   once a caller of a gateway has been told a final status, no call that comes to that
-//               gateway later is told another; unless the credential was refused it meanwhile
+//               gateway later is told another; unless the credential was ever denied something
 //   crossed     an answer was brought for the very key that it is given to: credential included
 //   late errors a failure is told to those who waited for it, not to who comes after it (404 apart,
 //               which is kept)

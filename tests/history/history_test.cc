@@ -46,8 +46,8 @@ FreshnessPolicy Policy() {
 }
 
 struct Gateway {
-  Gateway(SimulatedUpstream& upstream, const RedisServer& redis, const FreshnessPolicy& policy,
-          const Clock& clock) {
+  Gateway(int number, SimulatedUpstream& upstream, const RedisServer& redis,
+          const FreshnessPolicy& policy, const Clock& clock) {
     auto client = *RedisClient::Start(
         {.url = *RedisUrlFrom(redis.url()), .reconnect_after = absl::Milliseconds(5)});
     auto owned = std::make_unique<SharedSource>(
@@ -55,8 +55,8 @@ struct Gateway {
         SharedOptions{.freshness = policy, .lock_time = absl::Milliseconds(100)}, clock);
     shared = owned.get();
     source = std::make_unique<CachingSource>(
-        upstream.Tap(std::move(owned)), CacheOptions{.most_bytes = 64 << 20, .freshness = policy},
-        clock);
+        upstream.Tap(std::move(owned), number),
+        CacheOptions{.most_bytes = 64 << 20, .freshness = policy}, clock);
   }
 
   SharedSource* shared;
@@ -78,7 +78,7 @@ Faults FaultsOf(const Key& key) {
   if (key.partition == CredentialNumber(1)->partition()) {
     return {.unavailable = 0.1, .not_found = 0.1, .stalled = 0.02};
   }
-  return {.unavailable = 0.1, .unauthorized = 0.1, .stalled = 0.02};
+  return {.unavailable = 0.1, .unauthorized = 0.005, .forbidden = 0.01, .stalled = 0.02};
 }
 
 // One caller after the other of one thread.
@@ -90,8 +90,9 @@ class Caller {
 
   // `number`: of the call among those of all callers. Captures come and go with it.
   void Call(uint64_t number) {
-    Query query = QueryFor(static_cast<int>(number / 300 + Draw(30)), MaxAge());
+    Query query = QueryFor(static_cast<int>(number / 300 + Draw(15)), MaxAge());
     query.credential = CredentialNumber(static_cast<int>(Draw(3)));
+    query.account = NumberedId(static_cast<int>(1 + Draw(2)));
     query.only_if_cached = Draw(50) == 0;
     CallRecord record = {.gateway = gateway_,
                          .key = AskedFor(query),
@@ -128,7 +129,7 @@ class Caller {
   CallHistory& history_;
 };
 
-TEST(History, HasNoAnswerTooOldNoStatusGoingBackwardsAndNothingOfAnothersCredential) {
+TEST(History, HasNoAnswerTooOldOrRevokedNoStatusGoingBackwardsAndNothingOfAnothersCredential) {
   const uint64_t seed = FromEnvironment("HISTORY_SEED", std::random_device()());
   const uint64_t operations = FromEnvironment("HISTORY_OPERATIONS", HISTORY_OPERATIONS);
   const SteadyWallClock clock;
@@ -140,7 +141,7 @@ TEST(History, HasNoAnswerTooOldNoStatusGoingBackwardsAndNothingOfAnothersCredent
   uint64_t shared_hits = 0;
   {
     std::vector<Gateway> gateways;
-    for (int i = 0; i < kGateways; ++i) gateways.emplace_back(upstream, redis, policy, clock);
+    for (int i = 0; i < kGateways; ++i) gateways.emplace_back(i, upstream, redis, policy, clock);
     std::atomic<uint64_t> next{0};
     std::vector<std::thread> threads;
     for (int i = 0; i < kCallers; ++i) {

@@ -12,8 +12,9 @@ constexpr absl::Duration kLongestAnswer = absl::Milliseconds(2);
 constexpr double kComesToItsEnd = 0.15;  // with each answer
 
 OutcomePtr Failure(absl::Time as_of, absl::StatusCode code, Reason reason, int http_status,
-                   int64_t number) {
+                   int64_t number, Denies denies = Denies::kNothing) {
   Error error(code, reason, "simulated");
+  error.denies = denies;
   error.metadata.emplace_back("exchange", absl::StrCat(number));
   return MakeFailure(as_of, std::move(error), http_status);
 }
@@ -37,20 +38,21 @@ struct SimulatedUpstream::Connection final : Source {
 };
 
 struct SimulatedUpstream::Tapped final : Source {
-  Tapped(SimulatedUpstream& upstream, std::unique_ptr<Source> inner)
-      : upstream(upstream), inner(std::move(inner)) {}
+  Tapped(SimulatedUpstream& upstream, std::unique_ptr<Source> inner, int gateway)
+      : upstream(upstream), inner(std::move(inner)), gateway(gateway) {}
 
   std::optional<Reply> AtHand(const Query& query) override { return inner->AtHand(query); }
   Ticket Ask(Query query, Done done) override {
     return inner->Ask(std::move(query), [this, done = std::move(done)](Reply reply) mutable {
       const OutcomePtr outcome = reply.outcome;
       std::move(done)(std::move(reply));
-      upstream.NoteEnd(*outcome);
+      upstream.NoteEnd(*outcome, gateway);
     });
   }
 
   SimulatedUpstream& upstream;
   const std::unique_ptr<Source> inner;
+  const int gateway;
 };
 
 SimulatedUpstream::SimulatedUpstream(uint64_t seed, const Clock& clock,
@@ -68,15 +70,20 @@ void SimulatedUpstream::Stop() {
 
 std::unique_ptr<Source> SimulatedUpstream::Connect() { return std::make_unique<Connection>(*this); }
 
-std::unique_ptr<Source> SimulatedUpstream::Tap(std::unique_ptr<Source> inner) {
-  return std::make_unique<Tapped>(*this, std::move(inner));
+std::unique_ptr<Source> SimulatedUpstream::Tap(std::unique_ptr<Source> inner, int gateway) {
+  return std::make_unique<Tapped>(*this, std::move(inner), gateway);
 }
 
-void SimulatedUpstream::NoteEnd(const Outcome& outcome) {
+void SimulatedUpstream::NoteEnd(const Outcome& outcome, int gateway) {
   const int64_t number = NumberOf(outcome);
   if (number < 0) return;
   const std::lock_guard lock(mutex_);
-  exchanges_[number].ended = std::min(exchanges_[number].ended, clock_.Now());
+  Exchange& exchange = exchanges_[number];
+  const absl::Time now = clock_.Now();
+  exchange.ended = std::min(exchange.ended, now);
+  if (exchange.denies == Denies::kNothing) return;
+  denials_[{gateway, exchange.key.partition}].push_back(
+      {.key = exchange.key, .denies = exchange.denies, .made = exchange.answered, .heard = now});
 }
 
 int64_t SimulatedUpstream::NumberOf(const Outcome& outcome) {
@@ -105,10 +112,21 @@ absl::Time SimulatedUpstream::LatestAnswered(const Key& key) const {
   return found == captures_.end() ? absl::InfinitePast() : found->second.latest_answered;
 }
 
-bool SimulatedUpstream::WasRefused(const Key& key) const {
+bool SimulatedUpstream::WasDenied(const Key& key) const {
   const std::lock_guard lock(mutex_);
-  const auto found = captures_.find(key);
-  return found != captures_.end() && found->second.was_refused;
+  return denied_.contains(key.partition);
+}
+
+absl::Time SimulatedUpstream::LatestDenial(const Key& key, int gateway, absl::Time then) const {
+  const std::lock_guard lock(mutex_);
+  absl::Time latest = absl::InfinitePast();
+  const auto found = denials_.find({gateway, key.partition});
+  if (found == denials_.end()) return latest;
+  for (const Denial& denial : found->second) {
+    const bool concerns = denial.denies == Denies::kEverything || denial.key.account == key.account;
+    if (concerns && denial.heard < then) latest = std::max(latest, denial.made);
+  }
+  return latest;
 }
 
 Ticket SimulatedUpstream::Ask(Query query, Source::Done done) {
@@ -167,6 +185,7 @@ void SimulatedUpstream::Finish(int64_t number, bool cancelled) {
 OutcomePtr SimulatedUpstream::Answer(int64_t number) {
   Exchange& exchange = exchanges_[number];
   const absl::Time as_of = exchange.began;
+  exchange.answered = clock_.Now();
   const Faults faults = faults_(exchange.key);
   if (Happens(faults.unavailable)) {
     return Failure(as_of, absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 503,
@@ -176,9 +195,16 @@ OutcomePtr SimulatedUpstream::Answer(int64_t number) {
     return Failure(as_of, absl::StatusCode::kNotFound, Reason::kPcapNotFound, 404, number);
   }
   if (Happens(faults.unauthorized)) {
-    captures_[exchange.key].was_refused = true;
+    exchange.denies = Denies::kEverything;
+    denied_.insert(exchange.key.partition);
     return Failure(as_of, absl::StatusCode::kUnauthenticated, Reason::kUpstreamUnauthenticated, 401,
-                   number);
+                   number, exchange.denies);
+  }
+  if (Happens(faults.forbidden)) {
+    exchange.denies = Denies::kAccount;
+    denied_.insert(exchange.key.partition);
+    return Failure(as_of, absl::StatusCode::kPermissionDenied, Reason::kUpstreamPermissionDenied,
+                   403, number, exchange.denies);
   }
   Capture& capture = captures_[exchange.key];
   capture.final = capture.final || Happens(kComesToItsEnd);

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "service/source/clock.h"
 #include "service/source/source.h"
@@ -35,9 +36,11 @@ inline Key AskedFor(const Query& query) {
 struct Exchange {
   Key key;
   absl::Time began;                           // when it was asked
+  absl::Time answered;                        // when the upstream decided what to say
   absl::Time ended = absl::InfiniteFuture();  // when the cache had dealt with its answer
   bool ok = false;
   Stage stage = Stage::kMoving;
+  Denies denies = Denies::kNothing;
 };
 
 // How often what goes wrong, from 0 to 1.
@@ -45,6 +48,7 @@ struct Faults {
   double unavailable = 0;   // 503
   double not_found = 0;     // 404
   double unauthorized = 0;  // 401
+  double forbidden = 0;     // 403
   double lagging = 0;       // what was true before
   double stalled = 0;       // takes ten times as long
 };
@@ -62,8 +66,9 @@ class SimulatedUpstream {
   // A Source to put below a cache; as many as there are caches. They do not outlive this.
   std::unique_ptr<Source> Connect();
 
-  // A Source around `inner`, right below a cache: notes when the cache has dealt with each answer.
-  std::unique_ptr<Source> Tap(std::unique_ptr<Source> inner);
+  // A Source around `inner`, right below the cache of this gateway: notes when the cache has dealt
+  // with each answer.
+  std::unique_ptr<Source> Tap(std::unique_ptr<Source> inner, int gateway);
 
   // The number of the exchange that brought this outcome.
   static int64_t NumberOf(const Outcome& outcome);
@@ -75,8 +80,12 @@ class SimulatedUpstream {
   // none has.
   absl::Time LatestAnswered(const Key& key) const;
 
-  // Whether an exchange about `key` was ever answered with 401.
-  bool WasRefused(const Key& key) const;
+  // Whether anything was ever denied to the key's credential, with 401 or 403.
+  bool WasDenied(const Key& key) const;
+
+  // When Cloudflare's latest denial of it was made, of those that this gateway's cache had dealt
+  // with by `then`; infinite past: there was none.
+  absl::Time LatestDenial(const Key& key, int gateway, absl::Time then) const;
 
  private:
   struct Connection;
@@ -84,13 +93,19 @@ class SimulatedUpstream {
   struct Capture {
     bool final = false;
     absl::Time latest_answered = absl::InfinitePast();
-    bool was_refused = false;
+  };
+  // A credential's, at one gateway: when it was made, and when the cache had dealt with it.
+  struct Denial {
+    Key key;
+    Denies denies;
+    absl::Time made;
+    absl::Time heard;
   };
 
   Ticket Ask(Query query, Source::Done done);
   void Serve();
   void Finish(int64_t number, bool cancelled);
-  void NoteEnd(const Outcome& outcome);
+  void NoteEnd(const Outcome& outcome, int gateway);
   OutcomePtr Answer(int64_t number);
   bool Happens(double chance);
 
@@ -107,6 +122,8 @@ class SimulatedUpstream {
   using Due = std::pair<absl::Time, int64_t>;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   absl::flat_hash_map<Key, Capture> captures_;
+  absl::flat_hash_set<Partition> denied_;
+  absl::flat_hash_map<std::pair<int, Partition>, std::vector<Denial>> denials_;  // by gateway
   std::thread thread_;
 };
 

@@ -65,10 +65,15 @@ class FakeSource final : public Source {
 
   void AnswerWith(size_t number, Reply reply) { Finish(number, std::move(reply)); }
 
-  void Fail(size_t number, absl::StatusCode code, Reason reason, int http_status) {
-    Finish(number,
-           {.outcome = MakeFailure(asked_at(number), Error(code, reason, "failed"), http_status)});
+  void Fail(size_t number, absl::StatusCode code, Reason reason, int http_status,
+            Denies denies = Denies::kNothing) {
+    Error error(code, reason, "failed");
+    error.denies = denies;
+    Finish(number, {.outcome = MakeFailure(asked_at(number), std::move(error), http_status)});
   }
+
+  // As those below the caches do with what nobody waits for any more.
+  void GiveUp(size_t number) { Fail(number, absl::StatusCode::kCancelled, Reason::kCancelled, 0); }
 
   // False: so many questions did not come within the patience of a test.
   [[nodiscard]] bool AwaitAsked(size_t count) {

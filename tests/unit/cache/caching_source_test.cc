@@ -177,7 +177,7 @@ TEST_F(CachingSourceTest, ARequestIsSentOnTheAccountOfTheOneWhoCausedIt) {
   EXPECT_THAT(sent, testing::ElementsAre(2, 0, 1, 0));
 }
 
-TEST_F(CachingSourceTest, ARefreshIsSentOnNobodysAccount) {
+TEST_F(CachingSourceTest, ARefreshIsSentOnNobodysAccountAndItsRetryOnThatOfWhoJoinsIt) {
   const auto first = Call(QueryFor(1));
   upstream_->Answer(0, "moving", Stage::kMoving);
   clock_.Advance(kPolicy.moving_lifetime + absl::Seconds(1));
@@ -185,7 +185,29 @@ TEST_F(CachingSourceTest, ARefreshIsSentOnNobodysAccount) {
   query.requests_sent = std::make_shared<std::atomic<int>>(0);
   EXPECT_FALSE(Call(query)->waits());
   ASSERT_EQ(upstream_->asked(), 2u);
-  EXPECT_EQ(upstream_->query(1).requests_sent, nullptr);
+  Send(*upstream_, 1);
+  Query strict = QueryFor(1, absl::Seconds(1));
+  strict.requests_sent = std::make_shared<std::atomic<int>>(0);
+  const auto joiner = Call(strict);
+  Send(*upstream_, 1);
+  upstream_->Answer(1, "moving", Stage::kMoving);
+  EXPECT_FALSE(joiner->waits());
+  EXPECT_EQ(query.requests_sent->load(), 0);
+  EXPECT_EQ(strict.requests_sent->load(), 1);
+}
+
+TEST_F(CachingSourceTest, WhoLeavesHasBeenToldOfWhatWasSentForItAndTheNextOneOfTheRest) {
+  Query queries[] = {QueryFor(1), QueryFor(1)};
+  for (Query& query : queries) query.requests_sent = std::make_shared<std::atomic<int>>(0);
+  const auto first = Call(queries[0]);
+  const auto second = Call(queries[1]);
+  Send(*upstream_, 0);
+  first->ticket.Cancel();
+  EXPECT_EQ(queries[0].requests_sent->load(), 1);
+  Send(*upstream_, 0);
+  upstream_->Answer(0, "capture");
+  EXPECT_EQ(queries[0].requests_sent->load(), 1);
+  EXPECT_EQ(queries[1].requests_sent->load(), 1);
 }
 
 TEST_F(CachingSourceTest, DifferentCallsDoNotShare) {
@@ -212,19 +234,109 @@ TEST_F(CachingSourceTest, TheFirstCallersLeavingDoesNotConcernTheOthers) {
   EXPECT_EQ(first->replies.size(), 1u);
 }
 
-TEST_F(CachingSourceTest, TheLastOneToLeaveEndsTheRequest) {
+// It has been paid for: who asks again gets the answer that the first ones did not wait for.
+TEST_F(CachingSourceTest, ARequestThatAllHaveLeftEndsByItselfAndItsAnswerIsKept) {
   const auto first = Call(QueryFor(1));
   const auto second = Call(QueryFor(1));
   first->ticket.Cancel();
   second->ticket.Cancel();
-  EXPECT_TRUE(upstream_->cancelled(0));
   EXPECT_EQ(second->code(), absl::StatusCode::kCancelled);
-
+  EXPECT_FALSE(upstream_->cancelled(0));
+  upstream_->Answer(0, "capture");
   const auto third = Call(QueryFor(1));
-  EXPECT_TRUE(third->waits());
-  EXPECT_EQ(upstream_->asked(), 2u);
-  upstream_->Answer(1, "capture");
   EXPECT_EQ(third->message(), "capture");
+  EXPECT_EQ(third->reply().cache_status.how, How::kHit);
+  EXPECT_EQ(upstream_->asked(), 1u);
+}
+
+TEST_F(CachingSourceTest, WhoComesJoinsARequestThatAllHaveLeftWhereItsAgeAllows) {
+  const auto first = Call(QueryFor(1));
+  first->ticket.Cancel();
+  clock_.Advance(absl::Seconds(1));
+  const auto tolerant = Call(QueryFor(1));
+  const auto strict = Call(QueryFor(1, absl::Milliseconds(999)));
+  EXPECT_EQ(upstream_->asked(), 1u);
+  upstream_->Answer(0, "capture");
+  EXPECT_EQ(tolerant->message(), "capture");
+  EXPECT_TRUE(tolerant->reply().cache_status.collapsed);
+  EXPECT_TRUE(strict->waits());
+  ASSERT_EQ(upstream_->asked(), 2u);
+  upstream_->Answer(1, "newer");
+  EXPECT_EQ(strict->message(), "newer");
+  EXPECT_FALSE(strict->reply().cache_status.collapsed);
+}
+
+TEST_F(CachingSourceTest, CallersThatAreLessPatientThanTheUpstreamCostOneRequest) {
+  for (int i = 0; i < 10; ++i) {
+    const auto caller = Call(QueryFor(1));
+    clock_.Advance(absl::Seconds(1));
+    if (i == 1) upstream_->Answer(0, "capture");
+    caller->ticket.Cancel();
+    EXPECT_EQ(caller->code(), i == 0 ? absl::StatusCode::kCancelled : absl::StatusCode::kOk);
+  }
+  EXPECT_EQ(upstream_->asked(), 1u);
+}
+
+TEST_F(CachingSourceTest, WhatAllHaveLeftIsAbandonedUntilSomebodyComes) {
+  const auto first = Call(QueryFor(1));
+  EXPECT_FALSE(upstream_->query(0).is_abandoned());
+  const auto second = Call(QueryFor(1));
+  first->ticket.Cancel();
+  EXPECT_FALSE(upstream_->query(0).is_abandoned());
+  second->ticket.Cancel();
+  EXPECT_TRUE(upstream_->query(0).is_abandoned());
+  const auto third = Call(QueryFor(1));
+  EXPECT_FALSE(upstream_->query(0).is_abandoned());
+  upstream_->Answer(0, "capture");
+  EXPECT_EQ(third->message(), "capture");
+}
+
+TEST_F(CachingSourceTest, WhatWasGivenUpAsNobodyWaitedIsAskedAnewForWhoCameJustThen) {
+  const auto first = Call(QueryFor(1));
+  first->ticket.Cancel();
+  const auto late = Call(QueryFor(1));
+  upstream_->GiveUp(0);
+  EXPECT_TRUE(late->waits());
+  ASSERT_EQ(upstream_->asked(), 2u);
+  EXPECT_FALSE(upstream_->query(1).is_abandoned());
+  upstream_->Answer(1, "capture");
+  EXPECT_EQ(late->message(), "capture");
+}
+
+TEST_F(CachingSourceTest, WhatWasGivenUpIsNotAskedAnewForNobodyNorForWhoseDeadlineIsOver) {
+  const auto first = Call(QueryFor(1));
+  first->ticket.Cancel();
+  upstream_->GiveUp(0);
+  EXPECT_EQ(upstream_->asked(), 1u);
+  Query query = QueryFor(2);
+  query.deadline = clock_.Now() + absl::Seconds(1);
+  const auto late = Call(query);
+  clock_.Advance(absl::Seconds(1));
+  upstream_->GiveUp(1);
+  EXPECT_EQ(late->code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(upstream_->asked(), 2u);
+}
+
+TEST_F(CachingSourceTest, ARefreshIsACallForAsLongAsSomebodyWaitsForIt) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "running", Stage::kMoving);
+  clock_.Advance(kPolicy.moving_lifetime);
+  EXPECT_FALSE(Call(QueryFor(1))->waits());
+  ASSERT_EQ(upstream_->asked(), 2u);
+  const Query refresh = upstream_->query(1);
+  EXPECT_TRUE(refresh.background);
+  ASSERT_NE(refresh.latest_deadline, nullptr);
+  EXPECT_EQ(refresh.latest_deadline->Get(), absl::InfinitePast());
+  EXPECT_FALSE(refresh.is_abandoned());
+
+  Query query = QueryFor(1, absl::Seconds(1));
+  query.deadline = clock_.Now() + absl::Seconds(9);
+  const auto joiner = Call(query);
+  EXPECT_TRUE(joiner->waits());
+  EXPECT_EQ(refresh.latest_deadline->Get(), clock_.Now() + absl::Seconds(9));
+  joiner->ticket.Cancel();
+  EXPECT_EQ(refresh.latest_deadline->Get(), absl::InfinitePast());
+  EXPECT_FALSE(refresh.is_abandoned());
 }
 
 TEST_F(CachingSourceTest, CancellingAfterTheAnswerChangesNothing) {
@@ -281,11 +393,13 @@ TEST_F(CachingSourceTest, WhoAcceptsTheAgeOfTheRequestUnderWayJoinsIt) {
   EXPECT_TRUE(strict->waits());
 }
 
-TEST_F(CachingSourceTest, TheNextRequestStartsEvenWhenAllLeaveTheOneUnderWay) {
+// One after the other, whoever waits.
+TEST_F(CachingSourceTest, TheNextRequestStartsOnceTheOneUnderWayHasEndedThoughAllHaveLeftThat) {
   const auto first = Call(QueryFor(1));
   const auto insistent = Call(QueryFor(1, absl::ZeroDuration()));
   first->ticket.Cancel();
-  EXPECT_TRUE(upstream_->cancelled(0));
+  EXPECT_EQ(upstream_->asked(), 1u);
+  upstream_->Answer(0, "old");
   ASSERT_EQ(upstream_->asked(), 2u);
   upstream_->Answer(1, "new");
   EXPECT_EQ(insistent->message(), "new");
@@ -430,16 +544,160 @@ TEST_F(CachingSourceTest, WhoLeavesGetsAStaleAnswerIfThereIsOne) {
   second->ticket.Cancel();
   EXPECT_EQ(second->message(), "running");
   EXPECT_TRUE(second->reply().cache_status.stale_if_error);
-  EXPECT_TRUE(upstream_->cancelled(1));
+  upstream_->Answer(1, "success");
+  EXPECT_EQ(Call(QueryFor(1))->message(), "success");
 }
 
-TEST_F(CachingSourceTest, ACredentialThatLostItsAccessSeesNothingMore) {
-  const auto first = Call(QueryFor(1));
-  upstream_->Answer(0, "capture");
-  const auto second = Call(QueryFor(1, absl::ZeroDuration()));
-  upstream_->Fail(1, absl::StatusCode::kPermissionDenied, Reason::kUpstreamPermissionDenied, 403);
-  EXPECT_EQ(second->code(), absl::StatusCode::kPermissionDenied);
-  EXPECT_TRUE(Call(QueryFor(1))->waits());
+class CachingSourceDenialTest : public CachingSourceTest {
+ protected:
+  static Query InAccount(int account, int resource,
+                         absl::Duration max_age = absl::InfiniteDuration()) {
+    Query query = QueryFor(resource, max_age);
+    query.account = NumberedId(account);
+    return query;
+  }
+
+  // Kept from now on.
+  void Bring(Query query, const std::string& message, Stage stage = Stage::kFinal) {
+    const size_t number = upstream_->asked();
+    query.max_age = absl::ZeroDuration();
+    const auto caller = Call(std::move(query));
+    ASSERT_EQ(upstream_->asked(), number + 1);
+    upstream_->Answer(number, message, stage);
+  }
+
+  // A tick later Cloudflare denies it to the credential; another tick, and the next call comes.
+  void Refuse(Query query, Denies denies, int http_status = 401) {
+    clock_.Advance(absl::Milliseconds(1));
+    const size_t number = upstream_->asked();
+    query.max_age = absl::ZeroDuration();
+    const auto caller = Call(std::move(query));
+    ASSERT_EQ(upstream_->asked(), number + 1);
+    const bool account = denies == Denies::kAccount;
+    upstream_->Fail(
+        number, absl::StatusCode::kInternal,
+        account ? Reason::kUpstreamPermissionDenied : Reason::kUpstreamCredentialsRejected,
+        http_status, denies);
+    EXPECT_EQ(caller->code(), absl::StatusCode::kInternal);
+    clock_.Advance(absl::Milliseconds(1));
+  }
+};
+
+TEST_F(CachingSourceDenialTest, ACredentialThatIsRejectedIsGivenNothingThatWasKeptForIt) {
+  for (int capture = 1; capture <= 3; ++capture) Bring(InAccount(1, capture), "capture");
+  Bring(InAccount(2, 4), "of another account");
+  Query stranger = InAccount(1, 1);
+  stranger.credential = TestCredential("somebody-elses-token");
+  Bring(stranger, "a stranger's");
+  Refuse(InAccount(1, 9), Denies::kEverything);
+  for (int capture = 1; capture <= 3; ++capture) {
+    EXPECT_FALSE(cache_->AtHand(InAccount(1, capture)).has_value()) << capture;
+    EXPECT_TRUE(Call(InAccount(1, capture))->waits()) << capture;
+  }
+  EXPECT_FALSE(cache_->AtHand(InAccount(2, 4)).has_value());
+  EXPECT_EQ(Call(stranger)->message(), "a stranger's");
+}
+
+TEST_F(CachingSourceDenialTest, AnAccountThatIsDeniedTakesAllThatWasKeptOfItAndNothingElse) {
+  Bring(InAccount(1, 1), "capture");
+  Bring(InAccount(2, 2), "of another account");
+  Refuse(InAccount(1, 9), Denies::kAccount, 403);
+  EXPECT_FALSE(cache_->AtHand(InAccount(1, 1)).has_value());
+  EXPECT_EQ(Call(InAccount(2, 2))->message(), "of another account");
+}
+
+TEST_F(CachingSourceDenialTest, WhatIsVoidIsNotGivenStaleEither) {
+  Bring(InAccount(1, 1), "running", Stage::kMoving);
+  clock_.Advance(kPolicy.moving_lifetime);
+  Refuse(InAccount(1, 9), Denies::kEverything);
+  // While it is refreshed,
+  const auto caller = Call(InAccount(1, 1));
+  EXPECT_TRUE(caller->waits());
+  // instead of a failure,
+  const size_t number = upstream_->asked() - 1;
+  upstream_->Fail(number, absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 503);
+  EXPECT_EQ(caller->code(), absl::StatusCode::kUnavailable);
+  // or at a deadline.
+  const auto leaver = Call(InAccount(1, 1));
+  leaver->ticket.Cancel();
+  EXPECT_EQ(leaver->code(), absl::StatusCode::kCancelled);
+}
+
+// It comes with 200, which else calls for a stale answer.
+TEST_F(CachingSourceDenialTest, ARejectionInA200IsOneToo) {
+  Bring(InAccount(1, 1), "running", Stage::kMoving);
+  clock_.Advance(kPolicy.moving_lifetime + kPolicy.stale_while_revalidate);
+  const auto caller = Call(InAccount(1, 1));
+  clock_.Advance(absl::Milliseconds(1));
+  upstream_->Fail(1, absl::StatusCode::kInternal, Reason::kUpstreamCredentialsRejected, 200,
+                  Denies::kEverything);
+  EXPECT_EQ(caller->code(), absl::StatusCode::kInternal);
+}
+
+TEST_F(CachingSourceDenialTest, ACredentialThatWorksAgainWorksAtOnce) {
+  Bring(InAccount(1, 1), "before");
+  Refuse(InAccount(1, 9), Denies::kEverything);
+  Bring(InAccount(1, 1), "after");
+  EXPECT_EQ(Call(InAccount(1, 1))->message(), "after");
+  EXPECT_EQ(Call(InAccount(1, 1))->reply().cache_status.how, How::kHit);
+}
+
+TEST_F(CachingSourceDenialTest, WhatWasFinalBeforeItMayMoveAfterIt) {
+  Bring(InAccount(1, 1), "success");
+  Refuse(InAccount(1, 9), Denies::kEverything);
+  Bring(InAccount(1, 1), "running", Stage::kMoving);
+  EXPECT_EQ(Call(InAccount(1, 1))->message(), "running");
+}
+
+TEST_F(CachingSourceDenialTest, AnAnswerAskedForBeforeItGoesToWhoWaitedAndIsNotKept) {
+  const auto early = Call(InAccount(1, 1));
+  Refuse(InAccount(1, 9), Denies::kEverything);
+  const auto late = Call(InAccount(1, 1));
+  upstream_->Answer(0, "asked for before");
+  EXPECT_EQ(early->message(), "asked for before");
+  EXPECT_FALSE(early->reply().cache_status.stored);
+  EXPECT_TRUE(late->waits());
+  upstream_->Answer(2, "asked for after");
+  EXPECT_EQ(late->message(), "asked for after");
+}
+
+TEST_F(CachingSourceDenialTest, NothingFromBeforeItIsTakenFromACacheBehindThisOne) {
+  Bring(InAccount(1, 1), "capture");
+  Refuse(InAccount(1, 9), Denies::kEverything);
+  clock_.Advance(absl::Seconds(5));
+  Query only_cached = InAccount(1, 1);
+  only_cached.only_if_cached = true;
+  const auto looker = Call(only_cached);
+  EXPECT_LT(upstream_->query(2).max_age, absl::Seconds(6));
+  upstream_->Fail(2, absl::StatusCode::kFailedPrecondition, Reason::kNotCached, 0);
+  const auto caller = Call(InAccount(1, 1));
+  EXPECT_LT(upstream_->query(3).max_age, absl::Seconds(6));
+  // It did not keep to that.
+  upstream_->AnswerWith(
+      3, HitBehind(clock_, "void", Stage::kFinal, absl::Seconds(30), absl::Hours(1)));
+  EXPECT_TRUE(caller->waits());
+  ASSERT_EQ(upstream_->asked(), 5u);
+  upstream_->AnswerWith(
+      4, HitBehind(clock_, "young", Stage::kFinal, absl::Seconds(1), absl::Hours(1)));
+  EXPECT_EQ(caller->message(), "young");
+}
+
+TEST_F(CachingSourceDenialTest, ADenialThatAnotherReplicaHasHeardOfCountsHereToo) {
+  Bring(InAccount(1, 1), "capture");
+  Bring(InAccount(2, 2), "of another account");
+  clock_.Advance(absl::Seconds(5));
+  const auto caller = Call(InAccount(1, 3));
+  Reply hit = HitBehind(clock_, "shared", Stage::kFinal, absl::Seconds(1), absl::Hours(1));
+  hit.denied.account = clock_.Now() - absl::Seconds(2);
+  upstream_->AnswerWith(2, hit);
+  EXPECT_EQ(caller->message(), "shared");
+  EXPECT_FALSE(cache_->AtHand(InAccount(1, 1)).has_value());
+  EXPECT_EQ(Call(InAccount(2, 2))->message(), "of another account");
+
+  const auto another = Call(InAccount(1, 4));
+  hit.denied.everything = clock_.Now() - absl::Seconds(2);
+  upstream_->AnswerWith(3, hit);
+  EXPECT_FALSE(cache_->AtHand(InAccount(2, 2)).has_value());
 }
 
 TEST_F(CachingSourceTest, AFinalCaptureNeverMovesAgain) {
@@ -494,6 +752,20 @@ TEST_F(CachingSourceTest, OnlyIfCachedAnswersFromTheStoreAndStartsNothing) {
   clock_.Advance(kPolicy.moving_lifetime);
   EXPECT_EQ(Call(query)->message(), "running");
   EXPECT_EQ(upstream_->asked(), 2u);  // stale, and not refreshed for this caller
+  // Whose look leaves the refresh to the next one.
+  EXPECT_EQ(Call(QueryFor(1))->message(), "running");
+  ASSERT_EQ(upstream_->asked(), 3u);
+  EXPECT_TRUE(upstream_->query(2).background);
+}
+
+TEST_F(CachingSourceTest, WhoFindsAnAnswerTooOldLeavesItsRefreshToOthers) {
+  const auto first = Call(QueryFor(1));
+  upstream_->Answer(0, "capture");
+  clock_.Advance(kPolicy.final_lifetime * 0.95);
+  EXPECT_FALSE(cache_->AtHand(QueryFor(1, absl::ZeroDuration())).has_value());  // and asks nobody
+  EXPECT_EQ(upstream_->asked(), 1u);
+  EXPECT_EQ(Call(QueryFor(1))->message(), "capture");
+  EXPECT_EQ(upstream_->asked(), 2u);
 }
 
 // What another replica had asked for can be older than the request for it.

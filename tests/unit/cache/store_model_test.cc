@@ -28,29 +28,31 @@ const absl::Time kNoon = absl::FromUnixSeconds(1'700'000'000);
 
 class Model {
  public:
-  std::optional<Found> Find(int key, absl::Time now) {
-    const auto at = places_.find(key);
-    if (at == places_.end()) return std::nullopt;
-    Entry& entry = *at->second;
-    entry.marked = true;
-    const bool due = entry.kept.refresh_at <= now;
-    if (due) {
-      const absl::Duration left = entry.kept.fresh_until - now;
-      entry.kept.refresh_at = now + std::max(absl::Seconds(1), left / 8);
-    }
-    return Found{entry.kept, due};
+  std::optional<Kept> Find(int key) {
+    Entry* const entry = Look(key);
+    if (entry == nullptr) return std::nullopt;
+    entry->marked = true;
+    return entry->kept;
   }
 
   std::optional<Kept> Peek(int key) const {
-    const auto at = places_.find(key);
-    if (at == places_.end()) return std::nullopt;
-    return at->second->kept;
+    const Entry* const entry = Look(key);
+    if (entry == nullptr) return std::nullopt;
+    return entry->kept;
+  }
+
+  bool ClaimRefresh(int key, absl::Time now) {
+    Entry* const entry = Look(key);
+    if (entry == nullptr || entry->kept.refresh_at > now) return false;
+    const absl::Duration left = entry->kept.fresh_until - now;
+    entry->kept.refresh_at = now + std::max(absl::Seconds(1), left / 8);
+    return true;
   }
 
   bool Put(int key, Kept kept) {
     const size_t cost = Store::CostOf(*kept.outcome);
     if (cost > kBound) {
-      Erase(key);
+      if (const auto at = places_.find(key); at != places_.end()) Remove(at->second);
       return false;
     }
     if (const auto at = places_.find(key); at != places_.end()) {
@@ -69,9 +71,8 @@ class Model {
     return true;
   }
 
-  void Erase(int key) {
-    if (const auto at = places_.find(key); at != places_.end()) Remove(at->second);
-  }
+  // What was asked for before is void.
+  void Deny(absl::Time now) { since_ = std::max(since_, now); }
 
   const StoreStats& stats() const { return stats_; }
 
@@ -82,6 +83,13 @@ class Model {
     size_t cost;
     bool marked = false;
   };
+
+  // Null: it is not there, or void.
+  Entry* Look(int key) const {
+    const auto at = places_.find(key);
+    if (at == places_.end() || at->second->kept.outcome->as_of < since_) return nullptr;
+    return &*at->second;
+  }
 
   void Evict(int spared) {
     while (stats_.bytes > kBound) {
@@ -111,6 +119,7 @@ class Model {
   std::map<int, std::list<Entry>::iterator> places_;
   std::list<Entry>::iterator hand_ = queue_.end();
   StoreStats stats_;
+  absl::Time since_ = absl::InfinitePast();
 };
 
 unsigned Seed() {
@@ -136,9 +145,10 @@ class Player {
       Compare(store_.Peek(keys_[key]), model_.Peek(key));
     } else if (what < 95) {
       ComparePut(key);
-    } else {
-      store_.Erase(keys_[key]);
-      model_.Erase(key);
+    } else if (what == 99 && OneIn(20)) {
+      const Denies denies = OneIn(2) ? Denies::kAccount : Denies::kEverything;
+      standing_->Deny(denies, now_);
+      model_.Deny(now_);
     }
     const StoreStats stats = store_.Stats();
     ASSERT_EQ(stats.entries, model_.stats().entries);
@@ -186,19 +196,18 @@ class Player {
   }
 
   void CompareFind(int key) {
-    const std::optional<Found> found = store_.Find(keys_[key], now_);
-    const std::optional<Found> expected = model_.Find(key, now_);
-    ASSERT_EQ(found.has_value(), expected.has_value());
-    if (!found.has_value()) return;
-    Compare(found->kept, expected->kept);
-    ASSERT_EQ(found->refresh_due, expected->refresh_due);
-    ++found_;
-    if (found->refresh_due) ++due_;
+    const std::optional<Kept> found = store_.Find(keys_[key]);
+    Compare(found, model_.Find(key));
+    if (found.has_value()) ++found_;
+    if (OneIn(2)) return;
+    const bool due = store_.ClaimRefresh(keys_[key], now_);
+    ASSERT_EQ(due, model_.ClaimRefresh(key, now_));
+    if (due) ++due_;
   }
 
   void ComparePut(int key) {
     const Kept kept{SomeOutcome(), SomeTime(absl::Hours(2)), SomeTime(absl::Minutes(2))};
-    const bool put = store_.Put(keys_[key], kept);
+    const bool put = store_.Put(keys_[key], kept, standing_);
     ASSERT_EQ(put, model_.Put(key, kept));
     if (!put) ++too_large_;
   }
@@ -214,6 +223,8 @@ class Player {
   std::mt19937 random_;
   std::vector<Key> keys_;
   Store store_{kBound};
+  const StandingPtr standing_ = std::make_shared<Standing>(
+      QueryFor(0).key().partition, QueryFor(0).key().account, std::make_shared<LatestTime>());
   Model model_;
   absl::Time now_ = kNoon;
   int found_ = 0;

@@ -22,6 +22,13 @@ const absl::Time kNoon = absl::FromUnixSeconds(1'700'000'000);
 
 Key KeyOf(int number) { return QueryFor(number).key(); }
 
+// All those keys'.
+const StandingPtr& OfTheirs() {
+  static const auto standing = std::make_shared<Standing>(KeyOf(0).partition, KeyOf(0).account,
+                                                          std::make_shared<LatestTime>());
+  return standing;
+}
+
 Kept KeptWith(std::string message) {
   return {MakeOutcome(kNoon, std::move(message), Stage::kFinal), kNoon + absl::Hours(1)};
 }
@@ -33,16 +40,16 @@ std::string MessageAt(Store& store, int number) {
 
 TEST(Store, GivesBackWhatWasPut) {
   Store store(1 << 20);
-  EXPECT_TRUE(store.Put(KeyOf(1), KeptWith("one")));
+  EXPECT_TRUE(store.Put(KeyOf(1), KeptWith("one"), OfTheirs()));
   EXPECT_EQ(MessageAt(store, 1), "one");
   EXPECT_EQ(store.Peek(KeyOf(1))->fresh_until, kNoon + absl::Hours(1));
-  EXPECT_FALSE(store.Find(KeyOf(2), absl::UnixEpoch()).has_value());
+  EXPECT_FALSE(store.Find(KeyOf(2)).has_value());
 }
 
 TEST(Store, PutReplaces) {
   Store store(1 << 20);
-  store.Put(KeyOf(1), KeptWith("one"));
-  store.Put(KeyOf(1), KeptWith("another"));
+  store.Put(KeyOf(1), KeptWith("one"), OfTheirs());
+  store.Put(KeyOf(1), KeptWith("another"), OfTheirs());
   EXPECT_EQ(MessageAt(store, 1), "another");
   EXPECT_EQ(store.Stats().entries, 1u);
 }
@@ -50,16 +57,16 @@ TEST(Store, PutReplaces) {
 TEST(Store, KeysThatDifferInAnyPartAreDifferent) {
   Store store(1 << 20);
   const Key key = KeyOf(1);
-  store.Put(key, KeptWith("mine"));
+  store.Put(key, KeptWith("mine"), OfTheirs());
   Key other_account = key;
   other_account.account = NumberedId(2);
   Key other_partition = key;
   other_partition.partition[15] ^= 1;
   Key other_endpoint = key;
   other_endpoint.endpoint = 201;
-  EXPECT_FALSE(store.Find(other_account, absl::UnixEpoch()).has_value());
-  EXPECT_FALSE(store.Find(other_partition, absl::UnixEpoch()).has_value());
-  EXPECT_FALSE(store.Find(other_endpoint, absl::UnixEpoch()).has_value());
+  EXPECT_FALSE(store.Find(other_account).has_value());
+  EXPECT_FALSE(store.Find(other_partition).has_value());
+  EXPECT_FALSE(store.Find(other_endpoint).has_value());
 }
 
 TEST(Store, NeverHoldsMoreThanItsBound) {
@@ -67,7 +74,7 @@ TEST(Store, NeverHoldsMoreThanItsBound) {
   Store store(kBound);
   std::mt19937 random(7);
   for (int i = 0; i < 20'000; ++i) {
-    store.Put(KeyOf(random() % 5000), KeptWith(std::string(random() % 2000, 'x')));
+    store.Put(KeyOf(random() % 5000), KeptWith(std::string(random() % 2000, 'x')), OfTheirs());
     ASSERT_LE(store.Stats().bytes, static_cast<uint64_t>(kBound));
   }
   EXPECT_GT(store.Stats().evictions, 0u);
@@ -76,9 +83,9 @@ TEST(Store, NeverHoldsMoreThanItsBound) {
 
 TEST(Store, AnEntryLargerThanTheStoreIsNotKeptAndNeitherIsWhatItWouldReplace) {
   Store store(4 << 10);
-  store.Put(KeyOf(1), KeptWith("small"));
-  EXPECT_FALSE(store.Put(KeyOf(1), KeptWith(std::string(64 << 10, 'x'))));
-  EXPECT_FALSE(store.Find(KeyOf(1), absl::UnixEpoch()).has_value());
+  store.Put(KeyOf(1), KeptWith("small"), OfTheirs());
+  EXPECT_FALSE(store.Put(KeyOf(1), KeptWith(std::string(64 << 10, 'x')), OfTheirs()));
+  EXPECT_FALSE(store.Find(KeyOf(1)).has_value());
   EXPECT_EQ(store.Stats().entries, 0u);
   EXPECT_EQ(store.Stats().bytes, 0u);
 }
@@ -86,21 +93,20 @@ TEST(Store, AnEntryLargerThanTheStoreIsNotKeptAndNeitherIsWhatItWouldReplace) {
 TEST(Store, GrowingAnEntryMakesRoomAmongTheOthers) {
   constexpr int64_t kBound = 64 << 10;
   Store store(kBound);
-  for (int i = 0; i < 40; ++i) store.Put(KeyOf(i), KeptWith(std::string(1000, 'x')));
-  EXPECT_TRUE(store.Put(KeyOf(39), KeptWith(std::string(50'000, 'y'))));
+  for (int i = 0; i < 40; ++i) store.Put(KeyOf(i), KeptWith(std::string(1000, 'x')), OfTheirs());
+  EXPECT_TRUE(store.Put(KeyOf(39), KeptWith(std::string(50'000, 'y')), OfTheirs()));
   EXPECT_EQ(MessageAt(store, 39).size(), 50'000u);
   EXPECT_LE(store.Stats().bytes, static_cast<uint64_t>(kBound));
 }
 
 TEST(Store, AScanDoesNotPushOutWhatIsAskedAgain) {
   Store store(256 << 10);
-  for (int i = 0; i < 20; ++i) store.Put(KeyOf(i), KeptWith(std::string(500, 'x')));
+  for (int i = 0; i < 20; ++i) store.Put(KeyOf(i), KeptWith(std::string(500, 'x')), OfTheirs());
   for (int scanned = 1000; scanned < 5000; ++scanned) {
-    for (int i = 0; i < 20; ++i) store.Find(KeyOf(i), absl::UnixEpoch());
-    store.Put(KeyOf(scanned), KeptWith(std::string(500, 'x')));
+    for (int i = 0; i < 20; ++i) store.Find(KeyOf(i));
+    store.Put(KeyOf(scanned), KeptWith(std::string(500, 'x')), OfTheirs());
   }
-  for (int i = 0; i < 20; ++i)
-    EXPECT_TRUE(store.Find(KeyOf(i), absl::UnixEpoch()).has_value()) << i;
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(store.Find(KeyOf(i)).has_value()) << i;
 }
 
 // An entry of known cost, so that the test can say how many the store has room for.
@@ -112,9 +118,9 @@ int64_t RoomFor(int entries) {
 
 TEST(Store, EvictsTheOldestThatWasNotAskedFor) {
   Store store(RoomFor(3));
-  for (int i = 1; i <= 3; ++i) store.Put(KeyOf(i), KeptOfOneSize());
-  store.Find(KeyOf(1), kNoon);
-  store.Put(KeyOf(4), KeptOfOneSize());
+  for (int i = 1; i <= 3; ++i) store.Put(KeyOf(i), KeptOfOneSize(), OfTheirs());
+  store.Find(KeyOf(1));
+  store.Put(KeyOf(4), KeptOfOneSize(), OfTheirs());
   EXPECT_TRUE(store.Peek(KeyOf(1)).has_value());
   EXPECT_FALSE(store.Peek(KeyOf(2)).has_value());
   EXPECT_EQ(store.Stats().evictions, 1u);
@@ -122,41 +128,51 @@ TEST(Store, EvictsTheOldestThatWasNotAskedFor) {
 
 TEST(Store, APeekDoesNotSaveFromEviction) {
   Store store(RoomFor(3));
-  for (int i = 1; i <= 3; ++i) store.Put(KeyOf(i), KeptOfOneSize());
+  for (int i = 1; i <= 3; ++i) store.Put(KeyOf(i), KeptOfOneSize(), OfTheirs());
   EXPECT_TRUE(store.Peek(KeyOf(1)).has_value());
-  store.Put(KeyOf(4), KeptOfOneSize());
+  store.Put(KeyOf(4), KeptOfOneSize(), OfTheirs());
   EXPECT_FALSE(store.Peek(KeyOf(1)).has_value());
   EXPECT_TRUE(store.Peek(KeyOf(2)).has_value());
 }
 
-TEST(Store, ErasingLeavesNothingBehindAndIsNoEviction) {
+TEST(Store, WhatItsStandingMakesVoidIsNotFoundAndMakesRoomLikeAnyOther) {
   Store store(1 << 20);
-  store.Put(KeyOf(1), KeptWith("one"));
-  store.Put(KeyOf(2), KeptWith("two"));
-  const uint64_t both = store.Stats().bytes;
-  store.Erase(KeyOf(1));
-  store.Erase(KeyOf(3));
+  const Partition partition = KeyOf(1).partition;
+  const auto credential = std::make_shared<LatestTime>();
+  const auto here = std::make_shared<Standing>(partition, NumberedId(1), credential);
+  const auto there = std::make_shared<Standing>(partition, NumberedId(2), credential);
+  Key key_there = KeyOf(1);
+  key_there.account = NumberedId(2);
+  EXPECT_TRUE(store.Put(KeyOf(1), KeptWith("here"), here));
+  EXPECT_TRUE(store.Put(key_there, KeptWith("there"), there));
+
+  here->Deny(Denies::kAccount, kNoon + absl::Nanoseconds(1));
   EXPECT_FALSE(store.Peek(KeyOf(1)).has_value());
-  EXPECT_EQ(MessageAt(store, 2), "two");
-  EXPECT_EQ(store.Stats().entries, 1u);
-  EXPECT_EQ(store.Stats().bytes, both / 2);
-  EXPECT_EQ(store.Stats().evictions, 0u);
-  EXPECT_TRUE(store.Put(KeyOf(1), KeptWith("one again")));
-  EXPECT_EQ(MessageAt(store, 1), "one again");
+  EXPECT_FALSE(store.Find(KeyOf(1)).has_value());
+  EXPECT_FALSE(store.ClaimRefresh(KeyOf(1), absl::InfiniteFuture()));
+  EXPECT_TRUE(store.Find(key_there).has_value());
+  there->Deny(Denies::kEverything, kNoon + absl::Nanoseconds(1));
+  EXPECT_FALSE(store.Find(key_there).has_value());
+
+  Kept newer = KeptWith("newer");
+  newer.outcome = MakeOutcome(kNoon + absl::Nanoseconds(1), "newer", Stage::kFinal);
+  EXPECT_TRUE(store.Put(KeyOf(1), newer, here));
+  EXPECT_EQ(MessageAt(store, 1), "newer");
+  EXPECT_EQ(store.Stats().entries, 2u);
 }
 
 TEST(Store, TooSmallForOneEntryItKeepsNothing) {
   for (const int64_t bytes : {int64_t{1}, int64_t{100}, RoomFor(1) - 1}) {
     SCOPED_TRACE(bytes);
     Store store(bytes);
-    for (int i = 0; i < 100; ++i) EXPECT_FALSE(store.Put(KeyOf(i % 3), KeptOfOneSize()));
-    EXPECT_FALSE(store.Find(KeyOf(1), kNoon).has_value());
-    store.Erase(KeyOf(1));
+    for (int i = 0; i < 100; ++i)
+      EXPECT_FALSE(store.Put(KeyOf(i % 3), KeptOfOneSize(), OfTheirs()));
+    EXPECT_FALSE(store.Find(KeyOf(1)).has_value());
     EXPECT_EQ(store.Stats().entries, 0u);
     EXPECT_EQ(store.Stats().bytes, 0u);
     EXPECT_EQ(store.Stats().evictions, 0u);
   }
-  EXPECT_TRUE(Store(RoomFor(1)).Put(KeyOf(1), KeptOfOneSize()));
+  EXPECT_TRUE(Store(RoomFor(1)).Put(KeyOf(1), KeptOfOneSize(), OfTheirs()));
 }
 
 // 4 MiB is what the endpoints let through. Any key, as shards differ.
@@ -165,7 +181,7 @@ TEST(Store, InManyShardsThereIsRoomForTheLargestMessage) {
     SCOPED_TRACE(bytes);
     Store store(bytes);
     const Kept kept = KeptWith(std::string(4 << 20, 'x'));
-    for (int i = 0; i < 10; ++i) EXPECT_TRUE(store.Put(KeyOf(i), kept));
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE(store.Put(KeyOf(i), kept, OfTheirs()));
   }
 }
 
@@ -173,7 +189,7 @@ TEST(Store, ShardsFillAlike) {
   constexpr int64_t kBound = 32 << 20;
   Store store(kBound);
   const int entries = 2 * kBound / RoomFor(1);
-  for (int i = 0; i < entries; ++i) store.Put(KeyOf(i), KeptOfOneSize());
+  for (int i = 0; i < entries; ++i) store.Put(KeyOf(i), KeptOfOneSize(), OfTheirs());
   EXPECT_LE(store.Stats().bytes, static_cast<uint64_t>(kBound));
   EXPECT_GT(store.Stats().bytes, static_cast<uint64_t>(kBound) / 100 * 99);
 }
@@ -182,7 +198,7 @@ TEST(Store, TimesAreKeptInWholeNanosecondsRoundedDown) {
   const absl::Duration some = absl::Nanoseconds(1) / 4;
   const auto kept_as = [](absl::Time time) {
     Store store(1 << 20);
-    store.Put(KeyOf(1), {KeptWith("").outcome, time, time});
+    store.Put(KeyOf(1), {KeptWith("").outcome, time, time}, OfTheirs());
     const Kept kept = *store.Peek(KeyOf(1));
     EXPECT_EQ(kept.refresh_at, kept.fresh_until);
     return kept.fresh_until;
@@ -199,9 +215,9 @@ TEST(Store, TimesAreKeptInWholeNanosecondsRoundedDown) {
 class StoreRefresh : public testing::Test {
  protected:
   void Put(absl::Time fresh_until, absl::Time refresh_at) {
-    store_.Put(KeyOf(1), {KeptWith("").outcome, fresh_until, refresh_at});
+    store_.Put(KeyOf(1), {KeptWith("").outcome, fresh_until, refresh_at}, OfTheirs());
   }
-  bool DueAt(absl::Time now) { return store_.Find(KeyOf(1), now).value().refresh_due; }
+  bool DueAt(absl::Time now) { return store_.ClaimRefresh(KeyOf(1), now); }
 
   Store store_{1 << 20};
 };
@@ -257,13 +273,16 @@ TEST_F(StoreRefresh, StaysClaimedWhenTheClockGoesBack) {
   EXPECT_FALSE(DueAt(kNoon));
 }
 
-TEST_F(StoreRefresh, APeekSeesTheClaimAndMakesNone) {
+TEST_F(StoreRefresh, WhoLooksSeesTheClaimAndMakesNone) {
   Put(kNoon + absl::Seconds(80), kNoon);
   EXPECT_EQ(store_.Peek(KeyOf(1))->refresh_at, kNoon);
-  const Found found = store_.Find(KeyOf(1), kNoon).value();
-  EXPECT_EQ(found.kept.refresh_at, kNoon + absl::Seconds(10));
+  EXPECT_EQ(store_.Find(KeyOf(1))->refresh_at, kNoon);
+  EXPECT_TRUE(DueAt(kNoon));
   EXPECT_EQ(store_.Peek(KeyOf(1))->refresh_at, kNoon + absl::Seconds(10));
+  EXPECT_EQ(store_.Find(KeyOf(1))->refresh_at, kNoon + absl::Seconds(10));
 }
+
+TEST_F(StoreRefresh, OfNothingIsNeverDue) { EXPECT_FALSE(DueAt(kNoon)); }
 
 TEST_F(StoreRefresh, APutEndsTheClaim) {
   Put(kNoon + absl::Seconds(80), kNoon);
@@ -329,7 +348,7 @@ TEST(Store, CountsWithin15PercentOfTheMemoryItTakes) {
   constexpr int kEntries = 100'000;
   const size_t before = InUse();
   Store store(256 << 20);
-  for (int i = 0; i < kEntries; ++i) store.Put(KeyOf(i), TypicalKept(i));
+  for (int i = 0; i < kEntries; ++i) store.Put(KeyOf(i), TypicalKept(i), OfTheirs());
   const double grown = static_cast<double>(InUse() - before);
   ASSERT_EQ(store.Stats().entries, static_cast<uint64_t>(kEntries));
   const double counted = static_cast<double>(store.Stats().bytes);
@@ -352,17 +371,15 @@ TEST(StoreThreads, UseOneStoreTogether) {
       const int key = static_cast<int>(random() % kKeys);
       const unsigned what = random() % 100;
       if (what < 60) {
-        const std::optional<Found> found = store.Find(keys[key], kNoon);
+        const std::optional<Kept> found = store.Find(keys[key]);
         if (!found.has_value()) continue;
-        EXPECT_EQ(found->kept.outcome->http_status, key);
-        if (found->refresh_due) ++due;
+        EXPECT_EQ(found->outcome->http_status, key);
+        if (found->refresh_at <= kNoon && store.ClaimRefresh(keys[key], kNoon)) ++due;
       } else if (what < 90) {
         auto outcome = std::make_shared<Outcome>();
         outcome->message = std::string(random() % 1000, 'x');
         outcome->http_status = key;
-        store.Put(keys[key], {std::move(outcome), kNoon + absl::Hours(1), kNoon});
-      } else if (what < 95) {
-        store.Erase(keys[key]);
+        store.Put(keys[key], {std::move(outcome), kNoon + absl::Hours(1), kNoon}, OfTheirs());
       } else {
         EXPECT_LE(store.Stats().bytes, static_cast<uint64_t>(RoomFor(kKeys / 2)));
       }
@@ -378,10 +395,10 @@ TEST(StoreThreads, UseOneStoreTogether) {
 TEST(StoreThreads, OneOfThemIsToldThatARefreshIsDue) {
   Store store(1 << 20);
   for (int round = 0; round < 200; ++round) {
-    store.Put(KeyOf(1), {KeptWith("").outcome, kNoon + absl::Hours(1), kNoon});
+    store.Put(KeyOf(1), {KeptWith("").outcome, kNoon + absl::Hours(1), kNoon}, OfTheirs());
     std::atomic<int> due = 0;
     const auto ask = [&] {
-      for (int i = 0; i < 10; ++i) due += store.Find(KeyOf(1), kNoon)->refresh_due ? 1 : 0;
+      for (int i = 0; i < 10; ++i) due += store.ClaimRefresh(KeyOf(1), kNoon) ? 1 : 0;
     };
     std::thread first(ask);
     std::thread second(ask);

@@ -99,6 +99,32 @@ TEST(ErrorFromHttp, BlamesTheOwnerOfACredentialThatIsRejected) {
   }
 }
 
+TEST(ErrorFromHttp, SaysWhatItDeniesTheCredential) {
+  const auto failure = [](int code) {
+    return R"({"success": false, "result": null, "errors": [{"code": )" + std::to_string(code) +
+           R"(, "message": "no"}]})";
+  };
+  for (const Owner owner : {Owner::kGateway, Owner::kCaller}) {
+    EXPECT_EQ(TheError(401, failure(10000), owner).denies, Denies::kEverything);
+    EXPECT_EQ(TheError(403, failure(10000), owner).denies, Denies::kAccount);
+    for (const int code : {6003, 6103, 6111, 9103, 9106, 10000, 10001}) {
+      EXPECT_EQ(TheError(200, failure(code), owner).denies, Denies::kEverything) << code;
+      EXPECT_EQ(TheError(400, failure(code), owner).denies, Denies::kEverything) << code;
+    }
+    EXPECT_EQ(TheError(200, failure(9109), owner).denies, Denies::kAccount);
+    for (const int code : {1000, 7003, 9109, 10100}) {
+      EXPECT_EQ(TheError(400, failure(code), owner).denies, Denies::kNothing) << code;
+    }
+    for (const int status : {400, 404, 409, 429, 500, 503}) {
+      EXPECT_EQ(TheError(status, failure(4711), owner).denies, Denies::kNothing) << status;
+    }
+    for (const int status : {400, 503}) {
+      EXPECT_EQ(TheError(status, "<html>10000</html>", owner).denies, Denies::kNothing) << status;
+    }
+    EXPECT_EQ(TheError(500, failure(10000), owner).denies, Denies::kNothing);
+  }
+}
+
 TEST(ErrorFromHttp, TakesAnErrorStatusWithoutJsonForAProxysWord) {
   for (const std::string body :
        {"", "<html>nginx</html>", "error code: 1015", R"({"success": fal)", "\xFF\xFE{}"}) {

@@ -102,12 +102,43 @@ class SharedSourceTest : public testing::Test {
     ASSERT_TRUE(Until([&] { return !Entries().empty(); }));
   }
 
-  // The names of Redis' entries, without locks.
+  // The names of Redis' entries, without locks and standings.
   std::vector<std::string> Entries() const {
-    std::vector<std::string> names =
-        absl::StrSplit(server_.Cli({"KEYS", "*"}), '\n', absl::SkipEmpty());
-    std::erase_if(names, [](const std::string& name) { return name.ends_with(":lock"); });
+    std::vector<std::string> names = Names();
+    std::erase_if(names, [](const std::string& name) {
+      return name.ends_with(":lock") || name.ends_with(":standing");
+    });
     return names;
+  }
+  std::vector<std::string> Names() const {
+    return absl::StrSplit(server_.Cli({"KEYS", "*"}), '\n', absl::SkipEmpty());
+  }
+
+  // What replica `by` is told when Cloudflare denies it to the credential.
+  void Refuse(Replica& by, Query query, Denies denies) {
+    const size_t number = by.upstream->asked();
+    query.max_age = absl::ZeroDuration();
+    const auto asked = by.Ask(std::move(query));
+    ASSERT_TRUE(by.upstream->AwaitAsked(number + 1));
+    by.upstream->Fail(number, absl::StatusCode::kInternal, Reason::kUpstreamCredentialsRejected,
+                      denies == Denies::kAccount ? 403 : 401, denies);
+    EXPECT_EQ(asked->message(), "none");
+  }
+
+  // Whether `by` is answered by Redis. What it is not is answered by Cloudflare, and stored.
+  bool IsHit(Replica& by, Query query) {
+    const auto asked = by.Ask(std::move(query));
+    EXPECT_TRUE(Until([&] {
+      for (size_t i = 0; i < by.upstream->asked(); ++i) by.upstream->Answer(i, "asked for anew");
+      return asked->answered.HasHappened();
+    }));
+    return asked->reply().cache_status.how == How::kHit;
+  }
+
+  static Query InAccount(int account, int resource) {
+    Query query = QueryFor(resource);
+    query.account = NumberedId(account);
+    return query;
   }
 
   FakeClock clock_;
@@ -175,7 +206,8 @@ TEST_F(SharedSourceTest, AFailureIsNotSharedTheNextOneAsks) {
   EXPECT_EQ(second->message(), "capture");
 }
 
-TEST_F(SharedSourceTest, WhoLeavesGivesTheLockBack) {
+// It has been paid for, and the others may have it.
+TEST_F(SharedSourceTest, ARequestWhoseCallerLeftEndsByItselfAndIsShared) {
   const auto one = NewReplica(), other = NewReplica();
   const auto first = one->Ask(QueryFor(1));
   ASSERT_TRUE(one->upstream->AwaitAsked(1));
@@ -183,10 +215,54 @@ TEST_F(SharedSourceTest, WhoLeavesGivesTheLockBack) {
   ASSERT_TRUE(Until([&] { return other->source->stats().waits.Value() == 1; }));
   first->ticket.Cancel();
   EXPECT_EQ(first->reply().outcome->error->reason, Reason::kCancelled);
+  EXPECT_FALSE(one->upstream->cancelled(0));
+  EXPECT_TRUE(one->upstream->query(0).is_abandoned());
+  EXPECT_EQ(one->upstream->query(0).deadline, absl::InfiniteFuture());
+  one->upstream->Answer(0, "capture");
+  EXPECT_EQ(second->message(), "capture");
+  EXPECT_EQ(other->upstream->asked(), 0u);
+}
+
+TEST_F(SharedSourceTest, WhatIsGivenUpBelowGivesTheLockBack) {
+  const auto one = NewReplica(), other = NewReplica();
+  const auto first = one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  const auto second = other->Ask(QueryFor(1));
+  ASSERT_TRUE(Until([&] { return other->source->stats().waits.Value() == 1; }));
+  first->ticket.Cancel();
+  one->upstream->GiveUp(0);
   ASSERT_TRUE(other->upstream->AwaitAsked(1));
-  EXPECT_TRUE(one->upstream->cancelled(0));
   other->upstream->Answer(0, "capture");
   EXPECT_EQ(second->message(), "capture");
+}
+
+// As the cache in front does: it holds the question, and its callers come and go.
+TEST_F(SharedSourceTest, AQuestionThatAllHaveLeftWhileItWaitsIsGivenUpAndAsksNobody) {
+  const auto one = NewReplica(), other = NewReplica();
+  one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  const auto waited_until = std::make_shared<LatestDeadline>(absl::InfiniteFuture());
+  Query query = QueryFor(1);
+  query.latest_deadline = waited_until;
+  const auto second = other->Ask(query);
+  ASSERT_TRUE(Until([&] { return other->source->stats().waits.Value() == 1; }));
+  waited_until->Reset();
+  EXPECT_EQ(second->reply().outcome->error->reason, Reason::kCancelled);
+  EXPECT_EQ(other->upstream->asked(), 0u);
+  one->upstream->Answer(0, "capture");
+}
+
+TEST_F(SharedSourceTest, ARefreshIsAskedThoughNobodyWaits) {
+  const auto one = NewReplica();
+  Query query = QueryFor(1);
+  query.background = true;
+  query.latest_deadline = std::make_shared<LatestDeadline>(absl::InfinitePast());
+  const auto asked = one->Ask(query);
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  EXPECT_TRUE(one->upstream->query(0).background);
+  EXPECT_EQ(one->upstream->query(0).latest_deadline, query.latest_deadline);
+  one->upstream->Answer(0, "capture");
+  EXPECT_EQ(asked->message(), "capture");
 }
 
 TEST_F(SharedSourceTest, WhoWaitsMayLeave) {
@@ -426,15 +502,173 @@ TEST_F(SharedSourceTest, WhatIsStaleIsNotGivenToWhoAcceptsNoneNorInsteadOfARefus
   EXPECT_EQ(refused->message(), "none");
 }
 
-TEST_F(SharedSourceTest, ACredentialThatLostItsAccessLosesWhatItHad) {
-  const auto replica = NewReplica();
-  Bring(*replica, "capture");
-  const auto asked = replica->Ask(QueryFor(1, absl::ZeroDuration()));
-  ASSERT_TRUE(replica->upstream->AwaitAsked(2));
-  replica->upstream->Fail(1, absl::StatusCode::kPermissionDenied, Reason::kUpstreamPermissionDenied,
-                          403);
+TEST_F(SharedSourceTest, NoReplicaIsGivenWhatWasKeptForACredentialBeforeItWasRejected) {
+  const auto one = NewReplica(), other = NewReplica();
+  for (int capture = 1; capture <= 3; ++capture) EXPECT_FALSE(IsHit(*one, InAccount(1, capture)));
+  EXPECT_FALSE(IsHit(*one, InAccount(2, 4)));
+  Query strangers = InAccount(1, 1);
+  strangers.credential = TestCredential("another");
+  EXPECT_FALSE(IsHit(*one, strangers));
+  EXPECT_TRUE(IsHit(*other, InAccount(1, 1)));
+
+  Refuse(*one, InAccount(1, 9), Denies::kEverything);
+  EXPECT_FALSE(IsHit(*other, InAccount(1, 1)));
+  EXPECT_FALSE(IsHit(*one, InAccount(1, 2)));
+  EXPECT_FALSE(IsHit(*other, InAccount(2, 4)));
+  EXPECT_TRUE(IsHit(*other, strangers));
+  // What was asked for since is as good as ever.
+  EXPECT_TRUE(IsHit(*one, InAccount(1, 1)));
+  EXPECT_TRUE(IsHit(*other, InAccount(1, 2)));
+  EXPECT_FALSE(IsHit(*other, InAccount(1, 3)));
+}
+
+TEST_F(SharedSourceTest, ADeniedAccountTakesWhatWasKeptOfItAndNothingElse) {
+  const auto one = NewReplica(), other = NewReplica();
+  for (int account = 1; account <= 2; ++account) EXPECT_FALSE(IsHit(*one, InAccount(account, 1)));
+  Refuse(*one, InAccount(1, 9), Denies::kAccount);
+  EXPECT_FALSE(IsHit(*other, InAccount(1, 1)));
+  EXPECT_TRUE(IsHit(*other, InAccount(2, 1)));
+}
+
+TEST_F(SharedSourceTest, WhoIsAnsweredIsToldOfTheDenialsOfOthers) {
+  const auto one = NewReplica(), other = NewReplica();
+  EXPECT_FALSE(IsHit(*one, InAccount(1, 1)));
+  EXPECT_EQ(other->Ask(InAccount(1, 1))->reply().denied.everything, absl::InfinitePast());
+  Refuse(*one, InAccount(1, 9), Denies::kEverything);
+  Refuse(*one, InAccount(1, 9), Denies::kAccount);
+  EXPECT_FALSE(IsHit(*one, InAccount(1, 1)));
+  const auto asked = other->Ask(InAccount(1, 1));
+  const Denied denied = asked->reply().denied;
+  EXPECT_NE(denied.everything, absl::InfinitePast());
+  EXPECT_NE(denied.account, absl::InfinitePast());
+  EXPECT_LE(denied.everything, clock_.Now());
+  EXPECT_LE(denied.account, clock_.Now());
+  // What came with it counts.
+  EXPECT_LE(denied.everything, asked->reply().outcome->as_of);
+  EXPECT_LE(denied.account, asked->reply().outcome->as_of);
+  EXPECT_TRUE(asked->reply().cache_status.shared);
+}
+
+TEST_F(SharedSourceTest, WhatIsVoidIsNotGivenWhenAskingFails) {
+  const auto one = NewReplica({.freshness = kStaleAtOnce});
+  const auto other = NewReplica({.freshness = kStaleAtOnce});
+  Bring(*one, "stale", Stage::kMoving);
+  Refuse(*one, QueryFor(9), Denies::kEverything);
+  const auto asked = other->Ask(QueryFor(1));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  other->upstream->Fail(0, absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 503);
   EXPECT_EQ(asked->message(), "none");
-  EXPECT_TRUE(Until([&] { return Entries().empty(); }));
+}
+
+// It comes with 200, which else calls for a stale answer.
+TEST_F(SharedSourceTest, ARejectionInA200IsOneToo) {
+  const auto one = NewReplica({.freshness = kStaleAtOnce});
+  Bring(*one, "stale", Stage::kMoving);
+  const auto asked = one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(2));
+  one->upstream->Fail(1, absl::StatusCode::kInternal, Reason::kUpstreamCredentialsRejected, 200,
+                      Denies::kEverything);
+  EXPECT_EQ(asked->message(), "none");
+}
+
+TEST_F(SharedSourceTest, WhatWasFinalBeforeADenialMayMoveAfterIt) {
+  const auto one = NewReplica(), other = NewReplica();
+  Bring(*one, "the end");
+  Refuse(*one, QueryFor(9), Denies::kEverything);
+  const auto asked = other->Ask(QueryFor(1));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  other->upstream->Answer(0, "moves", Stage::kMoving);
+  EXPECT_EQ(asked->message(), "moves");
+  EXPECT_EQ(one->Ask(QueryFor(1))->message(), "moves");
+}
+
+TEST_F(SharedSourceTest, WhereAStandingIsGoneOrSpoiltNothingCountsUntilItIsAskedForAnew) {
+  const auto one = NewReplica(), other = NewReplica();
+  const Query query = InAccount(1, 1);
+  const std::string names[] = {StandingName(*query.credential),
+                               StandingName(*query.credential, query.account)};
+  uint64_t corrupt = 0;
+  for (const std::string& name : names) {
+    for (const std::vector<std::string>& spoil : {std::vector<std::string>{"DEL", name},
+                                                  {"SET", name, "x"},
+                                                  {"SETRANGE", name, "18", "9"},
+                                                  {"SET", name, std::string(100'000, '9')}}) {
+      EXPECT_FALSE(IsHit(*one, query));
+      EXPECT_TRUE(IsHit(*other, query));
+      server_.Cli(spoil);
+      if (spoil[0] != "DEL") ++corrupt;
+      EXPECT_FALSE(IsHit(*other, query));
+      EXPECT_TRUE(IsHit(*one, query));
+      EXPECT_EQ(other->source->stats().corrupt.Value(), corrupt);
+      server_.Cli({"FLUSHALL"});
+    }
+    // Redis tells of another type as it does of nothing.
+    server_.Cli({"DEL", name});
+    server_.Cli({"LPUSH", name, "odd"});
+    EXPECT_FALSE(IsHit(*one, query));
+    EXPECT_TRUE(IsHit(*other, query));
+    server_.Cli({"FLUSHALL"});
+  }
+}
+
+// Redis was away, and has kept what it held.
+TEST_F(SharedSourceTest, ADenialThatRedisMissedCountsHereAndIsToldLater) {
+  const auto one = NewReplica({}, {.command_timeout = absl::Milliseconds(50)}),
+             other = NewReplica();
+  for (int capture = 1; capture <= 2; ++capture) EXPECT_FALSE(IsHit(*one, InAccount(1, capture)));
+  server_.Pause();
+  ASSERT_TRUE(Until([&] {
+    const size_t number = one->upstream->asked();
+    one->Ask(InAccount(1, 9));
+    EXPECT_TRUE(one->upstream->AwaitAsked(number + 1));
+    one->upstream->Answer(number, "");
+    return !one->source->redis_stats().up;
+  }));
+  Refuse(*one, InAccount(1, 9), Denies::kEverything);
+  server_.Continue();
+  ASSERT_TRUE(one->AwaitUp());
+  EXPECT_FALSE(IsHit(*one, InAccount(1, 1)));
+  EXPECT_FALSE(IsHit(*other, InAccount(1, 2)));
+  EXPECT_TRUE(IsHit(*other, InAccount(1, 1)));
+}
+
+TEST_F(SharedSourceTest, ADenialThatAFullRedisRefusesCountsAllTheSame) {
+  const auto one = NewReplica(), other = NewReplica();
+  EXPECT_FALSE(IsHit(*one, InAccount(1, 1)));
+  EXPECT_TRUE(IsHit(*other, InAccount(1, 1)));
+  server_.Cli({"CONFIG", "SET", "maxmemory", "1"});
+  Refuse(*one, InAccount(1, 9), Denies::kEverything);
+  EXPECT_FALSE(IsHit(*other, InAccount(1, 1)));
+  EXPECT_FALSE(IsHit(*one, InAccount(1, 1)));
+  EXPECT_LT(one->source->redis_stats().errors.Value(), 10u);
+}
+
+TEST_F(SharedSourceTest, StrangersThatAreRejectedLeaveNothingInRedisForLong) {
+  const auto one = NewReplica();
+  for (int i = 0; i < 20; ++i) {
+    Query query = QueryFor(1);
+    query.credential = TestCredential("stranger-" + std::to_string(i / 2));
+    Refuse(*one, query, i % 4 < 2 ? Denies::kEverything : Denies::kAccount);
+  }
+  EXPECT_THAT(Names(), SizeIs(10));
+  for (const std::string& name : Names()) {
+    EXPECT_LE(std::stoi(server_.Cli({"TTL", name})), 120) << name;
+  }
+}
+
+TEST_F(SharedSourceTest, AStandingLivesAsLongAsAnyEntryUnderIt) {
+  const auto one = NewReplica();
+  Refuse(*one, QueryFor(9), Denies::kEverything);
+  Bring(*one, "capture");
+  const int entry = std::stoi(server_.Cli({"TTL", Entries().at(0)}));
+  const Query query = QueryFor(1);
+  for (const std::string& name :
+       {StandingName(*query.credential), StandingName(*query.credential, query.account)}) {
+    EXPECT_GE(std::stoi(server_.Cli({"TTL", name})), entry) << name;
+  }
+  // A rejection does not make it shorter.
+  Refuse(*one, QueryFor(9), Denies::kEverything);
+  EXPECT_GE(std::stoi(server_.Cli({"TTL", StandingName(*query.credential)})), entry);
 }
 
 TEST_F(SharedSourceTest, A404IsSharedToo) {

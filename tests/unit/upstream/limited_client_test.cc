@@ -68,6 +68,37 @@ TEST_F(LimitedClientTest, WaitingIsPartOfTheTimeout) {
                                  "3: " + EndOf(FailedWith(TransportFailure::Kind::kTimeout))));
 }
 
+TEST_F(LimitedClientTest, WhatAllHaveLeftWhenItsTurnComesIsNotSentAndARefreshIs) {
+  const auto ask_until = [this](int resource, bool background) {
+    auto deadline = std::make_shared<LatestDeadline>(absl::InfiniteFuture());
+    HttpRequest request = RequestFor(resource);
+    request.deadline = deadline;
+    request.background = background;
+    client_.Send(std::move(request), [this, resource](HttpResult result) {
+      ends_.push_back(std::to_string(resource) + ": " + EndOf(result));
+    });
+    return deadline;
+  };
+  const auto first = ask_until(1, false);
+  first->Reset();  // it is under way, and goes on
+  ask_until(2, false)->Reset();
+  ask_until(3, true)->Reset();
+  http_.End(Answered(200));
+  ASSERT_EQ(http_.requests.size(), 2u);
+  EXPECT_EQ(SentUrl(1), RequestFor(3).url);
+  EXPECT_THAT(ends_,
+              ElementsAre("1: 200", "2: " + EndOf(FailedWith(TransportFailure::Kind::kCancelled))));
+  http_.End(Answered(200));
+  // Nor where there is no need to wait.
+  Ask(4);
+  http_.End(Answered(200));
+  auto nobody = std::make_shared<LatestDeadline>(absl::InfinitePast());
+  HttpRequest request = RequestFor(5);
+  request.deadline = nobody;
+  client_.Send(std::move(request), [](HttpResult) {});
+  EXPECT_EQ(http_.requests.size(), 3u);
+}
+
 TEST_F(LimitedClientTest, WhoLeavesBeforeItsTurnIsNotSent) {
   Ask(1);
   Ticket second = Ask(2);
