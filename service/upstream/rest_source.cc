@@ -50,8 +50,8 @@ Error OverBudget(const Withheld& withheld) {
                                       : "one more request would break Cloudflare's rate limit for "
                                         "this credential",
                            withheld.place_kept
-                               ? "; a request is kept for this call at the time in RetryInfo"
-                               : "; so many others wait that no later request can be promised"));
+                               ? "; one is kept for this call at the time that RetryInfo says"
+                               : "; none is free that could be kept for this call"));
   error.metadata = {{"limit", is_callers ? "caller" : "credential"},
                     {"place", withheld.place_kept ? "kept" : "none"}};
   return error;

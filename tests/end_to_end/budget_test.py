@@ -1,8 +1,9 @@
-"""Cloudflare's rate limit: whatever the demand, it is not broken, and who is refused is told when to
-come again.
+"""Cloudflare's rate limit: whatever the demand, it is not broken and it is made use of, no caller
+takes it all, and who is refused is told when to come again.
 
-Ten minutes at ten times what is allowed, with the real rule, against the real program. libfaketime
-lets its clock go faster, and the emulator's own clock keeps pace.
+Ten minutes at a multiple of what is allowed, with the real rule, against the real program.
+libfaketime lets its clock go faster, and the emulator's own clock keeps pace. tests/history plays more
+of this in simulated time.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from pathlib import Path
 import grpc
 import pytest
 from emulator import demo
-from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
-from harness.calls import Failure, answer_of, request_for
+from harness.admin import fetch, metrics_of
+from harness.calls import Failure, answer_of, fail, get, request_for
 from harness.emulator import Emulator, capture_of
 from harness.gateway import StartGateway
+from harness.identities import Authority
 from harness.stubs import pcap_service_pb2_grpc
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
@@ -35,10 +38,10 @@ SPEED = 20
 LIMIT = 1200
 WINDOW = 300.0
 DEMAND = 600.0
-CALLS_PER_SECOND = 10 * LIMIT / WINDOW
-# A place that was promised is kept for ten seconds. Who is held up for longer, by a busy machine,
-# did not come when told.
-PUNCTUAL = 8.0
+ALLOWED_PER_SECOND = LIMIT / WINDOW
+# A place is kept for five seconds. Who is held up for longer, by a busy machine, did not come when
+# told.
+PUNCTUAL = 3.0
 
 
 @dataclass
@@ -46,15 +49,23 @@ class Tally:
     calls: int = 0
     served: int = 0
     refused: int = 0
-    came_back: int = 0
+    came_back: int = 0  # to a place that was kept
     late: int = 0  # came back, and not in time
     broken: int = 0  # came back in time, and was refused again
     wrong: list[str] = field(default_factory=list)
 
 
 class Callers:
-    def __init__(self, stub: pcap_service_pb2_grpc.PcapServiceStub, seed: int) -> None:
+    def __init__(
+        self,
+        stub: pcap_service_pb2_grpc.PcapServiceStub,
+        seed: int,
+        demand: int,
+        come_back: bool,
+    ) -> None:
         self._stub = stub
+        self._calls_per_second = demand * ALLOWED_PER_SECOND
+        self._come_back = come_back
         self._random = random.Random(seed)
         self._began = time.monotonic()
         self.tally = Tally()
@@ -64,7 +75,7 @@ class Callers:
         callers = []
         at = 0.0
         for pcap_id in ids:
-            at += self._random.expovariate(CALLS_PER_SECOND)
+            at += self._random.expovariate(self._calls_per_second)
             if at > DEMAND:
                 break
             await self._sleep_until(at)
@@ -78,13 +89,14 @@ class Callers:
         await asyncio.sleep(max(0.0, then - self._now()) / SPEED)
 
     async def _call(self, pcap_id: str) -> None:
-        retry_after = await self._ask(pcap_id)
-        if retry_after is None:
+        refusal = await self._ask(pcap_id)
+        if refusal is None:
             return
         self.tally.refused += 1
+        retry_after, place_kept = refusal
         due = self._now() + retry_after
-        if due > DEMAND - PUNCTUAL:
-            return  # beyond the end of this test
+        if not self._come_back or not place_kept or due > DEMAND - PUNCTUAL:
+            return  # or it is beyond the end of this test
         await self._sleep_until(due)
         again = await self._ask(pcap_id)
         self.tally.came_back += 1
@@ -93,8 +105,9 @@ class Callers:
         elif again is not None:
             self.tally.broken += 1
 
-    async def _ask(self, pcap_id: str) -> float | None:
-        """The seconds of the refusal's RetryInfo; None: it was no refusal."""
+    async def _ask(self, pcap_id: str) -> tuple[float, bool] | None:
+        """The seconds of the refusal's RetryInfo, and whether a place is kept until then; None: it
+        was no refusal."""
         self.tally.calls += 1
         try:
             answer = await answer_of(self._stub.GetPcap(request_for(pcap_id), timeout=300))
@@ -102,8 +115,10 @@ class Callers:
             if failure.status is None or failure.reason != "RATE_LIMITED":
                 self.tally.wrong.append(str(failure))
                 return None
-            retry_info = failure.only(RetryInfo)
-            return float(retry_info.retry_delay.ToTimedelta().total_seconds())
+            wait = float(failure.only(RetryInfo).retry_delay.ToTimedelta().total_seconds())
+            if wait > WINDOW:
+                self.tally.wrong.append(f"told to come again in {wait} s")
+            return wait, failure.only(ErrorInfo).metadata["place"] == "kept"
         self.tally.served += 1
         if answer.pcap.simple.id != pcap_id:
             self.tally.wrong.append(str(answer))
@@ -122,11 +137,18 @@ def most_within(window: float, times: list[float]) -> int:
 
 
 @pytest.mark.timeout(180)
-def test_ten_minutes_at_ten_times_the_allowed_demand(
-    start_gateway: StartGateway, tmp_path: Path
+@pytest.mark.parametrize(
+    ("demand", "come_back"),
+    [
+        pytest.param(2, False, id="twice, by callers who never come back"),
+        pytest.param(10, True, id="ten times, by callers who come back when told"),
+    ],
+)
+def test_ten_minutes_at_more_than_the_allowed_demand(
+    demand: int, come_back: bool, start_gateway: StartGateway, tmp_path: Path
 ) -> None:
     assert FAKETIME is not None, "install libfaketime"
-    ids = [secrets.token_hex(16) for _ in range(int(DEMAND * CALLS_PER_SECOND * 1.1))]
+    ids = [secrets.token_hex(16) for _ in range(int(DEMAND * demand * ALLOWED_PER_SECOND * 1.1))]
     captures = tmp_path / "captures.json"
     captures.write_text(
         json.dumps(
@@ -140,7 +162,9 @@ def test_ten_minutes_at_ten_times_the_allowed_demand(
 
     async def come(address: str) -> Tally:
         async with grpc.aio.insecure_channel(address) as channel:
-            callers = Callers(pcap_service_pb2_grpc.PcapServiceStub(channel), seed)
+            callers = Callers(
+                pcap_service_pb2_grpc.PcapServiceStub(channel), seed, demand, come_back
+            )
             await callers.come(ids)
             return callers.tally
 
@@ -174,8 +198,90 @@ def test_ten_minutes_at_ten_times_the_allowed_demand(
     assert blocks == 0
     assert most <= LIMIT
     assert tally.wrong == []
-    assert tally.broken == 0
-    # It was that much of a demand, the limit was made use of, and promises were put to the test.
-    assert tally.refused > 5 * LIMIT
-    assert len(requests) > LIMIT * 3 // 2
-    assert tally.came_back - tally.late > LIMIT // 2
+    assert tally.broken <= (tally.came_back - tally.late) * 5 // 100
+    # It was that much of a demand, the limit was made use of to the end, and places were put to the
+    # test.
+    assert tally.refused > (demand - 1) * LIMIT * 3 // 2
+    began = min(request["at"] for request in requests)
+    for window in range(int(DEMAND // WINDOW)):
+        begin = began + window * WINDOW
+        used = sum(begin <= request["at"] < begin + WINDOW for request in requests)
+        assert used >= LIMIT * 93 // 100, f"window {window}"
+    if come_back:
+        assert tally.came_back - tally.late > LIMIT // 3
+
+
+def test_one_greedy_caller_leaves_a_part_for_the_others(
+    start_gateway: StartGateway, emulator: Emulator, tmp_path: Path
+) -> None:
+    authority = Authority()
+    certificate, key = authority.server().write(tmp_path, "server")
+    trusted = tmp_path / "ca.pem"
+    trusted.write_bytes(authority.pem)
+    gateway = start_gateway(
+        f"--tls-cert-file={certificate}",
+        f"--tls-key-file={key}",
+        f"--tls-client-ca-file={trusted}",
+        "--admin-listen=127.0.0.1:0",
+        "--upstream-limit=100",
+    )
+    greedy, modest = "spiffe://example.com/greedy", "spiffe://example.com/modest"
+    served, refusals = 0, []
+    with authority.channel(gateway.address, authority.issue(greedy)) as channel:
+        pcap_id = emulator.add()
+        for _ in range(150):
+            try:
+                get(channel, pcap_id, max_age=0)
+                served += 1
+            except Failure as failure:
+                refusals.append(failure)
+    assert served == 95
+    for refusal in refusals:
+        assert refusal.reason == "RATE_LIMITED"
+        assert refusal.only(ErrorInfo).metadata["limit"] in ("caller", "credential")
+        assert 0 < refusal.only(RetryInfo).retry_delay.ToTimedelta().total_seconds() <= WINDOW
+    with authority.channel(gateway.address, authority.issue(modest)) as channel:
+        for _ in range(5):
+            get(channel, emulator.add())
+    told = metrics_of(gateway)
+    spent = "pcap_gateway_upstream_budget_caller_spent"
+    assert told[f'{spent}{{credential="service",caller="{greedy}"}}'] == 95
+    assert told[f'{spent}{{credential="service",caller="{modest}"}}'] == 5
+    _, page = fetch(gateway, "/status.json")
+    [budget] = json.loads(page)["budgets"]
+    assert {"caller": greedy, "spent": 95, "asked": 150} in budget["callers"]
+
+
+def test_a_header_that_locks_out_for_a_year_does_so_for_five_minutes(
+    start_gateway: StartGateway, emulator: Emulator
+) -> None:
+    gateway = start_gateway("--upstream-limit=1200")
+    pcap_id = emulator.add()
+    envelope = {"success": True, "errors": [], "messages": [], "result": capture_of(pcap_id)}
+    emulator.answer(pcap_id, envelope, headers={"Ratelimit": '"default";r=0;t=31622400'})
+    get(gateway.channel, pcap_id)
+    error = fail(gateway.channel, emulator.add())
+    assert error.reason == "RATE_LIMITED"
+    wait = error.only(RetryInfo).retry_delay.ToTimedelta().total_seconds()
+    assert 290 < wait <= 305
+
+
+def test_the_address_has_a_pace_of_its_own(start_gateway: StartGateway, emulator: Emulator) -> None:
+    """Credentials that Cloudflare does not know count there, too."""
+    gateway = start_gateway("--credential=caller", "--upstream-address-limit=20")
+    stub = pcap_service_pb2_grpc.PcapServiceStub(gateway.channel)
+    before = len(emulator.requests())
+    calls = [
+        stub.GetPcap.future(
+            request_for(secrets.token_hex(16)),
+            timeout=60,
+            metadata=[("authorization", f"Bearer {secrets.token_hex(20)}")],
+        )
+        for _ in range(60)
+    ]
+    for call in calls:
+        call.exception()
+    times = [request["at"] for request in emulator.requests()[before:]]
+    assert len(times) == 60
+    # Twenty at once, twenty a second later, and twenty after another one.
+    assert max(times) - min(times) >= 1.9

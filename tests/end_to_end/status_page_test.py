@@ -60,6 +60,7 @@ def test_the_json_says_what_happened(busy: Gateway) -> None:
     assert re.fullmatch("[0-9a-f]{8}", budget.pop("fingerprint"))
     # Other tests' gateways have the same token, and the emulator tells of their requests, too.
     assert 0 < budget.pop("left") <= 1197
+    assert budget.pop("callers") == [{"caller": "ipv4:127.0.0.1", "spent": 3, "asked": 3}]
     assert budget == {"owner": "gateway", "limit": 1200}
     reasons = {error["reason"]: error["count"] for error in told["errors"]}
     assert reasons == {"PCAP_NOT_FOUND": 2, "UPSTREAM_UNAVAILABLE": 1}
