@@ -21,7 +21,10 @@ OutcomePtr Confirmed(const Outcome& kept, const Outcome& later) {
 }
 
 bool TakesAway(const Outcome& outcome) {
-  return outcome.http_status == 401 || outcome.http_status == 403;
+  // Not by the status: a proxy's 401 is no word of Cloudflare's.
+  return !outcome.ok() && (outcome.error->reason == Reason::kUpstreamUnauthenticated ||
+                           outcome.error->reason == Reason::kUpstreamPermissionDenied ||
+                           outcome.error->reason == Reason::kUpstreamCredentialsRejected);
 }
 
 }  // namespace pcap_gateway

@@ -159,7 +159,9 @@ def test_redis_is_shown_no_credential_and_no_id_but_in_answers(
     start_gateway: StartGateway, redis: Redis, emulator: Emulator
 ) -> None:
     gateway = start_sharing(start_gateway, redis)
-    pcap_id = emulator.add(id="0" * 32)  # the answer, which stands there in clear, has another
+    pcap_id = emulator.unknown_id()
+    # The answer, which stands there in clear, names none.
+    emulator.add_exactly(pcap_id, {"type": "simple", "status": "success"})
     get(gateway.channel, pcap_id)
     fail(gateway.channel, emulator.unknown_id())
     give_up_at = time.monotonic() + PATIENCE_SECONDS
