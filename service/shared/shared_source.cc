@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/hash/hash.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "service/cache/succession.h"
@@ -19,22 +20,29 @@ using Kind = RedisReply::Kind;
 constexpr absl::Duration kFirstPause = absl::Milliseconds(5);
 constexpr absl::Duration kLongestPause = absl::Milliseconds(50);
 
-// KEYS: entry, lock. ARGV: value, lifetime in ms, mark, token. Stores the value; but where it would
-// take a final one's place, gives that back. Gives up the lock in any case.
+// The last byte that an entry may have, and one more, by which one that is too long is known.
+const std::string kLastByte = absl::StrCat(kMostEntryBytes);
+
+// KEYS: entry, lock. ARGV: value, lifetime in ms, mark, token, last byte to read. Stores the value;
+// but where it would take a final one's place, gives that back. Gives up the lock in any case. What
+// has another type than it should is none of ours.
 constexpr absl::string_view kStore = R"(
 local result = 1
-if ARGV[3] == 'M' and redis.call('GETRANGE', KEYS[1], 0, 0) == 'F' then
-  result = redis.call('GET', KEYS[1])
+if ARGV[3] == 'M' and redis.pcall('GETRANGE', KEYS[1], 0, 0) == 'F' then
+  result = redis.call('GETRANGE', KEYS[1], 0, ARGV[5])
 else
   local set = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   if set.err then result = set end
 end
-if redis.call('GET', KEYS[2]) == ARGV[4] then redis.call('DEL', KEYS[2]) end
+if redis.pcall('GET', KEYS[2]) == ARGV[4] then redis.call('DEL', KEYS[2]) end
 return result)";
 
 // KEYS: lock. ARGV: token.
 constexpr absl::string_view kUnlock =
-    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end";
+    "if redis.pcall('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end";
+
+// The end of the year 2199.
+constexpr int64_t kLatestSecond = 7'258'118'399;
 
 // For commands whose reply changes nothing; the client counts what fails.
 constexpr auto kIgnore = [](const std::optional<RedisReply>&) {};
@@ -48,6 +56,10 @@ std::optional<absl::Time> TimeFrom(const std::optional<RedisReply>& reply) {
       !absl::SimpleAtoi(reply->elements[1].text, &micros)) {
     return std::nullopt;
   }
+  // Of a Redis that lies: what is far from any clock's time would make entries live for ever.
+  const bool possible =
+      seconds >= 0 && seconds <= kLatestSecond && micros >= 0 && micros < 1'000'000;
+  if (!possible) return std::nullopt;
   return absl::FromUnixSeconds(seconds) + absl::Microseconds(micros);
 }
 
@@ -108,7 +120,7 @@ void SharedSource::LookWith(const QuestionPtr& question, const std::shared_ptr<L
   // Taken before Redis can be at it: what it says of an age was true then or later.
   const absl::Time sent_at = clock_.Now();
   auto value = std::make_shared<std::optional<RedisReply>>();
-  redis_->Send({"GET", question->name},
+  redis_->Send({"GETRANGE", question->name, "0", kLastByte},
                [value](std::optional<RedisReply> reply) { *value = std::move(reply); });
   redis_->Send({"TIME"}, [=, this](const std::optional<RedisReply>& time) {
     Looked(question, std::move(*value), time, sent_at, *locked);
@@ -121,10 +133,17 @@ void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply>
   if (!question->done) return Unlock(*question);  // cancelled in the meantime
   const std::optional<absl::Time> redis_now = TimeFrom(time);
   question->redis_now = redis_now;
-  const bool replied = value.has_value() && value->kind != Kind::kError;
+  // No type of ours: somebody else's, or what a lie left.
+  if (value.has_value() && value->kind == Kind::kError &&
+      absl::StartsWith(value->text, "WRONGTYPE")) {
+    stats_.corrupt.Add();
+    redis_->Send({"DEL", question->name}, kIgnore);
+    value = RedisReply{.kind = Kind::kText};
+  }
+  const bool replied = value.has_value() && value->kind == Kind::kText;
   if (!replied || !redis_now.has_value()) return AskInner(question);
   question->kept = nullptr;
-  if (value->kind == Kind::kText) Open(*question, value->text, sent_at, *redis_now);
+  if (!value->text.empty()) Open(*question, value->text, sent_at, *redis_now);
 
   const absl::Time now = clock_.Now();
   if (IsHit(*question, now)) {
@@ -139,7 +158,13 @@ void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply>
   }
   const bool alone =
       question->query.only_if_cached || question->query.max_age <= absl::ZeroDuration();
-  if (alone || now - question->asked > options_.lock_time) return AskInner(question);
+  if (now - question->asked > options_.lock_time) {
+    // A lock ends by itself before that, or is another one by now. One that never ends would hold
+    // up everybody.
+    if (question->waited) redis_->Send({"DEL", question->lock_name}, kIgnore);
+    return AskInner(question);
+  }
+  if (alone) return AskInner(question);
   switch (locked) {
     case Locked::kUnasked:
       return Lock(question);
@@ -252,7 +277,7 @@ void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duratio
   stats_.stores.Add();
   if (!may_fall_behind) Answer(*question, reply);
   redis_->Send({"EVAL", kStore, "2", question->name, question->lock_name, value, milliseconds,
-                absl::string_view(value).substr(0, 1), question->token},
+                absl::string_view(value).substr(0, 1), question->token, kLastByte},
                [=, this, reply = std::move(reply)](std::optional<RedisReply> stored) mutable {
                  if (stored.has_value() && stored->kind == Kind::kText) {
                    Supersede(*question, stored->text, reply);
@@ -264,7 +289,12 @@ void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duratio
 // Puts the final answer that Redis held already, if it is one, into the moving one's place.
 void SharedSource::Supersede(const Question& question, const std::string& value, Reply& reply) {
   const auto entry = OpenedEntry(value, question.name, *question.query.credential);
-  if (!entry.has_value() || !FallsBehind(*reply.outcome, *entry->outcome)) return;
+  if (!entry.has_value()) {
+    stats_.corrupt.Add();
+    redis_->Send({"DEL", question.name}, kIgnore);
+    return;
+  }
+  if (!FallsBehind(*reply.outcome, *entry->outcome)) return;
   reply.outcome = Confirmed(*entry->outcome, *reply.outcome);
   reply.cache_status.ttl = entry->lifetime;
   stats_.confirmed.Add();
