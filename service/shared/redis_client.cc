@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "service/source/burst.h"
+#include "service/source/thread.h"
 
 namespace pcap_gateway {
 namespace {
@@ -161,7 +162,7 @@ absl::Status RedisClient::Impl::Start() {
   turn_ends_.data = this;
   uv_check_start(&turn_ends_,
                  [](uv_check_t* handle) { static_cast<Impl*>(handle->data)->burst_.reset(); });
-  thread_ = std::thread([this] { Run(); });
+  thread_ = StartThread([this] { Run(); });
   return absl::OkStatus();
 }
 
