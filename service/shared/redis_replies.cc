@@ -1,5 +1,7 @@
 #include "service/shared/redis_replies.h"
 
+#include <hiredis/hiredis.h>
+
 namespace pcap_gateway {
 namespace {
 

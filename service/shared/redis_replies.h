@@ -7,8 +7,6 @@
 #ifndef PCAP_GATEWAY_SERVICE_SHARED_REDIS_REPLIES_H_
 #define PCAP_GATEWAY_SERVICE_SHARED_REDIS_REPLIES_H_
 
-#include <hiredis/hiredis.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -17,6 +15,11 @@
 
 #include "absl/strings/string_view.h"
 #include "service/source/outcome.h"
+
+// hiredis'.
+struct redisReader;
+struct redisReadTask;
+struct redisReply;
 
 namespace pcap_gateway {
 

@@ -1,9 +1,8 @@
 #include "service/source/thread.h"
 
-#include <unistd.h>
-
 #include <condition_variable>
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <system_error>
 #include <utility>
@@ -19,7 +18,7 @@ std::thread StartThread(std::function<void()> run) {
   } catch (const std::system_error& error) {
     std::fprintf(stderr, "pcap-gateway: no thread can be started: %s\n", error.what());
     // Not exit: the threads that there are use what that would take down.
-    _exit(1);
+    std::_Exit(1);
   }
 }
 
