@@ -6,6 +6,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "service/rpc/reply.h"
+#include "service/source/thread.h"
 
 namespace pcap_gateway {
 namespace {
@@ -66,7 +67,7 @@ std::string WithoutCredential(absl::string_view text, const Query& query) {
 }  // namespace
 
 CallLog::CallLog(Log& log, double hits, std::function<absl::Time()> now)
-    : log_(log), hits_(hits), now_(std::move(now)), thread_([this] { Run(); }) {}
+    : log_(log), hits_(hits), now_(std::move(now)), thread_(StartThread([this] { Run(); })) {}
 
 CallLog::~CallLog() {
   {

@@ -14,6 +14,7 @@
 #include "service/call_log.h"
 #include "service/gateway_metrics.h"
 #include "service/gateway_status.h"
+#include "service/log_redaction.h"
 #include "service/operations/admin_listener.h"
 #include "service/operations/descriptor_limit.h"
 #include "service/operations/heartbeat.h"
@@ -38,9 +39,6 @@
 
 namespace pcap_gateway {
 namespace {
-
-// As many kinds of errors as fit on a screen.
-constexpr size_t kMostErrors = 30;
 
 // --max-connections, or what the descriptors allow, if that is less. Says so.
 int64_t MostConnections(int64_t wanted, Log& log) {
@@ -261,7 +259,7 @@ void Gateway::Parts::BuildSource(const Options& options) {
 }
 
 absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
-  errors = std::make_unique<RecentErrors>(kMostErrors, clock);
+  errors = std::make_unique<RecentErrors>(LogRedaction(options.service_credential), clock);
   call_log = std::make_unique<CallLog>(log, options.log_hits);
   const int64_t most_connections = MostConnections(options.max_connections, log);
   absl::StatusOr<std::unique_ptr<Server>> started = Server::Start(

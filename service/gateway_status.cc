@@ -16,19 +16,6 @@ constexpr size_t kMostBudgets = 20;
 // Of a credential's SHA-256: enough to tell one from another by eye.
 constexpr size_t kFingerprintBytes = 4;
 
-// Whether a call that failed so is to blame on the gateway or on Cloudflare.
-bool IsFault(absl::StatusCode code) {
-  switch (code) {
-    case absl::StatusCode::kUnknown:
-    case absl::StatusCode::kInternal:
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kDataLoss:
-      return true;
-    default:
-      return false;
-  }
-}
-
 const char* CircuitOf(const BreakerClient* breaker) {
   constexpr const char* kStates[] = {"closed", "half-open", "open"};
   return breaker == nullptr ? "none" : kStates[breaker->stats().state.load()];

@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -29,10 +31,12 @@
 #include "service/operations/service_manager.h"
 #include "service/operations/watchdog.h"
 #include "service/options.h"
+#include "service/source/thread.h"
 
 namespace {
 
 constexpr int kUnusableOption = 2;
+constexpr int kNotReady = 1;  // the surroundings; started again later, it may work
 // What is done after the drain takes less.
 constexpr absl::Duration kEnd = absl::Seconds(10);
 
@@ -85,15 +89,20 @@ absl::StatusOr<std::unique_ptr<pcap_gateway::Log>> OpenLog(const pcap_gateway::O
     }
     output = *std::move(file);
   }
-  auto log = std::make_unique<pcap_gateway::Log>(
-      pcap_gateway::LogSettings{
-          .format = LogFormatOf(options),
-          .level = options.log_level,
-          .redact = pcap_gateway::LogRedaction(options.service_credential),
-      },
-      std::move(output));
-  log->TakeOverSpdlog();
-  return log;
+  try {
+    auto log = std::make_unique<pcap_gateway::Log>(
+        pcap_gateway::LogSettings{
+            .format = LogFormatOf(options),
+            .level = options.log_level,
+            .redact = pcap_gateway::LogRedaction(options.service_credential),
+        },
+        std::move(output));
+    log->TakeOverSpdlog();
+    return log;
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no thread can be started for the log: ", error.what()));
+  }
 }
 
 // What a reader of the log wants to know of the process that wrote it.
@@ -113,8 +122,13 @@ void LogStart(const pcap_gateway::Options& options, const pcap_gateway::Gateway&
 
 int Unusable(const absl::Status& status) {
   std::fprintf(stderr, "pcap-gateway: %s\n", std::string(status.message()).c_str());
-  return kUnusableOption;
+  const bool not_yet = absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status);
+  return not_yet ? kNotReady : kUnusableOption;
 }
+
+// At the start and at the end: ours, those of libraries, and some to spare, as libraries start more
+// when there is much to do.
+size_t ThreadsNeeded() { return 24 + 3 * std::max(1u, std::thread::hardware_concurrency()); }
 
 // The signals that mean something to the program, kept from all threads so that main can wait for
 // them.
@@ -204,6 +218,9 @@ int main(int argc, char** argv) {
   const auto& options = std::get<pcap_gateway::Options>(read);
 
   const sigset_t signals = BlockSignals();
+  // gRPC and libuv abort where there is no thread for them.
+  const absl::Status threads = pcap_gateway::CheckThreads(ThreadsNeeded());
+  if (!threads.ok()) return Unusable(threads);
   // After the signals are blocked, which its thread is not to get either.
   const absl::StatusOr<std::unique_ptr<pcap_gateway::Log>> opened = OpenLog(options);
   if (!opened.ok()) return Unusable(opened.status());

@@ -5,12 +5,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "service/access/tls_identity.h"
+#include "service/source/thread.h"
 
 namespace pcap_gateway {
 namespace {
 
 constexpr size_t kMostIdentityBytes = 1 << 20;
 constexpr size_t kMostAuthoritiesBytes = 16 << 20;
+
+// How long whoever asks for a look waits for it: main, which is to hear signals.
+constexpr absl::Duration kPatience = absl::Seconds(1);
 
 }  // namespace
 
@@ -28,12 +32,12 @@ AccessFiles::AccessFiles(AccessOptions options, const Clock& clock, WatchedFiles
     : options_(std::move(options)), clock_(clock), log_(std::move(log)) {}
 
 AccessFiles::~AccessFiles() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  std::unique_lock lock(watch_->mutex);
+  watch_->ending = true;
+  watch_->wake.notify_all();
+  // It ends at once, unless it reads a file that does not answer. Then it is left behind, with what
+  // it needs, and touches nothing else any more.
+  watch_->told.wait(lock, [this] { return !watch_->running || watch_->reading; });
 }
 
 absl::Status AccessFiles::LoadTls() {
@@ -86,7 +90,7 @@ absl::Status AccessFiles::LoadAndKeep(const std::string& name, std::vector<std::
   if (!status.ok()) {
     return absl::Status(status.code(), absl::StrCat("--", name, ": ", status.message()));
   }
-  files_.push_back(std::move(files));
+  watch_->files.push_back(std::move(files));
   return absl::OkStatus();
 }
 
@@ -96,23 +100,46 @@ absl::Status AccessFiles::Add(const std::string& name, std::string path, size_t 
 }
 
 void AccessFiles::Watch() {
-  if (files_.empty()) return;
-  thread_ = std::thread([this] {
-    std::unique_lock lock(mutex_);
-    const auto interval = absl::ToChronoMilliseconds(options_.interval);
-    while (!wake_.wait_for(lock, interval, [this] { return ending_; })) {
-      lock.unlock();
-      Look(WatchedFiles::Patience::kSettled);
-      lock.lock();
-    }
-  });
+  if (watch_->files.empty()) return;
+  watch_->running = true;
+  StartThread([watch = watch_, interval = options_.interval] { Run(*watch, interval); }).detach();
 }
 
-void AccessFiles::LookNow() { Look(WatchedFiles::Patience::kNone); }
+void AccessFiles::Run(Watched& watch, absl::Duration interval) {
+  std::unique_lock lock(watch.mutex);
+  while (true) {
+    watch.wake.wait_for(lock, absl::ToChronoMilliseconds(interval),
+                        [&] { return watch.ending || watch.looked < watch.asked; });
+    const uint64_t asked = watch.asked;
+    const auto patience =
+        watch.looked < asked ? WatchedFiles::Patience::kNone : WatchedFiles::Patience::kSettled;
+    for (size_t i = 0; i < watch.files.size() && !watch.ending; ++i) {
+      WatchedFiles& files = *watch.files[i];
+      watch.reading = &files;
+      lock.unlock();
+      auto read = files.Read();
+      lock.lock();
+      watch.reading = nullptr;
+      if (!watch.ending) files.Look(std::move(read), patience);
+    }
+    watch.looked = asked;
+    watch.running = !watch.ending;
+    watch.told.notify_all();
+    if (watch.ending) return;
+  }
+}
 
-void AccessFiles::Look(WatchedFiles::Patience patience) {
-  const std::lock_guard lock(look_mutex_);
-  for (const auto& files : files_) files->Look(patience);
+void AccessFiles::LookNow() {
+  std::unique_lock lock(watch_->mutex);
+  if (!watch_->running) {
+    for (const auto& files : watch_->files) files->Look(WatchedFiles::Patience::kNone);
+    return;
+  }
+  const uint64_t mine = ++watch_->asked;
+  watch_->wake.notify_all();
+  const bool looked = watch_->told.wait_for(lock, absl::ToChronoMilliseconds(kPatience),
+                                            [&] { return watch_->looked >= mine; });
+  if (!looked && watch_->reading != nullptr) watch_->reading->TellThatItHangs();
 }
 
 std::string AccessFiles::identity_path() const {
@@ -130,8 +157,8 @@ std::string AccessFiles::authorities_path() const {
 
 std::vector<std::pair<std::string, const ReloadStats*>> AccessFiles::stats() const {
   std::vector<std::pair<std::string, const ReloadStats*>> all;
-  all.reserve(files_.size());
-  for (const auto& files : files_) all.emplace_back(files->name(), &files->stats());
+  all.reserve(watch_->files.size());
+  for (const auto& files : watch_->files) all.emplace_back(files->name(), &files->stats());
   return all;
 }
 

@@ -15,7 +15,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -48,7 +47,7 @@ class AccessFiles {
                                                            const Clock& clock,
                                                            WatchedFiles::Log log);
 
-  // Ends the watch.
+  // Ends the watch, and does not wait for a file that does not answer.
   ~AccessFiles();
 
   // Adds files of others, which have been taken already. Before Watch.
@@ -58,7 +57,8 @@ class AccessFiles {
   // Looks at all files each interval, by a thread of its own. Once.
   void Watch();
 
-  // Looks at all files, and complains of those that are of no use at once. Any thread.
+  // Looks at all files, and complains of those that are of no use at once. Does not wait for one
+  // that does not answer for longer than a second. Any thread.
   void LookNow();
 
   // A path to the key and the certificates in one PEM file, always of one another; empty: no TLS.
@@ -80,7 +80,22 @@ class AccessFiles {
   absl::Status LoadPolicy();
   absl::Status LoadAndKeep(const std::string& name, std::vector<std::string> paths,
                            size_t most_bytes, WatchedFiles::Take take);
-  void Look(WatchedFiles::Patience patience);
+
+  // What the thread that looks needs. It may outlive the object: it is left behind where a file
+  // does not answer.
+  struct Watched {
+    std::vector<std::unique_ptr<WatchedFiles>> files;  // not changed while the thread runs
+
+    std::mutex mutex;  // guards the next, and what `files` point to
+    bool ending = false;
+    bool running = false;
+    uint64_t asked = 0;               // looks that were asked for
+    uint64_t looked = 0;              // and those that are over
+    WatchedFiles* reading = nullptr;  // these are being read just now, without the lock
+    std::condition_variable wake;     // the thread
+    std::condition_variable told;     // by it
+  };
+  static void Run(Watched& watch, absl::Duration interval);
 
   const AccessOptions options_;
   const Clock& clock_;
@@ -90,13 +105,7 @@ class AccessFiles {
   Current<Policy> policy_;
   std::atomic<int64_t> not_after_{0};  // Unix seconds; with `identity_`
 
-  std::mutex look_mutex_;  // guards `files_` once watched
-  std::vector<std::unique_ptr<WatchedFiles>> files_;
-
-  std::mutex mutex_;  // guards `ending_`
-  std::condition_variable wake_;
-  bool ending_ = false;
-  std::thread thread_;
+  const std::shared_ptr<Watched> watch_ = std::make_shared<Watched>();
 };
 
 }  // namespace pcap_gateway

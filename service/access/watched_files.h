@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "service/source/counter.h"
 
 namespace pcap_gateway {
@@ -43,19 +45,25 @@ class WatchedFiles {
   WatchedFiles(std::string name, std::vector<std::string> paths, size_t most_bytes, Take take,
                Log log);
 
-  // Takes them for the first time.
-  absl::Status Load();
+  // Takes them for the first time. DEADLINE_EXCEEDED: they could not be read within `patience`, as
+  // on a network's file system whose server is gone.
+  absl::Status Load(absl::Duration patience = absl::Seconds(5));
 
   // Takes them if they hold something else than when they were last looked at. Contents are
   // compared, not times: a directory may be swapped under a name.
   void Look(Patience patience);
 
+  // The same in two steps. The first may take for ever, and needs no other thread to keep away.
+  absl::StatusOr<std::vector<std::string>> Read() const;
+  void Look(absl::StatusOr<std::vector<std::string>> read, Patience patience);
+
+  // Logs that Read does not end.
+  void TellThatItHangs();
+
   const std::string& name() const { return name_; }
   const ReloadStats& stats() const { return stats_; }
 
  private:
-  // What they hold, or which cannot be read.
-  absl::Status Read(std::vector<std::string>& contents) const;
   void Complain(const absl::Status& status);
 
   const std::string name_;

@@ -75,7 +75,10 @@ bool ServesOnError(const Keeping& kept, absl::Duration max_age, const FreshnessP
 }
 
 bool CallsForStale(const Outcome& failure) {
-  if (failure.ok() || (failure.http_status >= 400 && failure.http_status < 500)) return false;
+  if (failure.ok()) return false;
+  // A 4xx is Cloudflare's answer, unless somebody else gave it.
+  const bool refused = failure.http_status >= 400 && failure.http_status < 500;
+  if (refused && failure.error->code != absl::StatusCode::kUnavailable) return false;
   switch (failure.error->code) {
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:

@@ -72,7 +72,7 @@ bool ServesOnError(const Keeping& kept, absl::Duration max_age, const FreshnessP
                    absl::Time asked, absl::Time now);
 
 // Whether a failure may be covered up with a stale answer: nobody was reached, or who answered was
-// in no state to. Not 4xx: that is an answer, and the caller's to see.
+// in no state to, or was not Cloudflare. Not its 4xx: that is an answer, and the caller's to see.
 bool CallsForStale(const Outcome& failure);
 
 }  // namespace pcap_gateway

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/arena.h"
 #include "pcap/v1/pcap_service.pb.h"
@@ -19,10 +20,6 @@ namespace {
 
 using pcap::v1::GetPcapResponse;
 
-// What gRPC clients accept unless told otherwise. JSON of 1 MiB can become five times as much: each
-// digit of an unknown list of digits takes eleven bytes.
-constexpr size_t kMostMessageBytes = 4 * 1024 * 1024;
-
 // Enough for a usual capture, so that building its message asks for no memory.
 constexpr size_t kArenaBytes = 4096;
 
@@ -35,13 +32,23 @@ Outcome Failed(Outcome outcome, Error error) {
   return outcome;
 }
 
+// Whether `result` is about `asked`. Every field of a capture is optional, so one without an id
+// says nothing else; and hexadecimal digits are the same in capitals.
+bool IsAbout(const JsonValue& result, const Id& asked) {
+  const JsonValue* const id = result.Find("id");
+  if (id == nullptr || id->is_null()) return true;
+  return id->is_string() && absl::EqualsIgnoreCase(id->text(), asked.ToString());
+}
+
 Outcome Parse(const HttpAnswer& answer, const ParseOptions& options) {
   Outcome outcome;
   outcome.http_status = answer.status;
-  const JsonDocument document = JsonDocument::Parse(answer.body);
+  JsonDocument document = JsonDocument::Parse(answer.body);
+  if (options.credential != nullptr) document.Redact(options.credential->finder());
+  const Credential::Owner owner =
+      options.credential == nullptr ? Credential::Owner::kGateway : options.credential->owner();
   const Envelope envelope = ReadEnvelope(document.root());
-  if (std::optional<Error> error =
-          ErrorFromHttp(answer, document, envelope, options.credential_owner, options.now)) {
+  if (std::optional<Error> error = ErrorFromHttp(answer, document, envelope, owner, options.now)) {
     return Failed(std::move(outcome), *std::move(error));
   }
   if (envelope.result == nullptr) {
@@ -50,6 +57,10 @@ Outcome Parse(const HttpAnswer& answer, const ParseOptions& options) {
   if (!envelope.result->is_object()) {
     return Failed(std::move(outcome),
                   InvalidResponse(answer, "with a result that is not an object"));
+  }
+  if (options.resource.has_value() && !IsAbout(*envelope.result, *options.resource)) {
+    return Failed(std::move(outcome),
+                  InvalidResponse(answer, "with a capture that is not the one asked for"));
   }
 
   alignas(std::max_align_t) char block[kArenaBytes];
@@ -61,7 +72,9 @@ Outcome Parse(const HttpAnswer& answer, const ParseOptions& options) {
   const Secrets secrets = options.reveal_destination_secrets ? Secrets::kReveal : Secrets::kHide;
   PcapFromJson(*envelope.result, secrets, *response.mutable_pcap());
   AppendInfos(envelope.messages, secrets, *response.mutable_messages());
-  if (response.ByteSizeLong() > kMostMessageBytes) {
+  // JSON of 1 MiB can become five times as much: each digit of an unknown list of digits takes
+  // eleven bytes.
+  if (response.ByteSizeLong() > kMostOutcomeBytes) {
     return Failed(std::move(outcome),
                   Error(absl::StatusCode::kInternal, Reason::kUpstreamResponseTooLarge,
                         "Cloudflare's answer is larger than the gateway can pass on"));

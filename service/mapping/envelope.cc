@@ -128,6 +128,7 @@ Envelope ReadEnvelope(const JsonValue& root) {
   AppendInfos(envelope.errors, Secrets::kHide, first_error, 1);
   const bool has_errors = !first_error.empty();
   const std::optional<bool> said = Said(root.Find("success"));
+  envelope.is_envelope = Part(root, "success") != nullptr || envelope.errors != nullptr;
   if (!root.Find("success") && !root.Find("result") && !has_errors) return envelope;
   const bool failed =
       said == false || (has_errors && (!said.has_value() || envelope.result == nullptr));

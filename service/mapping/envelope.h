@@ -27,6 +27,8 @@ struct Envelope {
   };
 
   Kind kind = Kind::kNone;
+  // It has `success` or `errors`: with an error status, only such an answer is Cloudflare's word.
+  bool is_envelope = false;
   // Null where the part is absent or a JSON null.
   const JsonValue* result = nullptr;
   const JsonValue* errors = nullptr;

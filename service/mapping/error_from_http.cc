@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "service/mapping/public_text.h"
 #include "service/source/retry_after.h"
 
@@ -21,6 +23,7 @@ using pcap::v1::ResponseInfo;
 
 constexpr int kMostErrorsQuoted = 3;
 constexpr size_t kMostQuotedBytes = 200;
+constexpr size_t kMostCodeBytes = 32;
 constexpr size_t kMostUrlBytes = 512;
 
 struct Verdict {
@@ -75,9 +78,6 @@ Verdict VerdictOn(int status, Credential::Owner owner) {
   }
   return kUnavailable;
 }
-
-// These say all by themselves. In particular a rate limit is told by 429, never by its body.
-bool StandsWithoutBody(int status) { return status == 401 || status == 403 || status == 429; }
 
 // Error codes that may come with `success: false` in a 2xx, and the status that they belong to.
 // Cloudflare has no list of them. 7003 stands in the examples of its API schema; the others were
@@ -154,7 +154,7 @@ std::string MediaTypeOf(const HttpAnswer& answer) {
   return proper ? absl::AsciiStrToLower(type) : "unknown type";
 }
 
-// "text/html, 1234 bytes": all that is told of a body that is no JSON.
+// "text/html, 1234 bytes"
 std::string DescribeBody(const HttpAnswer& answer, Error& error) {
   const std::string type = MediaTypeOf(answer);
   const std::string bytes = absl::StrCat(answer.body.size());
@@ -179,17 +179,46 @@ Error MakeError(const Verdict& verdict, const HttpAnswer& answer, const Response
   return error;
 }
 
-Error ErrorOfStatus(const HttpAnswer& answer, bool is_json, const ResponseInfos& errors,
-                    Credential::Owner owner) {
-  const Verdict verdict = VerdictOn(answer.status, owner);
-  if (is_json) return MakeError(verdict, answer, errors);
-  // Cloudflare's API answers in JSON. What does not is some proxy on the way, whose 404 says
-  // nothing about a capture.
-  const bool about_the_request = answer.status >= 400 && answer.status < 500;
-  Error error =
-      MakeError(about_the_request && !StandsWithoutBody(answer.status) ? kUnavailable : verdict,
-                answer, errors);
-  absl::StrAppend(&error.message, ": the body is not JSON (", DescribeBody(answer, error), ")");
+// What JSON that is no envelope says of an error: `title` and `detail` of RFC 9457, Cloudflare's
+// `error_code`, and what proxies have. Each once.
+std::string WordsOf(const JsonValue& root, Error& error) {
+  std::vector<absl::string_view> words;
+  const auto add = [&words](const JsonValue* part) {
+    if (part == nullptr || !part->is_string() || part->text().empty()) return;
+    if (std::find(words.begin(), words.end(), part->text()) == words.end()) {
+      words.push_back(part->text());
+    }
+  };
+  for (const absl::string_view name : {"title", "message", "detail", "error"}) {
+    const JsonValue* const part = root.Find(name);
+    add(part);
+    if (part != nullptr && part->is_object()) add(part->Find("message"));
+  }
+  const JsonValue* const code = root.Find("error_code");
+  if (code != nullptr && (code->is_number() || code->is_string())) {
+    error.metadata.emplace_back("upstreamCode", PublicText(code->text(), kMostCodeBytes));
+    if (words.empty()) return PublicText(absl::StrCat("error ", code->text()), kMostQuotedBytes);
+    const std::string first = absl::StrCat(words[0], " (", code->text(), ")");
+    words[0] = first;
+    return PublicText(absl::StrJoin(words, "; "), kMostQuotedBytes);
+  }
+  return PublicText(absl::StrJoin(words, "; "), kMostQuotedBytes);
+}
+
+// Cloudflare's API answers with its envelope. What does not is the edge in front of it, or some
+// proxy on the way, whose 404 says nothing about a capture, and whose 401 nothing about a
+// credential. A rate limit it may well tell of.
+Error ErrorWithoutEnvelope(const HttpAnswer& answer, const JsonDocument& document) {
+  const bool stands = answer.status == 429 || answer.status < 400;
+  Error error = MakeError(
+      stands ? VerdictOn(answer.status, Credential::Owner::kGateway) : kUnavailable, answer, {});
+  const bool is_json = document.fault() != JsonDocument::Fault::kMalformed;
+  absl::StrAppend(&error.message, ": the body is not ", is_json ? "the API's envelope (" : "JSON (",
+                  DescribeBody(answer, error), ")");
+  if (std::string words = WordsOf(document.root(), error); !words.empty()) {
+    absl::StrAppend(&error.message, ": ", words);
+    error.metadata.emplace_back("upstreamMessage", std::move(words));
+  }
   return error;
 }
 
@@ -239,8 +268,8 @@ std::optional<Error> ErrorFromHttp(const HttpAnswer& answer, const JsonDocument&
   AppendInfos(envelope.errors, Secrets::kHide, errors, kMostErrorsQuoted);
   std::optional<Error> error;
   if (!is_success) {
-    const bool is_json = document.fault() != JsonDocument::Fault::kMalformed;
-    error = ErrorOfStatus(answer, is_json, errors, owner);
+    error = envelope.is_envelope ? MakeError(VerdictOn(answer.status, owner), answer, errors)
+                                 : ErrorWithoutEnvelope(answer, document);
   } else if (envelope.kind == Envelope::Kind::kFailure) {
     error = ErrorOfFailure(answer, errors, owner);
   } else {

@@ -13,7 +13,8 @@
 //   409                   ABORTED              UPSTREAM_CONFLICT
 //   429                   RESOURCE_EXHAUSTED   RATE_LIMITED, always with retry_after
 //   408, 425, 3xx, 5xx    UNAVAILABLE          UPSTREAM_UNAVAILABLE
-//   not JSON              UNAVAILABLE          UPSTREAM_UNAVAILABLE; but 401, 403 and 429 stay
+//   no envelope           UNAVAILABLE          UPSTREAM_UNAVAILABLE, whatever the status; but 429
+//                                              stays: whoever says it says when to come back
 //   2xx, success: false   by its errors' codes where they are known, as if they had come with the
 //                         status they belong to; else INTERNAL, UPSTREAM_ERROR
 //   2xx, no envelope      INTERNAL             UPSTREAM_INVALID_RESPONSE
@@ -21,10 +22,13 @@
 // What it denies the credential: everything, with 401 and with the codes of a credential that is
 // not known (a malformed one is told with 400); the account, with 403.
 //
-// retry_after is also there with UNAVAILABLE, if Cloudflare said when. The message quotes the
-// texts of the first errors, fit for the public; what is not JSON is only described. Metadata:
-// httpStatus, and as far as the message has them upstreamCode, upstreamMessage, contentType and
-// bodyBytes. Pure and thread-safe.
+// No envelope: HTML, a text, problem+json of Cloudflare's edge (RFC 9457), the JSON of a proxy on
+// the way. It says nothing about a capture or a credential.
+//
+// retry_after is also there with UNAVAILABLE, if somebody said when. The message quotes the texts
+// of the first errors, or title, code and message of JSON that is no envelope, fit for the public;
+// what is not JSON is only described. Metadata: httpStatus, and as far as the message has them
+// upstreamCode, upstreamMessage, contentType and bodyBytes. Pure and thread-safe.
 #ifndef PCAP_GATEWAY_SERVICE_MAPPING_ERROR_FROM_HTTP_H_
 #define PCAP_GATEWAY_SERVICE_MAPPING_ERROR_FROM_HTTP_H_
 

@@ -119,6 +119,7 @@ class JsonTreeBuilder {
     kept = {next_character_, text.size()};
     next_character_ += text.size();
     free_bytes_ -= text.size();
+    document_.characters_used_ += text.size();
     return true;
   }
 
@@ -182,6 +183,21 @@ JsonDocument JsonDocument::Parse(absl::string_view text) {
     document.values_.assign(1, JsonValue());
   }
   return document;
+}
+
+void JsonDocument::Redact(const SecretFinder& finder) {
+  if (!finder.MayHold({characters_.get(), characters_used_})) return;
+  const auto redact = [&](absl::string_view& text) {
+    if (!finder.MayHold(text)) return false;
+    std::string clean(text);
+    if (!finder.Redact(clean)) return false;
+    text = redacted_.emplace_back(std::move(clean));
+    return true;
+  };
+  for (JsonValue& value : values_) {
+    redact(value.name_);
+    if (redact(value.text_)) value.kind_ = JsonValue::Kind::kString;
+  }
 }
 
 }  // namespace pcap_gateway

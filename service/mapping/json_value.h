@@ -12,10 +12,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "service/source/secret_finder.h"
 
 namespace pcap_gateway {
 
@@ -49,6 +52,7 @@ class JsonValue {
   const JsonValue* Find(absl::string_view name) const;
 
  private:
+  friend class JsonDocument;
   friend class JsonTreeBuilder;
 
   absl::string_view name_;
@@ -115,6 +119,10 @@ class JsonDocument {
 
   Fault fault() const { return fault_; }
 
+  // Takes the secrets out of all names and texts, as they are once they are decoded. A number that
+  // holds one becomes a string.
+  void Redact(const SecretFinder& finder);
+
   // Without a fault: the outermost value. With one: a null.
   const JsonValue& root() const { return values_.front(); }
 
@@ -123,7 +131,9 @@ class JsonDocument {
 
   JsonDocument() = default;
 
-  std::unique_ptr<char[]> characters_;  // what names and texts point into
+  std::unique_ptr<char[]> characters_;  // what names and texts point into, one after the other
+  size_t characters_used_ = 0;
+  std::deque<std::string> redacted_;  // what those point into that were redacted
   std::vector<JsonValue> values_;
   Fault fault_ = Fault::kNone;
 };

@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
@@ -46,20 +47,27 @@ bool IsKnownParameter(absl::string_view name) {
   return std::find(std::begin(kParameters), std::end(kParameters), name) != std::end(kParameters);
 }
 
-// Whether `text` has the percent-encoded character `%3X` at `at`.
-bool HasEncoded(absl::string_view text, size_t at, char last_digit) {
-  return at + 2 < text.size() && text[at] == '%' && text[at + 1] == '3' &&
-         absl::ascii_toupper(text[at + 2]) == last_digit;
+// The length of the percent-encoded character `%3X` that `text` has at `at`, also of one whose `%`
+// is encoded itself (`%253X`), as often as may be; 0: there is none.
+size_t EncodedLength(absl::string_view text, size_t at, char last_digit) {
+  if (at >= text.size() || text[at] != '%') return 0;
+  size_t end = at + 1;
+  while (absl::StartsWith(text.substr(end), "25")) end += 2;
+  const bool encoded =
+      end + 1 < text.size() && text[end] == '3' && absl::ascii_toupper(text[end + 1]) == last_digit;
+  return encoded ? end + 2 - at : 0;
 }
 
-bool IsEncodedQuestionMark(absl::string_view text, size_t at) { return HasEncoded(text, at, 'F'); }
+size_t EncodedQuestionMark(absl::string_view text, size_t at) {
+  return EncodedLength(text, at, 'F');
+}
 
-bool IsEncodedEquals(absl::string_view text, size_t at) { return HasEncoded(text, at, 'D'); }
+size_t EncodedEquals(absl::string_view text, size_t at) { return EncodedLength(text, at, 'D'); }
 
 // Where a URI's part before query and fragment ends.
 size_t QueryStart(absl::string_view text, size_t from, size_t end) {
   for (size_t i = from; i < end; ++i) {
-    if (text[i] == '?' || text[i] == '#' || IsEncodedQuestionMark(text, i)) return i;
+    if (text[i] == '?' || text[i] == '#' || EncodedQuestionMark(text, i) > 0) return i;
   }
   return end;
 }
@@ -181,7 +189,7 @@ class TextRedactor {
   // Of what stands between a name and its value.
   size_t SeparatorLength() const {
     if (text_[at_] == '=' || text_[at_] == ':') return 1;
-    return IsEncodedEquals(text_, at_) ? 3 : 0;
+    return EncodedEquals(text_, at_);
   }
 
   void Copy(size_t bytes) {
@@ -214,7 +222,7 @@ class TextRedactor {
 
   void TakeQuery() {
     const char mark = text_[at_];
-    Copy(mark == '%' ? 3 : 1);
+    Copy(mark == '%' ? EncodedQuestionMark(text_, at_) : 1);
     AppendQuery(mark, text_.substr(at_, uri_end_ - at_), out_);
     at_ = uri_end_;
   }
@@ -285,12 +293,16 @@ bool IsSecretName(absl::string_view name) {
   std::array<char, kMostNameBytes> letters;
   size_t count = 0;
   for (size_t i = 0; i < name.size(); ++i) {
-    const auto c = static_cast<unsigned char>(name[i]);
-    if (c == '%') {
-      i += 2;  // an encoded separator, as in `access%2Dkey`
-    } else if (absl::ascii_isalnum(c)) {
-      letters[count++] = absl::ascii_tolower(c);
+    auto c = static_cast<unsigned char>(name[i]);
+    if (c == '%') {  // encoded, as often as may be: a separator (`access%2Dkey`), or any character
+      ++i;
+      while (absl::StartsWith(name.substr(std::min(i, name.size())), "25")) i += 2;
+      const absl::string_view digits = name.substr(std::min(i, name.size()), 2);
+      ++i;
+      unsigned value = 0;
+      c = absl::SimpleHexAtoi(digits, &value) ? static_cast<unsigned char>(value) : '\0';
     }
+    if (absl::ascii_isalnum(c)) letters[count++] = absl::ascii_tolower(c);
   }
   return std::any_of(std::begin(kSecretNames), std::end(kSecretNames),
                      [normal = absl::string_view(letters.data(), count)](absl::string_view known) {
@@ -316,7 +328,7 @@ void AppendRedactedDestination(absl::string_view uri, std::string& out) {
   }
   AppendRedactedText(path, out);
   if (query == uri.size()) return;
-  const size_t mark_bytes = uri[query] == '%' ? 3 : 1;
+  const size_t mark_bytes = uri[query] == '%' ? EncodedQuestionMark(uri, query) : 1;
   absl::StrAppend(&out, uri.substr(query, mark_bytes));
   AppendQuery(uri[query], uri.substr(query + mark_bytes), out);
 }

@@ -2,34 +2,44 @@
 #ifndef PCAP_GATEWAY_SERVICE_OPERATIONS_RECENT_ERRORS_H_
 #define PCAP_GATEWAY_SERVICE_OPERATIONS_RECENT_ERRORS_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "service/operations/log_line.h"
 #include "service/source/clock.h"
 #include "service/source/ended_call.h"
 
 namespace pcap_gateway {
 
+// Whether a call that failed so is to blame on the gateway, Cloudflare or what lies between; else
+// its caller has to mend something, or to wait.
+bool IsFault(absl::StatusCode code);
+
+// Failures of one code and reason.
 struct RecentError {
   absl::Time last;
-  uint64_t count = 1;  // of those with this code, reason and message
+  uint64_t count = 1;
   absl::StatusCode code = absl::StatusCode::kUnknown;
   std::string reason;
-  std::string message;
-  std::string request_id;  // of the last of them
+  std::string message;     // of the last of them
+  std::string request_id;  // of the last of them that had one
+
+  bool is_fault() const { return IsFault(code); }
 };
 
-// Thread-safe. An answered call costs it a comparison.
+// Thread-safe. An answered call costs it a comparison. There are as many kinds as there are codes
+// and reasons, so nothing is ever pushed out: a caller that makes one mistake in a thousand ways
+// has one row.
 class RecentErrors final : public CallObserver {
  public:
-  // Keeps the last `most` kinds of errors. The clock outlives it.
-  RecentErrors(size_t most, const Clock& clock) : most_(most), clock_(clock) {}
+  // `redact` takes secrets out of what callers wrote. The clock outlives it.
+  RecentErrors(Redact redact, const Clock& clock) : redact_(std::move(redact)), clock_(clock) {}
 
   void Ended(const EndedCall& call) override;
 
@@ -37,7 +47,7 @@ class RecentErrors final : public CallObserver {
   std::vector<RecentError> All() const;
 
  private:
-  const size_t most_;
+  const Redact redact_;
   const Clock& clock_;
   mutable std::mutex mutex_;  // guards `errors_`
   std::list<RecentError> errors_;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "service/source/thread.h"
+
 namespace pcap_gateway {
 
 StatusHistory::~StatusHistory() {
@@ -20,7 +22,7 @@ void StatusHistory::Add(StatusFigures figures) {
 }
 
 void StatusHistory::Watch(std::function<StatusFigures()> take) {
-  thread_ = std::thread([this, take = std::move(take)] {
+  thread_ = StartThread([this, take = std::move(take)] {
     std::unique_lock lock(mutex_);
     do {
       lock.unlock();

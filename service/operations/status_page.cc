@@ -231,16 +231,19 @@ std::string Callers(const StatusReport& report) {
                "No caller has asked for anything lately.");
 }
 
-std::string Errors(const StatusReport& report) {
+// Those that somebody has to look into stand apart from those that callers can mend.
+std::string Errors(const StatusReport& report, bool faults) {
   std::string rows;
   for (const RecentError& error : report.errors) {
+    if (error.is_fault() != faults) continue;
     absl::StrAppend(&rows, "<tr><td><time>", Shown(error.last), "</time></td><td class=\"number\">",
                     error.count, "</td><td>", EscapedHtml(absl::StatusCodeToString(error.code)),
                     "</td><td>", EscapedHtml(error.reason), "</td><td>", EscapedHtml(error.message),
                     "</td><td>", EscapedHtml(error.request_id), "</td></tr>");
   }
-  return Table("Last errors", {"Last", "Times", "Code", "Reason", "Message", "Last request id"},
-               rows, "None.");
+  return Table(faults ? "Last faults" : "Last refused calls",
+               {"Last", "Times", "Code", "Reason", "Last message", "Last request id"}, rows,
+               "None.");
 }
 
 }  // namespace
@@ -277,8 +280,8 @@ std::string StatusHtml(const StatusReport& report) {
       "</p><p>version ", EscapedHtml(report.version), "</p><p>up for ",
       Shown(report.now.at - report.started), ", since ", Shown(report.started),
       "</p></header>\n<main>", Charts(report), Calls(report), Cache(report), Upstream(report),
-      Redis(report), Budgets(report), Callers(report), Errors(report), "</main>\n<footer>As of ",
-      Shown(report.now.at),
+      Redis(report), Budgets(report), Callers(report), Errors(report, /*faults=*/true),
+      Errors(report, /*faults=*/false), "</main>\n<footer>As of ", Shown(report.now.at),
       ", every ten seconds. <a href=\"/status.json\">status.json</a> <a href=\"/metrics\">metrics"
       "</a> <a href=\"/healthz\">healthz</a> <a "
       "href=\"/readyz\">readyz</a></footer></body></html>\n");
@@ -345,6 +348,7 @@ std::string StatusJson(const StatusReport& report) {
   for (const RecentError& error : report.errors) {
     json["errors"].push_back({{"last", Shown(error.last)},
                               {"count", error.count},
+                              {"fault", error.is_fault()},
                               {"code", absl::StatusCodeToString(error.code)},
                               {"reason", error.reason},
                               {"message", error.message},

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "service/source/burst.h"
+#include "service/source/thread.h"
 
 namespace pcap_gateway {
 
@@ -23,7 +24,7 @@ CallQueue::~CallQueue() {
 }
 
 void CallQueue::Serve() {
-  thread_ = std::thread([this] { Run(); });
+  thread_ = StartThread([this] { Run(); });
 }
 
 void CallQueue::Run() {

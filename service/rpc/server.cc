@@ -11,8 +11,11 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdlib>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -31,6 +34,7 @@
 #include "service/rpc/open_streams.h"
 #include "service/rpc/reflection.h"
 #include "service/rpc/stream.h"
+#include "service/source/thread.h"
 
 namespace pcap_gateway {
 namespace {
@@ -156,6 +160,35 @@ struct Server::Parts {
   void EndStreams() {
     for (const auto& of_queue : streams) of_queue->End();
   }
+  // The last step of a drain, on a thread that has been there from the start: then there may be
+  // none to be had.
+  void StartEnder() {
+    ender = StartThread([this] {
+      std::unique_lock lock(ender_mutex);
+      ender_wakes.wait(lock, [this] { return give_up_at.has_value() || ender_is_to_go; });
+      if (ender_is_to_go) return;
+      const auto deadline = absl::ToChronoTime(*give_up_at);
+      lock.unlock();
+      // Sends GOAWAY, and returns when the last call has ended.
+      server->Shutdown(deadline);
+      ended = true;
+    });
+  }
+  void EndBy(absl::Time time) {
+    const std::lock_guard lock(ender_mutex);
+    give_up_at = time;
+    ender_wakes.notify_all();
+  }
+  void JoinEnder() {
+    if (!ender.joinable()) return;
+    {
+      const std::lock_guard lock(ender_mutex);
+      ender_is_to_go = !give_up_at.has_value();
+      ender_wakes.notify_all();
+    }
+    ender.join();
+  }
+
   bool LetCallersLeave(absl::Time give_up_at, const std::function<bool(absl::Duration)>& wait);
 
   AsyncPcapService service;
@@ -178,7 +211,14 @@ struct Server::Parts {
   std::vector<std::unique_ptr<CallQueue>> queues;
   std::unique_ptr<grpc::Server> server;  // it ends before what it uses
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
-  std::unique_ptr<Acceptor> acceptor;  // last: it brings the others work
+  std::unique_ptr<Acceptor> acceptor;  // last of these: it brings the others work
+
+  std::mutex ender_mutex;  // guards the next two
+  std::optional<absl::Time> give_up_at;
+  bool ender_is_to_go = false;
+  std::condition_variable ender_wakes;
+  std::atomic<bool> ended{false};
+  std::thread ender;
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
@@ -234,6 +274,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
   if (!parts->acceptor->Start()) {
     return CannotListen(options.listen, "there is no thread or descriptor for it");
   }
+  parts->StartEnder();
   const std::string host = options.listen.substr(0, options.listen.rfind(':'));
   const int port = parts->acceptor->port();
   return std::unique_ptr<Server>(new Server(std::move(parts), absl::StrCat(host, ":", port)));
@@ -243,6 +284,7 @@ Server::Server(std::unique_ptr<Parts> parts, std::string address)
     : parts_(std::move(parts)), address_(std::move(address)) {}
 
 Server::~Server() {
+  parts_->JoinEnder();
   parts_->acceptor->Stop();
   parts_->server->Shutdown(std::chrono::system_clock::now());
   parts_->queues.clear();
@@ -290,21 +332,16 @@ void Server::Drain(absl::Duration lame_duck, absl::Duration timeout,
   parts_->acceptor->Stop();
   const absl::Time give_up_at = absl::Now() + timeout;
   patient = patient && parts_->LetCallersLeave(give_up_at, wait);
-  // Sends GOAWAY, and returns when the last call has ended.
-  std::atomic<bool> ended{false};
-  std::thread shutdown([&] {
-    server.Shutdown(absl::ToChronoTime(give_up_at));
-    ended = true;
-  });
+  parts_->EndBy(give_up_at);
   // A stream whose peer does not read cannot be told its end: what is left when none of our own
   // calls has been there for a while, in which the last answers get onto the wire, is cut off.
   Quiet quiet(stats());
-  while (patient && !ended && !quiet.enough()) {
+  while (patient && !parts_->ended && !quiet.enough()) {
     patient = wait(kStep);
     quiet.Step();
   }
-  if (!ended) grpc_server_cancel_all_calls(server.c_server());
-  shutdown.join();
+  if (!parts_->ended) grpc_server_cancel_all_calls(server.c_server());
+  parts_->JoinEnder();
 }
 
 }  // namespace pcap_gateway

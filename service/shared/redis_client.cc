@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <bit>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -15,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "service/source/burst.h"
+#include "service/source/thread.h"
 
 namespace pcap_gateway {
 namespace {
@@ -25,33 +27,16 @@ uint64_t Milliseconds(absl::Duration duration) {
       absl::ToInt64Milliseconds(absl::Ceil(duration, absl::Milliseconds(1))));
 }
 
-RedisReply ReplyFrom(const redisReply& reply) {
-  RedisReply copy;
-  switch (reply.type) {
-    case REDIS_REPLY_STRING:
-    case REDIS_REPLY_STATUS:
-      copy.kind = RedisReply::Kind::kText;
-      copy.text.assign(reply.str, reply.len);
-      break;
-    case REDIS_REPLY_ERROR:
-      copy.kind = RedisReply::Kind::kError;
-      copy.text.assign(reply.str, reply.len);
-      break;
-    case REDIS_REPLY_INTEGER:
-      copy.kind = RedisReply::Kind::kInteger;
-      copy.integer = reply.integer;
-      break;
-    case REDIS_REPLY_ARRAY:
-      copy.kind = RedisReply::Kind::kArray;
-      for (size_t i = 0; i < reply.elements; ++i) {
-        copy.elements.push_back(ReplyFrom(*reply.element[i]));
-      }
-      break;
-    default:  // nil, and what this protocol version does not have
-      break;
-  }
-  return copy;
-}
+// PINGs in a row that have to be answered in time before Redis is up, and how many a connection has
+// for that: this thread may have been the one that was late.
+constexpr int kPromptPings = 3;
+constexpr int kMostPings = 10;
+
+// Of the last commands it is known which came late.
+constexpr int kRemembered = 32;
+
+// So many commands without going down, and earlier lateness is forgiven.
+constexpr int kForgivenAfter = 1000;
 
 }  // namespace
 
@@ -96,7 +81,14 @@ class RedisClient::Impl {
   void Resolve();
   void Attach(redisAsyncContext* context);
   void Greet();
-  void Greeted(const redisReply* reply, bool is_last);
+  void Greeted(const redisReply* reply);
+  void Ping();
+  void Ponged(const redisReply* reply);
+  void ReadReplies();
+  void Answered(bool in_time);
+  std::string Lateness() const;
+  void ComeUp();
+  void GoDownLate();
   void ConnectionLost(absl::string_view why);
   void GoDown(absl::string_view why);
 
@@ -131,7 +123,17 @@ class RedisClient::Impl {
   Lookup* lookup_ = nullptr;
   redisAsyncContext* context_ = nullptr;
   std::deque<Command*> in_flight_;  // neither replied to nor timed out; the oldest first
+  ReplyGuard guard_;                // of the connection's replies
+  // Of the connection under way: PINGs sent, and the last of them that were answered in time.
+  int pings_ = 0;
+  int prompt_pings_ = 0;
+  uint64_t ping_due_ = 0;
+  // Since Redis came up: commands over, and those of the last that were late, a bit each.
+  int commands_ = 0;
+  uint32_t late_ = 0;
   int timeouts_in_a_row_ = 0;
+  bool replied_late_ = false;  // to any of those
+  absl::Duration pause_;       // before the next try, should it be late
   std::multimap<uint64_t, Task> due_;
 
   std::thread thread_;
@@ -160,7 +162,7 @@ absl::Status RedisClient::Impl::Start() {
   turn_ends_.data = this;
   uv_check_start(&turn_ends_,
                  [](uv_check_t* handle) { static_cast<Impl*>(handle->data)->burst_.reset(); });
-  thread_ = std::thread([this] { Run(); });
+  thread_ = StartThread([this] { Run(); });
   return absl::OkStatus();
 }
 
@@ -312,7 +314,7 @@ void RedisClient::Impl::Watch::Want(int wanted) {
     // libuv tells an error instead of what is ready; hiredis finds it out by trying.
     if (status != 0) ready = watch.events;
     if (watch.context != nullptr && (ready & UV_READABLE) != 0) {
-      redisAsyncHandleRead(watch.context);
+      static_cast<Impl*>(watch.context->data)->ReadReplies();
     }
     if (watch.context != nullptr && (ready & UV_WRITABLE) != 0) {
       redisAsyncHandleWrite(watch.context);
@@ -368,6 +370,8 @@ void RedisClient::Impl::Attach(redisAsyncContext* context) {
 
 // Logs in, and sees whether it is a Redis at all.
 void RedisClient::Impl::Greet() {
+  guard_.Watch(*context_->c.reader);
+  pings_ = prompt_pings_ = 0;
   const RedisUrl& url = options_.url;
   std::vector<std::vector<absl::string_view>> greeting;
   if (!url.user.empty()) {
@@ -381,38 +385,78 @@ void RedisClient::Impl::Greet() {
     Issue(
         arguments,
         [](redisAsyncContext*, void* reply, void* client) {
-          static_cast<Impl*>(client)->Greeted(static_cast<redisReply*>(reply), false);
+          static_cast<Impl*>(client)->Greeted(static_cast<redisReply*>(reply));
         },
         this);
   }
+  Ping();
+}
+
+void RedisClient::Impl::Greeted(const redisReply* reply) {
+  guard_.Done();
+  if (reply == nullptr || state_ != State::kConnecting) return;  // lost, or given up before
+  if (reply->type != REDIS_REPLY_ERROR) return;
+  stats_.errors.Add();
+  // Its first word alone: WRONGPASS, NOAUTH, LOADING. The rest may repeat what it was sent.
+  const absl::string_view text(reply->str, reply->len);
+  GoDown(absl::StrCat("it says ", text.substr(0, std::min<size_t>(text.find(' '), 32))));
+}
+
+void RedisClient::Impl::Ping() {
+  ++pings_;
+  uv_update_time(&loop_);
+  ping_due_ = uv_now(&loop_) + Milliseconds(options_.command_timeout);
   Issue(
       {"PING"},
       [](redisAsyncContext*, void* reply, void* client) {
-        static_cast<Impl*>(client)->Greeted(static_cast<redisReply*>(reply), true);
+        static_cast<Impl*>(client)->Ponged(static_cast<redisReply*>(reply));
       },
       this);
 }
 
-void RedisClient::Impl::Greeted(const redisReply* reply, bool is_last) {
-  if (reply == nullptr || state_ != State::kConnecting) return;  // lost, or given up before
-  if (reply->type == REDIS_REPLY_ERROR) {
-    stats_.errors.Add();
-    // Its first word alone: WRONGPASS, NOAUTH, LOADING. The rest may repeat what it was sent.
-    const absl::string_view text(reply->str, reply->len);
-    return GoDown(absl::StrCat("it says ", text.substr(0, std::min<size_t>(text.find(' '), 32))));
-  }
-  if (!is_last) return;
+void RedisClient::Impl::Ponged(const redisReply* reply) {
+  Greeted(reply);
+  if (reply == nullptr || state_ != State::kConnecting) return;
+  uv_update_time(&loop_);
+  prompt_pings_ = uv_now(&loop_) <= ping_due_ ? prompt_pings_ + 1 : 0;
+  if (prompt_pings_ == kPromptPings) return ComeUp();
+  if (pings_ == kMostPings) return GoDownLate();
+  Ping();
+}
+
+void RedisClient::Impl::ComeUp() {
   state_ = State::kUp;
   uv_timer_stop(&connect_timer_);
-  timeouts_in_a_row_ = 0;
+  commands_ = timeouts_in_a_row_ = 0;
+  late_ = 0;
+  replied_late_ = false;
   stats_.up = true;
   told_.clear();
   if (options_.log) options_.log(true, "Redis is up");
 }
 
+// Each time, it is left alone for twice as long.
+void RedisClient::Impl::GoDownLate() {
+  const absl::Duration pause = std::max(pause_, options_.reconnect_after);
+  GoDown(state_ == State::kUp ? Lateness()
+                              : "it answers too late: PINGs took longer than --redis-timeout");
+  pause_ = std::min(2 * pause, std::max(options_.longest_reconnect_after, pause));
+  if (stopping_) return;
+  StartTimer(connect_timer_, uv_now(&loop_) + Milliseconds(pause),
+             [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->Connect(); });
+}
+
+std::string RedisClient::Impl::Lateness() const {
+  const int remembered = std::min(commands_, kRemembered);
+  return absl::StrCat("it answers too late: ", std::popcount(late_), " of the last ", remembered,
+                      " commands took longer than --redis-timeout");
+}
+
 void RedisClient::Impl::ConnectionLost(absl::string_view why) {
   if (!stopping_) stats_.connections.Add();
-  GoDown(why);
+  // What it did wrong says more than that hiredis had "no memory" for it.
+  const absl::string_view objection = guard_.TakeObjection();
+  GoDown(objection.empty() ? why : objection);
 }
 
 // Commands fail from now on, those in flight among them, until there is a new connection.
@@ -425,9 +469,10 @@ void RedisClient::Impl::GoDown(absl::string_view why) {
   // This calls back for each command without a reply.
   if (context_ != nullptr) redisAsyncFree(std::exchange(context_, nullptr));
   if (stopping_) return;
-  // Once for each reason: it is tried again each second.
-  if (options_.log && told_ != why) {
-    told_ = std::string(why);
+  // Once for each reason, whatever its figures: it is tried again each second.
+  const absl::string_view reason = why.substr(0, why.find(':'));
+  if (options_.log && told_ != reason) {
+    told_ = std::string(reason);
     options_.log(false, absl::StrCat("Redis is down: ", why, "; calls go on without it"));
   }
   StartTimer(connect_timer_, uv_now(&loop_) + Milliseconds(options_.reconnect_after),
@@ -444,9 +489,12 @@ bool RedisClient::Impl::Issue(const std::vector<absl::string_view>& arguments,
     texts.push_back(argument.data());
     sizes.push_back(argument.size());
   }
-  return context_ != nullptr &&
-         redisAsyncCommandArgv(context_, callback, data, static_cast<int>(texts.size()),
-                               texts.data(), sizes.data()) == REDIS_OK;
+  const bool issued =
+      context_ != nullptr &&
+      redisAsyncCommandArgv(context_, callback, data, static_cast<int>(texts.size()), texts.data(),
+                            sizes.data()) == REDIS_OK;
+  if (issued) guard_.Expect();
+  return issued;
 }
 
 void RedisClient::Impl::Send(const std::vector<absl::string_view>& arguments, Done done) {
@@ -478,26 +526,48 @@ void RedisClient::Impl::Send(const std::vector<absl::string_view>& arguments, Do
              [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->HandleTimeouts(); });
 }
 
+// Reads once from the socket, and hands on what replies came with that.
+void RedisClient::Impl::ReadReplies() {
+  redisAsyncContext* const context = context_;
+  if (context == nullptr) return;
+  redisAsyncHandleRead(context);
+  // It may be gone: lost, or given up by whoever was called back.
+  if (context_ == context && guard_.IsTooMuch(*context->c.reader)) ConnectionLost("");
+}
+
 void RedisClient::Impl::HandleReply(Command& command, const redisReply* reply) {
-  if (reply != nullptr) timeouts_in_a_row_ = 0;
-  if (!command.done) return;
+  guard_.Done();
+  if (!command.done) {
+    replied_late_ = replied_late_ || reply != nullptr;
+    return;
+  }
   in_flight_.pop_front();  // replies come in the order of the commands
   if (reply == nullptr) return std::move(command.done)(std::nullopt);
+  Answered(true);
   if (reply->type == REDIS_REPLY_ERROR) stats_.errors.Add();
   std::move(command.done)(ReplyFrom(*reply));
 }
 
+void RedisClient::Impl::Answered(bool in_time) {
+  late_ = late_ << 1 | (in_time ? 0 : 1);
+  timeouts_in_a_row_ = in_time ? 0 : timeouts_in_a_row_ + 1;
+  if (++commands_ == kForgivenAfter) pause_ = absl::ZeroDuration();
+}
+
 void RedisClient::Impl::HandleTimeouts() {
   // The reply may be there, and this thread have been late: libuv runs timers first.
-  if (context_ != nullptr) redisAsyncHandleRead(context_);
+  ReadReplies();
   while (!in_flight_.empty() && in_flight_.front()->due <= uv_now(&loop_)) {
     Done done = std::exchange(in_flight_.front()->done, nullptr);
     in_flight_.pop_front();
     stats_.timeouts.Add();
-    ++timeouts_in_a_row_;
+    Answered(false);
     std::move(done)(std::nullopt);
   }
-  if (timeouts_in_a_row_ >= options_.timeouts_until_down) return GoDown("it does not answer");
+  if (state_ != State::kUp) return;
+  const bool in_a_row = timeouts_in_a_row_ >= options_.timeouts_until_down;
+  if (in_a_row && !replied_late_) return GoDown("it does not answer");
+  if (in_a_row || std::popcount(late_) >= options_.late_until_down) return GoDownLate();
   if (in_flight_.empty()) return;
   StartTimer(command_timer_, in_flight_.front()->due,
              [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->HandleTimeouts(); });

@@ -7,9 +7,13 @@
 //   });
 //
 // A command that is not answered within its timeout has failed; whatever comes later is dropped.
-// After some of those in a row, or when the connection is lost, Redis is down: commands fail at
-// once, until a new connection answers a PING. So the worst that a Redis can do to a call is to
-// hold it up for one timeout, and that for the first few calls alone.
+// After some of those in a row, or half of the last ones, or when the connection is lost, Redis is
+// down: commands fail at once, until a new connection answers PINGs in time. So the worst that a
+// Redis can do to a call is to hold it up for one timeout, and that for the first few calls alone.
+// One that keeps coming back and being late is tried less and less often.
+//
+// What it replies is bounded as it is read (redis_replies.h); a reply beyond that ends the
+// connection.
 #ifndef PCAP_GATEWAY_SERVICE_SHARED_REDIS_CLIENT_H_
 #define PCAP_GATEWAY_SERVICE_SHARED_REDIS_CLIENT_H_
 
@@ -25,6 +29,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "service/shared/redis_replies.h"
 #include "service/shared/redis_url.h"
 #include "service/source/counter.h"
 
@@ -37,19 +42,15 @@ struct RedisOptions {
   absl::Duration connect_timeout = absl::Seconds(1);
   absl::Duration reconnect_after = absl::Seconds(1);
   int timeouts_until_down = 6;  // in a row
+  // Late commands among the last 32 that are as bad.
+  int late_until_down = 16;
+  // The longest pause before a Redis is tried again that was late.
+  absl::Duration longest_reconnect_after = absl::Seconds(60);
   // Commands that wait for their reply; more fail at once.
   size_t most_in_flight = 10'000;
   // Told, on the client's thread, when Redis has come up or gone down, and why: one line without
   // secrets. May be empty.
   std::function<void(bool is_up, const std::string& line)> log;
-};
-
-struct RedisReply {
-  enum class Kind { kNil, kText, kInteger, kArray, kError };
-  Kind kind = Kind::kNil;
-  std::string text;  // of kText, and of kError
-  int64_t integer = 0;
-  std::vector<RedisReply> elements;
 };
 
 // Written by the client's thread, read by any. Failures count commands; but one of a connection

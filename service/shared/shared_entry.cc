@@ -63,7 +63,7 @@ std::string SealedEntry(const Outcome& outcome, absl::Time as_of, absl::Duration
 
 std::optional<SharedEntry> OpenedEntry(absl::string_view value, absl::string_view name,
                                        const Credential& credential) {
-  if (value.size() < 1 + kSealBytes) return std::nullopt;
+  if (value.size() < 1 + kSealBytes || value.size() > kMostEntryBytes) return std::nullopt;
   const absl::string_view body = value.substr(1 + kSealBytes);
   if (!SameMac(value.substr(1, kSealBytes), Seal(credential, name, value[0], body))) {
     return std::nullopt;

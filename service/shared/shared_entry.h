@@ -34,6 +34,9 @@ struct SharedEntry {
   absl::Duration lifetime;
 };
 
+// Of a value. More is none of ours.
+inline constexpr size_t kMostEntryBytes = kMostOutcomeBytes + (64 << 10);
+
 // The first byte of a value, which Redis' scripts look at.
 inline constexpr char kFinalMark = 'F';
 inline constexpr char kMovingMark = 'M';

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/hash/hash.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "service/cache/succession.h"
@@ -18,6 +19,11 @@ using Kind = RedisReply::Kind;
 // How often a replica that waits looks whether the entry has come.
 constexpr absl::Duration kFirstPause = absl::Milliseconds(5);
 constexpr absl::Duration kLongestPause = absl::Milliseconds(50);
+
+// The last byte that an entry or a standing may have, and one more, by which one that is too long
+// is known.
+const std::string kLastByte = absl::StrCat(kMostEntryBytes);
+const std::string kLastStandingByte = "256";
 
 // Whose names, seals and readings are kept at hand.
 constexpr size_t kMostStandings = 1000;
@@ -35,12 +41,13 @@ constexpr absl::Duration kTellAgainAfter = absl::Seconds(1);
 constexpr absl::Duration kMostAhead = absl::Minutes(1);
 
 // KEYS: entry, lock, its two standings. ARGV: value, lifetime in ms, mark, token, values of the
-// standings if there are none yet, their lifetime in ms. Stores the value; but where it would take
-// a final one's place, gives that back. Gives up the lock in any case.
+// standings if there are none yet, their lifetime in ms, last byte to read. Stores the value; but
+// where it would take a final one's place, gives that back. Gives up the lock in any case. What has
+// another type than it should is none of ours.
 constexpr absl::string_view kStore = R"(
 local result = 1
 if ARGV[3] == 'M' and redis.pcall('GETRANGE', KEYS[1], 0, 0) == 'F' then
-  result = redis.call('GET', KEYS[1])
+  result = redis.call('GETRANGE', KEYS[1], 0, ARGV[8])
 else
   local set = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   if set.err then result = set end
@@ -51,7 +58,7 @@ else
     end
   end
 end
-if redis.call('GET', KEYS[2]) == ARGV[4] then redis.call('DEL', KEYS[2]) end
+if redis.pcall('GET', KEYS[2]) == ARGV[4] then redis.call('DEL', KEYS[2]) end
 return result)";
 
 // KEYS: standing. ARGV: value, how many of its digits tell the time, short lifetime in ms. Puts it
@@ -69,7 +76,10 @@ return set)";
 
 // KEYS: lock. ARGV: token.
 constexpr absl::string_view kUnlock =
-    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end";
+    "if redis.pcall('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end";
+
+// The end of the year 2199.
+constexpr int64_t kLatestSecond = 7'258'118'399;
 
 // For commands whose reply changes nothing; the client counts what fails.
 constexpr auto kIgnore = [](const std::optional<RedisReply>&) {};
@@ -83,6 +93,10 @@ std::optional<absl::Time> TimeFrom(const std::optional<RedisReply>& reply) {
       !absl::SimpleAtoi(reply->elements[1].text, &micros)) {
     return std::nullopt;
   }
+  // Of a Redis that lies: what is far from any clock's time would make entries live for ever.
+  const bool possible =
+      seconds >= 0 && seconds <= kLatestSecond && micros >= 0 && micros < 1'000'000;
+  if (!possible) return std::nullopt;
   return absl::FromUnixSeconds(seconds) + absl::Microseconds(micros);
 }
 
@@ -173,30 +187,50 @@ void SharedSource::LookWith(const QuestionPtr& question, const std::shared_ptr<L
   // Taken before Redis can be at it: what it says of an age was true then or later.
   const absl::Time sent_at = clock_.Now();
   auto value = std::make_shared<std::optional<RedisReply>>();
-  const Standings& standings = *question->standings;
-  redis_->Send({"MGET", question->name, standings.credential.name, standings.account.name},
-               [value](std::optional<RedisReply> reply) { *value = std::move(reply); });
+  // The entry first: a standing that is read after it denies rather more.
+  auto looks = std::make_shared<Looks>();
+  Read(question->name, kLastByte, looks, &Looks::entry);
+  Read(question->standings->credential.name, kLastStandingByte, looks, &Looks::credential);
+  Read(question->standings->account.name, kLastStandingByte, looks, &Looks::account);
   redis_->Send({"TIME"}, [=, this](const std::optional<RedisReply>& time) {
-    Looked(question, std::move(*value), time, sent_at, *locked);
+    Looked(question, *looks, time, sent_at, *locked);
   });
 }
 
-void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply> value,
+// Into the place of `looks`. What has another type than it should is none of ours, or what a lie
+// left: it goes, and was not there.
+void SharedSource::Read(const std::string& name, const std::string& last_byte,
+                        const std::shared_ptr<Looks>& looks,
+                        std::optional<std::string> Looks::* place) {
+  redis_->Send({"GETRANGE", name, "0", last_byte}, [this, name, looks,
+                                                    place](const std::optional<RedisReply>& reply) {
+    if (!reply.has_value()) return;
+    if (reply->kind == Kind::kText) {
+      (*looks).*place = reply->text;
+    } else if (reply->kind == Kind::kError && absl::StartsWith(reply->text, "WRONGTYPE")) {
+      stats_.corrupt.Add();
+      redis_->Send({"DEL", name}, kIgnore);
+      (*looks).*place = "";
+    }
+  });
+}
+
+void SharedSource::Looked(const QuestionPtr& question, const Looks& looks,
                           const std::optional<RedisReply>& time, absl::Time sent_at,
                           Locked locked) {
   const std::optional<absl::Time> redis_now = TimeFrom(time);
   question->redis_now = redis_now;
   question->looked_at = sent_at;
   const bool replied =
-      value.has_value() && value->kind == Kind::kArray && value->elements.size() == 3;
+      looks.entry.has_value() && looks.credential.has_value() && looks.account.has_value();
   if (!replied || !redis_now.has_value()) return AskInner(question);
   question->kept = nullptr;
   question->void_before = absl::InfinitePast();
   const absl::Time since = std::max(ReadStanding(*question, question->standings->credential,
-                                                 value->elements[1], question->denied.everything),
+                                                 *looks.credential, question->denied.everything),
                                     ReadStanding(*question, question->standings->account,
-                                                 value->elements[2], question->denied.account));
-  if (value->elements[0].kind == Kind::kText) Open(*question, value->elements[0].text, since);
+                                                 *looks.account, question->denied.account));
+  if (!looks.entry->empty()) Open(*question, *looks.entry, since);
   const absl::Time now = clock_.Now();
   if (!denials_.empty() && now >= tell_again_at_) TellDenials(*redis_now, sent_at, nullptr);
 
@@ -216,7 +250,13 @@ void SharedSource::Looked(const QuestionPtr& question, std::optional<RedisReply>
   }
   const bool alone =
       question->query.only_if_cached || question->query.max_age <= absl::ZeroDuration();
-  if (alone || now - question->asked > options_.lock_time) return AskInner(question);
+  if (now - question->asked > options_.lock_time) {
+    // A lock ends by itself before that, or is another one by now. One that never ends would hold
+    // up everybody.
+    if (question->waited) redis_->Send({"DEL", question->lock_name}, kIgnore);
+    return AskInner(question);
+  }
+  if (alone) return AskInner(question);
   switch (locked) {
     case Locked::kUnasked:
       return Lock(question);
@@ -242,16 +282,16 @@ std::shared_ptr<SharedSource::Standings> SharedSource::StandingsOf(const Query& 
 // Since when, by Redis' clock, entries count as far as this standing goes; InfiniteFuture: none do.
 // `denied`: when it was Cloudflare's word, by our clock; too late by the network's delays, never
 // too early.
-absl::Time SharedSource::ReadStanding(Question& question, Known& known, const RedisReply& reply,
+absl::Time SharedSource::ReadStanding(Question& question, Known& known, const std::string& value,
                                       absl::Time& denied) {
   const absl::Time redis_now = *question.redis_now;
   absl::Time since = absl::InfiniteFuture();
-  if (reply.kind != Kind::kText) {
+  if (value.empty()) {
     known.value.clear();
     known.standing.reset();
-  } else if (reply.text != known.value) {
-    known.value = reply.text;
-    known.standing = OpenedStanding(reply.text, known.name, *question.query.credential);
+  } else if (value != known.value) {
+    known.value = value;
+    known.standing = OpenedStanding(value, known.name, *question.query.credential);
   }
   if (known.standing.has_value() && known.standing->since <= redis_now + kMostAhead) {
     since = known.standing->since;
@@ -260,7 +300,7 @@ absl::Time SharedSource::ReadStanding(Question& question, Known& known, const Re
       const absl::Time now = clock_.Now();
       denied = std::max(denied, std::min(now, now - (redis_now - since)));
     }
-  } else if (reply.kind == Kind::kText) {
+  } else if (!value.empty()) {
     stats_.corrupt.Add();
     redis_->Send({"DEL", known.name}, kIgnore);
   }
@@ -423,7 +463,7 @@ void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duratio
   redis_->Send(
       {"EVAL", kStore, "4", question->name, question->lock_name, standings[0]->name,
        standings[1]->name, value, MillisecondsOf(kept_for), absl::string_view(value).substr(0, 1),
-       question->token, since[0], since[1], MillisecondsOf(standing_lifetime_)},
+       question->token, since[0], since[1], MillisecondsOf(standing_lifetime_), kLastByte},
       [=, this, reply = std::move(reply)](std::optional<RedisReply> stored) mutable {
         if (stored.has_value() && stored->kind == Kind::kText) {
           Supersede(*question, stored->text, reply);
@@ -435,7 +475,12 @@ void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duratio
 // Puts the final answer that Redis held already, if it is one, into the moving one's place.
 void SharedSource::Supersede(const Question& question, const std::string& value, Reply& reply) {
   const auto entry = OpenedEntry(value, question.name, *question.query.credential);
-  if (!entry.has_value() || entry->outcome->as_of < question.void_before ||
+  if (!entry.has_value()) {
+    stats_.corrupt.Add();
+    redis_->Send({"DEL", question.name}, kIgnore);
+    return;
+  }
+  if (entry->outcome->as_of < question.void_before ||
       !FallsBehind(*reply.outcome, *entry->outcome)) {
     return;
   }

@@ -104,14 +104,23 @@ class SharedSource final : public Source {
     absl::Time at;  // by our clock
   };
 
+  // What Redis holds. Absent: it did not say. Empty: nothing.
+  struct Looks {
+    std::optional<std::string> entry;
+    std::optional<std::string> credential;  // its standing
+    std::optional<std::string> account;
+  };
+
   enum class Locked { kUnasked, kNo, kYes };
 
   void Look(const QuestionPtr& question);
   void LookWith(const QuestionPtr& question, const std::shared_ptr<Locked>& locked);
-  void Looked(const QuestionPtr& question, std::optional<RedisReply> value,
+  void Read(const std::string& name, const std::string& last_byte,
+            const std::shared_ptr<Looks>& looks, std::optional<std::string> Looks::* place);
+  void Looked(const QuestionPtr& question, const Looks& looks,
               const std::optional<RedisReply>& time, absl::Time sent_at, Locked locked);
   std::shared_ptr<Standings> StandingsOf(const Query& query);
-  absl::Time ReadStanding(Question& question, Known& known, const RedisReply& reply,
+  absl::Time ReadStanding(Question& question, Known& known, const std::string& value,
                           absl::Time& denied);
   void Open(Question& question, const std::string& value, absl::Time since);
   bool IsHit(const Question& question, absl::Time now) const;

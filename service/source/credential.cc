@@ -10,7 +10,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 
 namespace pcap_gateway {
 namespace {
@@ -63,16 +62,17 @@ std::array<uint8_t, 32> Credential::Mac(absl::string_view text) const {
   return mac;
 }
 
-void Credential::RedactFrom(std::string& text) const {
-  // Cloudflare's tokens and keys have 37 characters and more. A short one is a tester's, and may be
-  // part of any word.
+void Credential::RedactFrom(std::string& text) const { finder().Redact(text); }
+
+const SecretFinder& Credential::finder() const {
   constexpr size_t kShortestSecret = 16;
-  if (secret_.size() >= kShortestSecret && absl::StrContains(text, secret_)) {
-    text = absl::StrReplaceAll(text, {{secret_, "REDACTED"}});
-  }
-  if (absl::StrContains(email_, '@') && absl::StrContains(text, email_)) {
-    text = absl::StrReplaceAll(text, {{email_, "REDACTED"}});
-  }
+  std::call_once(finder_made_, [this] {
+    std::vector<absl::string_view> secrets;
+    if (secret_.size() >= kShortestSecret) secrets.push_back(secret_);
+    if (absl::StrContains(email_, '@')) secrets.push_back(email_);
+    finder_.emplace(secrets);
+  });
+  return *finder_;
 }
 
 absl::StatusOr<std::shared_ptr<const Credential>> Credential::FromToken(Owner owner,

@@ -5,11 +5,14 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "service/source/secret_finder.h"
 
 namespace pcap_gateway {
 
@@ -44,9 +47,13 @@ class Credential {
   // with what it is for, so that what was made for one purpose is of no use for another.
   std::array<uint8_t, 32> Mac(absl::string_view text) const;
 
-  // Replaces the secret, and the email that goes with it, wherever they stand in `text`: a server
-  // may repeat what it was sent.
+  // Replaces the secret, and the email that goes with it, wherever they stand in `text`, in
+  // whatever form (secret_finder.h): a server may repeat what it was sent. A secret of less than 16
+  // characters is left: none of Cloudflare's is so short, and it may be part of any word.
   void RedactFrom(std::string& text) const;
+
+  // Finds them.
+  const SecretFinder& finder() const;
 
   // Whole header lines for the request upstream, `Name: value`.
   const std::vector<std::string>& header_lines() const { return header_lines_; }
@@ -60,6 +67,9 @@ class Credential {
   const std::string email_;  // empty: there is none
   const std::string secret_;
   const std::vector<std::string> header_lines_;
+  // Made when it is first needed: a hit in the cache has no text to look through.
+  mutable std::once_flag finder_made_;
+  mutable std::optional<SecretFinder> finder_;
 };
 
 }  // namespace pcap_gateway

@@ -6,6 +6,7 @@
 #define PCAP_GATEWAY_SERVICE_SOURCE_ENDPOINT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -21,7 +22,11 @@ struct Query;
 
 // What parsing needs to know beside the answer itself.
 struct ParseOptions {
-  Credential::Owner credential_owner = Credential::Owner::kGateway;
+  // With which it was asked; what it says of credentials is about this one, and no text of the
+  // outcome repeats it. Null: the gateway's, and unknown. Lives as long as the call of `parse`.
+  const Credential* credential = nullptr;
+  // What was asked for; the answer has to be about it. Absent: whatever came.
+  std::optional<Id> resource;
   // Leave destination_conf as Cloudflare sent it. Never applies to errors.
   bool reveal_destination_secrets = false;
   // When the answer came; what dates in it are relative to.

@@ -2,6 +2,7 @@
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_OUTCOME_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_OUTCOME_H_
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,9 @@
 #include "service/source/ray.h"
 
 namespace pcap_gateway {
+
+// Of a response message: what gRPC clients accept unless told otherwise.
+inline constexpr size_t kMostOutcomeBytes = 4 << 20;
 
 // Whether the thing asked about can still change.
 enum class Stage {

@@ -141,12 +141,14 @@ void RestSource::Send(const std::shared_ptr<Call>& call) {
   if (!query.trace.traceparent.empty()) {
     request.header_lines.push_back(absl::StrCat("traceparent: ", query.trace.traceparent));
   }
-  if (!query.trace.tracestate.empty()) {
-    request.header_lines.push_back(absl::StrCat("tracestate: ", query.trace.tracestate));
-  }
-  if (!query.trace.request_id.empty()) {
-    request.header_lines.push_back(absl::StrCat("X-Request-ID: ", query.trace.request_id));
-  }
+  // What a caller wrote, and may have pasted its token into. Proxies log such headers.
+  const auto add_free_text = [&](absl::string_view name, std::string text) {
+    if (text.empty()) return;
+    query.credential->RedactFrom(text);
+    request.header_lines.push_back(absl::StrCat(name, ": ", text));
+  };
+  add_free_text("tracestate", query.trace.tracestate);
+  add_free_text("X-Request-ID", query.trace.request_id);
   Ticket ticket = client_.Send(std::move(request), [this, call](HttpResult result) {
     call->ticket = Ticket();
     OutcomePtr outcome = OutcomeOf(*call, std::move(result));
@@ -160,16 +162,21 @@ void RestSource::Send(const std::shared_ptr<Call>& call) {
 }
 
 OutcomePtr RestSource::OutcomeOf(const Call& call, HttpResult result) const {
+  const Credential& credential = *call.query.credential;
   auto outcome = std::make_shared<Outcome>();
   if (const auto* failure = std::get_if<TransportFailure>(&result)) {
-    outcome->error = std::make_unique<const Error>(ErrorOf(*failure, call.caller_set_the_limit));
+    Error error = ErrorOf(*failure, call.caller_set_the_limit);
+    credential.RedactFrom(error.message);
+    outcome->error = std::make_unique<const Error>(std::move(error));
   } else if (const auto* withheld = std::get_if<Withheld>(&result)) {
     outcome->error = std::make_unique<const Error>(ErrorOf(*withheld));
   } else {
     HttpAnswer& answer = std::get<HttpAnswer>(result);
-    call.query.credential->RedactFrom(answer.body);
+    credential.RedactFrom(answer.content_type);
+    credential.RedactFrom(answer.cf_ray);
     *outcome = call.query.endpoint->parse(
-        answer, {.credential_owner = call.query.credential->owner(),
+        answer, {.credential = &credential,
+                 .resource = call.query.resource,
                  .reveal_destination_secrets = options_.reveal_destination_secrets,
                  .now = clock_.Now()});
     outcome->http_status = answer.status;

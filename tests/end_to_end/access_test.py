@@ -507,7 +507,7 @@ def test_a_broken_policy_stops_the_start(files: Files, case: str) -> None:
         (["--tls-client-ca-file=/nowhere"], "--tls-client-ca-file: has no use without"),
         (["--tls-cert-file=/nowhere", "--tls-key-file=/nowhere"], "cannot be read"),
         (["--policy-file=/nowhere"], "--policy-file: cannot be read"),
-        (["--policy-file=/dev/zero"], "--policy-file: is too large"),
+        (["--policy-file=/dev/zero"], "--policy-file: is not a regular file but a device"),
     ],
 )
 def test_what_would_be_open_or_cannot_work_stops_the_start(

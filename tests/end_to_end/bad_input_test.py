@@ -231,10 +231,10 @@ def test_of_duplicate_names_the_last_one_counts(gateway: Gateway, emulator: Emul
     emulator.answer(
         pcap_id,
         '{"success":true,"errors":[],"messages":[],'
-        '"result":{"type":"simple","id":"a","id":"b","time_limit":1,"time_limit":2}}',
+        f'"result":{{"type":"simple","id":"a","id":"{pcap_id}","time_limit":1,"time_limit":2}}}}',
     )
     simple = get(gateway.channel, pcap_id).pcap.simple
-    assert simple.id == "b" and simple.time_limit.seconds == 2
+    assert simple.id == pcap_id and simple.time_limit.seconds == 2
 
 
 def test_metadata_of_all_sorts_does_no_harm(

@@ -38,6 +38,10 @@ def envelope(code: int = 1000, **more: Any) -> str:
     return json.dumps({"success": False, "errors": [error], "messages": [], "result": None})
 
 
+def envelope_around(result: dict[str, Any]) -> str:
+    return json.dumps({"success": True, "errors": [], "messages": [], "result": result})
+
+
 def page(status: int) -> dict[str, Any]:
     return {"kind": "html", "status": status}
 
@@ -52,6 +56,7 @@ def answer(status: int, body: str | None = None, **headers: str) -> dict[str, An
     return {"kind": "answer", "status": status, "body": text, "headers": named}
 
 
+PROBLEM = json.dumps({"title": "Error 1020: Access denied", "status": 403, "error_code": 1020})
 NOT_HTTP = {"kind": "raw", "base64": base64.b64encode(b"hello\r\n\r\n").decode()}
 
 ROWS = [
@@ -75,12 +80,19 @@ ROWS = [
     ],
     *[
         Row(f"html {status}", "UNAVAILABLE", "UPSTREAM_UNAVAILABLE", page(status))
-        for status in (400, 404, 500, 503)
+        for status in (400, 401, 403, 404, 409, 500, 503)
     ],
-    # These three say all by themselves, whatever their body is.
+    # Whoever says it says when to come back.
     Row("html 429", "RESOURCE_EXHAUSTED", "RATE_LIMITED", page(429)),
-    Row("html 401", "INTERNAL", "UPSTREAM_CREDENTIALS_REJECTED", page(401)),
-    Row("html 403", "INTERNAL", "UPSTREAM_CREDENTIALS_REJECTED", page(403)),
+    *[
+        Row(f"{name} {status}", "UNAVAILABLE", "UPSTREAM_UNAVAILABLE", fault, caller=caller)
+        for status in (400, 401, 403, 404, 409)
+        for caller in (False, True)
+        for name, fault in (
+            ("edge's problem", answer(status, PROBLEM, content_type="application/problem+json")),
+            ("proxy's JSON", answer(status, '{"error":"denied"}')),
+        )
+    ],
     *[
         Row(f"empty {status}", "UNAVAILABLE", "UPSTREAM_UNAVAILABLE", empty(status))
         for status in (404, 502, 503)
@@ -104,6 +116,9 @@ ROWS = [
             '{"success":true,"errors":[],"messages":[],"result":[]}',
             '{"success":true,"errors":[],"messages":[],"result":"gone"}',
             '{"success":true,"errors":[],"messages":[]}',
+            envelope_around({"id": demo.FULL_ID, "type": "simple", "status": "success"}),
+            envelope_around({"id": "", "type": "simple"}),
+            envelope_around({"id": 7, "type": "simple"}),
         )
     ],
     Row("204", "INTERNAL", "UPSTREAM_INVALID_RESPONSE", empty(204)),
@@ -146,6 +161,33 @@ def test_each_way_to_fail_has_its_code_and_reason(
     check_details(failure)
     assert (failure.code.name, failure.reason) == (row.code, row.reason), failure.message
     assert len(emulator.requests(pcap_id)) == 1
+
+
+def test_an_answer_about_another_capture_is_kept_nowhere(
+    gateway: Gateway, emulator: Emulator
+) -> None:
+    pcap_id, other = emulator.add(), emulator.add()
+    body = envelope_around({"id": other, "type": "simple", "status": "success"})
+    emulator.fault(pcap_id, times=1, **answer(200, body))
+    assert fail(gateway.channel, pcap_id).reason == "UPSTREAM_INVALID_RESPONSE"
+    for asked in (pcap_id, other):
+        answered = get(gateway.channel, asked)
+        assert answered.pcap.simple.id == asked and not answered.is_hit
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("body", ["<html>sign in</html>", '{"error":"denied"}', PROBLEM])
+def test_what_is_not_cloudflares_word_forgets_nothing(
+    gateway: Gateway, emulator: Emulator, status: int, body: str
+) -> None:
+    pcap_id = emulator.add(status="running")
+    kept = get(gateway.channel, pcap_id).pcap
+    emulator.fault(pcap_id, times=1, **answer(status, body))
+    failure = fail(gateway.channel, pcap_id, max_age=0)
+    assert failure.reason == "UPSTREAM_UNAVAILABLE" and "credential" not in failure.message
+    assert ("Access denied (1020)" in failure.message) == (body == PROBLEM)
+    again = get(gateway.channel, pcap_id)
+    assert again.pcap == kept and again.is_hit
 
 
 def test_429_says_when_to_come_back(gateway: Gateway, emulator: Emulator) -> None:

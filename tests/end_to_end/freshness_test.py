@@ -26,7 +26,8 @@ UPSTREAM_FAILS: list[dict[str, Any]] = [
     {"kind": "truncate"},
 ]
 UPSTREAM_REFUSES: list[dict[str, Any]] = [
-    {"kind": "answer", "status": status, "body": "{}"} for status in (400, 401, 403, 404, 409, 429)
+    {"kind": "answer", "status": status, "body": '{"success":false,"errors":[]}'}
+    for status in (400, 401, 403, 404, 409, 429)
 ]
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import re
+import socket
 import time
 from pathlib import Path
 from typing import Iterator
@@ -20,10 +23,20 @@ from harness.gateway import Gateway, StartGateway, environment
 from harness.process import PATIENCE_SECONDS
 from harness.redis import Redis
 from harness.stubs import pcap_pb2, pcap_service_pb2_grpc
+from harness.toxiproxy import Toxiproxy
 
 ADMIN = "--admin-listen=127.0.0.1:0"
 # Redis being slow is what only those tests are about that say so.
 PATIENT = "--redis-timeout=10s"
+
+
+def free_port() -> int:
+    """Redis takes no 0. Below those that outgoing connections get."""
+    for port in random.sample(range(20000, 32000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 @pytest.fixture
@@ -219,7 +232,9 @@ def test_redis_is_shown_no_credential_and_no_id_but_in_answers(
     start_gateway: StartGateway, redis: Redis, emulator: Emulator
 ) -> None:
     gateway = start_sharing(start_gateway, redis)
-    pcap_id = emulator.add(id="0" * 32)  # the answer, which stands there in clear, has another
+    pcap_id = emulator.unknown_id()
+    # The answer, which stands there in clear, names none.
+    emulator.add_exactly(pcap_id, {"type": "simple", "status": "success"})
     get(gateway.channel, pcap_id)
     fail(gateway.channel, emulator.unknown_id())
     give_up_at = time.monotonic() + PATIENCE_SECONDS
@@ -315,6 +330,31 @@ def test_a_redis_that_does_not_answer_holds_up_no_call(
     redis.resume()
     wait_for_redis(gateway, True)
     assert gateway.process.stderr.wait_for(r"Redis is down: it does not answer")
+
+
+def test_a_redis_that_is_always_late_is_down(
+    start_gateway: StartGateway, redis: Redis, emulator: Emulator
+) -> None:
+    port = free_port()
+    assert "OK" in redis.cli("CONFIG", "SET", "port", str(port))
+    network = Toxiproxy(f"127.0.0.1:{port}")
+    try:
+        gateway = start_gateway(
+            f"--redis-url=redis://{network.address}", "--redis-timeout=100ms", ADMIN
+        )
+        wait_for_redis(gateway, True)
+        network.add_toxic("latency", {"latency": 150})
+        for _ in range(10):
+            get(gateway.channel, emulator.add())
+        wait_for_redis(gateway, False)
+        gateway.process.stderr.wait_for(r"Redis is down: it answers too late: \d+ of the last \d+")
+        # Its PING is as late: it stays down, and calls pass it by.
+        skipped = metric(gateway, "pcap_gateway_redis_skipped_total")
+        get(gateway.channel, emulator.add())
+        assert metric(gateway, "pcap_gateway_redis_skipped_total") > skipped
+        assert metric(gateway, "pcap_gateway_redis_up") == 0
+    finally:
+        network.stop()
 
 
 def test_a_redis_that_is_not_there_yet_is_found_once_it_is(

@@ -109,6 +109,20 @@ def test_the_search_finds_what_it_looks_for() -> None:
         assert told(plain.replace(b"canary", b"cannery")) == []
 
 
+def disguised(secret: str) -> list[str]:
+    """Forms in which an echo may repeat it."""
+    return [
+        secret.upper(),
+        f"%{ord(secret[0]):02x}{secret[1:]}",
+        f"%25{ord(secret[0]):02X}{secret[1:]}",
+        f"{secret[:5]}\\u{ord(secret[5]):04x}{secret[6:]}",
+        f"&#{ord(secret[0])};{secret[1:]}",
+        base64.b64encode(f"Authorization: Bearer {secret}".encode()).decode(),
+        base64.urlsafe_b64encode(f"me:{secret}".encode()).decode(),
+        secret.encode().hex(),
+    ]
+
+
 def call(gateway: Gateway, pcap_id: str, *metadata: tuple[str, str]) -> tuple[str, bytes]:
     """The code, and all that the caller gets of a call: answer, status, details, metadata."""
     stub = pcap_service_pb2_grpc.PcapServiceStub(gateway.channel)
@@ -145,6 +159,19 @@ def exercise(
         {"type": "hologram", "destination_conf": DESTINATION},
     ):
         ids[emulator.add(**fields)] = ("OK", None)
+    for form in disguised(credential):
+        for fields in ({"colo_name": form}, {"error_message": f"who is {form}?"}, {form: [form]}):
+            ids[emulator.add(type="full", **fields)] = ("OK", None)
+        pcap_id = emulator.add()
+        emulator.answer(pcap_id, {"title": form, "detail": f"{'x' * 190}{form}"}, status=403)
+        ids[pcap_id] = ("UNAVAILABLE", "answer")
+    # JSON itself can write any character as an escape.
+    for status, code in ((200, "INTERNAL"), (403, None)):
+        escaped = "".join(f"\\u{ord(character):04x}" for character in credential)
+        pcap_id = emulator.add()
+        body = f'{{"success":false,"errors":[{{"code":1,"message":"{"x" * 190}{escaped}"}}]}}'
+        emulator.answer(pcap_id, body, status=status)
+        ids[pcap_id] = (code, "answer")
     for text in (ECHO, f"who is {credential}?", f"cannot write to {DESTINATION}"):
         for status in STATUSES:
             pcap_id = emulator.add()
@@ -239,6 +266,13 @@ def test_nothing_is_told_whatever_happens(
     assert credential.encode() in call(
         gateway, confused, *metadata, ("x-request-id", f"<{credential}>")
     )[1]
+    for disguise in disguised(credential):
+        missing = emulator.unknown_id()
+        call(gateway, missing, *metadata, ("x-request-id", disguise))
+        assert told(emulator.headers(missing)["x-request-id"]) == []
+        for page in ("/", "/status.json"):
+            _, shown = fetch(gateway, page)
+            assert "PCAP_NOT_FOUND" in shown and told(shown) == [], disguise
     _, metrics = fetch(gateway, "/metrics")
     command_line = Path(f"/proc/{gateway.process.pid}/cmdline").read_bytes()
     assert QUICK.encode() in command_line and told(command_line) == []

@@ -67,6 +67,18 @@ def test_the_json_says_what_happened(busy: Gateway) -> None:
     assert told["errors"][0]["reason"] == "PCAP_NOT_FOUND" and told["errors"][0]["request_id"]
 
 
+def test_callers_mistakes_push_no_fault_off_the_page(busy: Gateway) -> None:
+    for number in range(60):
+        fail(busy.channel, "x" * number)
+    errors = {error["reason"]: error for error in status(busy)["errors"]}
+    assert errors["INVALID_REQUEST"]["count"] == 60 and errors["INVALID_REQUEST"]["fault"] is False
+    assert errors["UPSTREAM_UNAVAILABLE"]["count"] == 1 and errors["UPSTREAM_UNAVAILABLE"]["fault"]
+    _, page = fetch(busy, "/")
+    faults, _, refused = page[page.index("Last faults") :].partition("Last refused calls")
+    assert "UPSTREAM_UNAVAILABLE" in faults and "INVALID_REQUEST" not in faults
+    assert "INVALID_REQUEST" in refused and "UPSTREAM_UNAVAILABLE" not in refused
+
+
 def test_callers_credentials_have_budgets_and_fingerprints_of_their_own(
     start_gateway: StartGateway, emulator: Emulator
 ) -> None:

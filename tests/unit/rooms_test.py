@@ -114,7 +114,7 @@ ONLY_IN = {
         "client/pcapctl/http_get.cc",
     },
     "microhttpd": {"service/operations/admin_listener.cc"},
-    "hiredis": {"service/shared/redis_client.cc"},
+    "hiredis": {"service/shared/redis_client.cc", "service/shared/redis_replies.cc"},
     "uv": {"service/shared/redis_client.cc"},
     "prometheus": {"service/operations/metrics.cc"},
     "openssl": {"service/source/credential.cc", "service/access/tls_identity.cc"},

@@ -121,7 +121,7 @@ ROWS = (
         ("RetryInfo",),
     ),
     Row(
-        "4xx that is not JSON",
+        "4xx without the envelope",
         _answer(404, HTML, PAGE),
         API,
         "NotFoundError",

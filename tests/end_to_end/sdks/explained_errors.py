@@ -7,7 +7,6 @@ docs/coming-from-an-sdk.md lists the same names.
 from __future__ import annotations
 
 import email.utils
-import json
 from collections import Counter
 from typing import Any, Iterator
 
@@ -65,7 +64,7 @@ _PYTHON_TYPES = {400: "BadRequestError", 401: "AuthenticationError", 403: "Permi
                  404: "NotFoundError", 409: "ConflictError", 422: "UnprocessableEntityError",
                  429: "RateLimitError"}  # fmt: skip
 
-# For the status, where the body is JSON.
+# For the status, where the body is the envelope.
 _VERDICTS = {
     401: ("INTERNAL", "UPSTREAM_CREDENTIALS_REJECTED"),
     403: ("INTERNAL", "UPSTREAM_CREDENTIALS_REJECTED"),
@@ -95,21 +94,18 @@ def _codes(errors: Any) -> list[int | None]:
 
 def due(answer: ErrorAnswer) -> tuple[str, str]:
     """The gateway's code and reason, by the contract's table."""
-    try:
-        json.loads(answer.body)
-        is_json = True
-    except ValueError:
-        is_json = False
+    envelope = answer.envelope
     status = answer.status
     if status == 200:
-        envelope = answer.envelope
         if envelope is None or envelope.get("success", True):
             return "INTERNAL", "UPSTREAM_INVALID_RESPONSE"
         known = [_KNOWN_CODES[code] for code in _codes(answer.errors) if code in _KNOWN_CODES]
         return _VERDICTS[known[0]] if known else ("INTERNAL", "UPSTREAM_ERROR")
     if not 400 <= status < 500:
         return _UNAVAILABLE
-    if not is_json and status not in (401, 403, 429):
+    # What is no envelope, a proxy said; a rate limit it may well tell of.
+    is_envelope = envelope is not None and ("success" in envelope or "errors" in envelope)
+    if not is_envelope and status != 429:
         return _UNAVAILABLE
     return _VERDICTS.get(status, ("INVALID_ARGUMENT", "UPSTREAM_BAD_REQUEST"))
 

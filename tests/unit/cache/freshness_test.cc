@@ -179,7 +179,8 @@ TEST(CallsForStale, OnlyWhatIsNotAnAnswer) {
       {absl::StatusCode::kInternal, Reason::kUpstreamInvalidResponse, 200, true},
       {absl::StatusCode::kResourceExhausted, Reason::kRateLimited, 0, true},
       {absl::StatusCode::kResourceExhausted, Reason::kRateLimited, 429, false},
-      {absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 408, false},
+      {absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 408, true},
+      {absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 404, true},  // a proxy's
       {absl::StatusCode::kInternal, Reason::kUpstreamCredentialsRejected, 403, false},
       {absl::StatusCode::kNotFound, Reason::kPcapNotFound, 404, false},
       {absl::StatusCode::kNotFound, Reason::kPcapNotFound, 200, false},

@@ -62,6 +62,12 @@ const std::vector<std::string>& Destinations() {
       "{\"secretAccessKey\": \"CANARY\"}",
       "{\\\"secretAccessKey\\\":\\\"CANARY\\\"}",
       "secret access key: CANARY",
+      "%73ecret-access-key=CANARY",
+      "secret%2Daccess%2D%6Bey=CANARY",
+      "secret%252Daccess%252D%256Bey%253DCANARY",
+      "r2://b%253Fsecret-access-key%253DCANARY",
+      "r2%253A%252F%252Fb%253Fsecret-access-key%253DCANARY",
+      "SECRET-ACCESS-KEY%253dCANARY",
   };
   return destinations;
 }
@@ -120,6 +126,8 @@ const std::vector<Place>& Places() {
       result.push_back({status, "<html>$</html>"});
       result.push_back({status, R"({"success": true, "result": {"destination_conf": "$")"});
       result.push_back({status, R"({"x": "$"})"});
+      result.push_back({status, R"({"title": "$", "detail": "no $", "error_code": "$"})"});
+      result.push_back({status, R"({"error": {"message": "$"}, "message": "$"})"});
     }
     return result;
   }();

@@ -1,9 +1,12 @@
 #include "service/mapping/error_from_http.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -12,6 +15,7 @@ namespace {
 
 using absl::StatusCode;
 using Owner = Credential::Owner;
+using ::testing::_;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -71,10 +75,11 @@ TEST(ErrorFromHttp, FollowsTheContractsTable) {
       {520, StatusCode::kUnavailable, Reason::kUpstreamUnavailable},
       {599, StatusCode::kUnavailable, Reason::kUpstreamUnavailable},
   };
-  // JSON of any shape will do: the status decides.
+  // An envelope of any shape will do: the status decides.
   for (const std::string& body :
-       {std::string(kNotFound), std::string("{}"), std::string("[]"), std::string("null"),
-        std::string(R"({"success": true})"), std::string(100, '[')}) {
+       {std::string(kNotFound), std::string(R"({"success": true})"),
+        std::string(R"({"errors": []})"), std::string(R"({"success": "no", "errors": null})"),
+        std::string(R"({"errors": "odd"})")}) {
     for (const Row& row : rows) {
       for (const Owner owner : {Owner::kGateway, Owner::kCaller}) {
         const Error error = TheError(row.status, body, owner);
@@ -86,16 +91,14 @@ TEST(ErrorFromHttp, FollowsTheContractsTable) {
 }
 
 TEST(ErrorFromHttp, BlamesTheOwnerOfACredentialThatIsRejected) {
-  for (const std::string body : {kNotFound, "<html>", ""}) {
-    EXPECT_EQ(TheError(401, body, Owner::kCaller).code, StatusCode::kUnauthenticated);
-    EXPECT_EQ(TheError(401, body, Owner::kCaller).reason, Reason::kUpstreamUnauthenticated);
-    EXPECT_EQ(TheError(403, body, Owner::kCaller).code, StatusCode::kPermissionDenied);
-    EXPECT_EQ(TheError(403, body, Owner::kCaller).reason, Reason::kUpstreamPermissionDenied);
-    for (const int status : {401, 403}) {
-      EXPECT_EQ(TheError(status, body, Owner::kGateway).code, StatusCode::kInternal);
-      EXPECT_EQ(TheError(status, body, Owner::kGateway).reason,
-                Reason::kUpstreamCredentialsRejected);
-    }
+  EXPECT_EQ(TheError(401, kNotFound, Owner::kCaller).code, StatusCode::kUnauthenticated);
+  EXPECT_EQ(TheError(401, kNotFound, Owner::kCaller).reason, Reason::kUpstreamUnauthenticated);
+  EXPECT_EQ(TheError(403, kNotFound, Owner::kCaller).code, StatusCode::kPermissionDenied);
+  EXPECT_EQ(TheError(403, kNotFound, Owner::kCaller).reason, Reason::kUpstreamPermissionDenied);
+  for (const int status : {401, 403}) {
+    EXPECT_EQ(TheError(status, kNotFound, Owner::kGateway).code, StatusCode::kInternal);
+    EXPECT_EQ(TheError(status, kNotFound, Owner::kGateway).reason,
+              Reason::kUpstreamCredentialsRejected);
   }
 }
 
@@ -125,15 +128,65 @@ TEST(ErrorFromHttp, SaysWhatItDeniesTheCredential) {
   }
 }
 
-TEST(ErrorFromHttp, TakesAnErrorStatusWithoutJsonForAProxysWord) {
-  for (const std::string body :
-       {"", "<html>nginx</html>", "error code: 1015", R"({"success": fal)", "\xFF\xFE{}"}) {
-    for (const int status : {400, 404, 405, 409, 422, 302, 500, 503}) {
-      EXPECT_EQ(TheError(status, body).code, StatusCode::kUnavailable) << status << body;
-      EXPECT_EQ(TheError(status, body).reason, Reason::kUpstreamUnavailable) << status << body;
+TEST(ErrorFromHttp, TakesAnErrorStatusWithoutTheEnvelopeForAProxysWord) {
+  for (const std::string& body :
+       {std::string(), std::string("<html>nginx</html>"), std::string("error code: 1015"),
+        std::string(R"({"success": fal)"), std::string("\xFF\xFE{}"), std::string("{}"),
+        std::string("[]"), std::string("null"), std::string("401"), std::string(100, '['),
+        std::string(R"([{"success": false, "errors": []}])"),
+        std::string(R"({"result": {"id": "x"}, "messages": []})"),
+        std::string(R"({"success": null, "errors": null})"),
+        std::string(R"({"data": {"success": false}})"),
+        std::string(R"({"Success": false, "Errors": []})"),
+        std::string(R"({"error": "unauthorized"})"), std::string(R"({"message": "no"})"),
+        std::string(R"({"title": "Error 1020: Access denied", "status": 403})")}) {
+    for (const int status : {400, 401, 403, 404, 405, 408, 409, 410, 422, 302, 500, 503}) {
+      for (const Owner owner : {Owner::kGateway, Owner::kCaller}) {
+        const Error error = TheError(status, body, owner);
+        EXPECT_EQ(error.code, StatusCode::kUnavailable) << status << body;
+        EXPECT_EQ(error.reason, Reason::kUpstreamUnavailable) << status << body;
+        EXPECT_THAT(error.message, Not(HasSubstr("credential"))) << status << body;
+      }
     }
     EXPECT_EQ(TheError(429, body).code, StatusCode::kResourceExhausted);
+    EXPECT_EQ(TheError(429, body).retry_after, kDefaultRetryAfter);
   }
+}
+
+TEST(ErrorFromHttp, TellsWhatJsonThatIsNoEnvelopeSays) {
+  const auto told = [](const std::string& body) {
+    const std::string message = TheError(403, body).message;
+    const std::string start = absl::StrCat(
+        "Cloudflare cannot answer now (HTTP 403): the body is not the API's envelope "
+        "(application/json, ",
+        body.size(), " bytes)");
+    EXPECT_TRUE(absl::StartsWith(message, start)) << message;
+    return message.substr(std::min(start.size(), message.size()));
+  };
+  EXPECT_EQ(told(R"({"type": "https://developers.cloudflare.com/1xxx", "status": 403,
+                     "title": "Error 1020: Access denied", "error_code": 1020,
+                     "detail": "The owner has banned you"})"),
+            ": Error 1020: Access denied (1020); The owner has banned you");
+  EXPECT_EQ(told(R"({"error_code": 1015})"), ": error 1015");
+  EXPECT_EQ(told(R"({"error_code": "E1"})"), ": error E1");
+  EXPECT_EQ(told(R"({"message": "no upstream", "title": 5})"), ": no upstream");
+  EXPECT_EQ(told(R"({"error": "denied", "message": "denied"})"), ": denied");
+  EXPECT_EQ(told(R"({"error": {"code": 403, "message": "denied"}})"), ": denied");
+  for (const std::string body : {"{}", "[]", R"({"title": ""})", R"({"title": {"a": 1}})"}) {
+    EXPECT_EQ(told(body), "");
+  }
+  // As little as of an envelope's errors, and as clean.
+  const std::string hostile =
+      told(R"({"title": "<b>no</b>\r\n\u001b[31m r2://b?secret-access-key=s3cr3t", "message": ")" +
+           std::string(100'000, 'x') + R"(", "error_code": ")" + std::string(1000, '9') + R"("})");
+  EXPECT_LE(hostile.size(), 202u);
+  EXPECT_THAT(hostile, AllOf(HasSubstr("secret-access-key=REDACTED"), Not(HasSubstr("s3cr3t")),
+                             Not(HasSubstr("\x1B")), Not(HasSubstr("<b>"))));
+  const Error error = TheError(403, R"({"title": "Access denied", "error_code": 1020})");
+  EXPECT_THAT(error.metadata,
+              ElementsAre(Pair("httpStatus", "403"), Pair("contentType", "application/json"),
+                          Pair("bodyBytes", _), Pair("upstreamCode", "1020"),
+                          Pair("upstreamMessage", "Access denied (1020)")));
 }
 
 TEST(ErrorFromHttp, SeesNoErrorInASuccess) {

@@ -69,6 +69,102 @@ TEST(GetPcap, TakesACaptureWithoutFields) {
   EXPECT_THAT(response, IsProto("pcap {}"));
 }
 
+constexpr char kAsked[] = "66802ca5668e47a2b82c2e6746e45037";
+
+TEST(GetPcap, TakesNoCaptureButTheOneAskedFor) {
+  const ParseOptions asked{.resource = Id::Parse(kAsked)};
+  for (const std::string result :
+       {R"({"type": "simple", "id": "66802ca5668e47a2b82c2e6746e45038", "status": "success"})",
+        R"({"id": ""})", R"({"id": "66802ca5668e47a2b82c2e6746e4503"})",
+        R"({"id": " 66802ca5668e47a2b82c2e6746e45037"})",
+        R"({"id": "66802ca5-668e-47a2-b82c-2e6746e45037"})",
+        R"({"id": 66802}, "other": {"id": "66802ca5668e47a2b82c2e6746e45037"})",
+        R"({"id": ["66802ca5668e47a2b82c2e6746e45037"]})", R"({"id": {}})", R"({"id": true})",
+        R"({"id": "66802ca5668e47a2b82c2e6746e45037", "id": "x"})"}) {
+    const Outcome outcome = Parse(200, Success(result), asked);
+    ASSERT_FALSE(outcome.ok()) << result;
+    EXPECT_EQ(outcome.error->code, absl::StatusCode::kInternal);
+    EXPECT_EQ(outcome.error->reason, Reason::kUpstreamInvalidResponse);
+    EXPECT_THAT(outcome.error->message, HasSubstr("not the one asked for"));
+    EXPECT_EQ(outcome.message, "");
+  }
+  // All zeros is an id as any other.
+  EXPECT_FALSE(
+      Parse(200, Success(R"({"id": "66802ca5668e47a2b82c2e6746e45037"})"), {.resource = Id()})
+          .ok());
+}
+
+// Every field of a capture is optional, and digits are the same in capitals.
+TEST(GetPcap, TakesTheOneAskedForHoweverItIsWritten) {
+  const ParseOptions asked{.resource = Id::Parse(kAsked)};
+  for (const std::string result :
+       {R"({"type": "simple", "id": "66802ca5668e47a2b82c2e6746e45037"})",
+        R"({"type": "full", "id": "66802CA5668E47A2B82C2E6746E45037"})", R"({"type": "full"})",
+        R"({"id": null})", R"({"id": 5, "id": "66802c\u00615668e47a2b82c2e6746e45037"})"}) {
+    EXPECT_TRUE(Parse(200, Success(result), asked).ok()) << result;
+  }
+}
+
+TEST(GetPcap, RepeatsTheCredentialInNoText) {
+  constexpr char kToken[] = "canary-token-that-opens-nothing";
+  const auto credential = *Credential::FromToken(Credential::Owner::kCaller, kToken);
+  const ParseOptions with{.credential = credential.get(), .reveal_destination_secrets = true};
+  for (const std::string form :
+       {"canary-token-that-opens-nothing", "CANARY-token-that-opens-NOTHING",
+        R"(cana\u0072y-token-that-opens-nothing)", R"(\u0063anary\u002dtoken-that-opens-nothing)",
+        R"(cana\\u0072y-token-that-opens-nothing)", "cana%72y-token-that-opens-nothing",
+        "cana%2572y-token-that-opens-nothing",
+        "QmVhcmVyIGNhbmFyeS10b2tlbi10aGF0LW9wZW5zLW5vdGhpbmc="}) {
+    const std::string success =
+        R"({"success": true, "messages": [{"code": 1, "message": "<)" + form +
+        R"(>", "documentation_url": "https://x/)" + form + R"(", "source": {"pointer": "<)" + form +
+        R"(>"}}], "result": {"type": "full", "error_message": "<)" + form + R"(>", "<)" + form +
+        R"(>": ["<)" + form + R"(>"], "filter_v1": {"source_address": "<)" + form + R"(>"},
+            "destination_conf": "r2://b/)" +
+        form + R"("}})";
+    const Outcome outcome = Parse(200, success, with);
+    const GetPcapResponse response = Response(outcome);
+    for (const std::string& text :
+         {response.pcap().full().error_message(), response.messages(0).message(),
+          response.messages(0).source_pointer(),
+          response.pcap().full().filter_v1().source_address(),
+          response.pcap().extra_fields().fields().begin()->first,
+          response.pcap()
+              .extra_fields()
+              .fields()
+              .begin()
+              ->second.list_value()
+              .values(0)
+              .string_value()}) {
+      EXPECT_THAT(text, testing::MatchesRegex("<(QmVhcmVyIG)?REDACTED(c=)?>")) << form;
+    }
+    EXPECT_THAT(response.messages(0).documentation_url(), HasSubstr("REDACTED"));
+    EXPECT_THAT(response.pcap().full().destination_conf(), HasSubstr("REDACTED"));
+
+    // Where the text is cut, and where there is no envelope, too.
+    for (const std::string& body : {R"({"success": false, "errors": [{"message": ")" +
+                                        std::string(180, 'x') + form + R"("}]})",
+                                    R"({"title": ")" + std::string(180, 'x') + form + R"("})"}) {
+      const Error error = *Parse(400, body, with).error;
+      EXPECT_THAT(error.message, testing::Not(HasSubstr("canary"))) << body;
+      EXPECT_THAT(error.message, testing::Not(HasSubstr("cana"))) << body;
+      for (const auto& [key, value] : error.metadata) {
+        EXPECT_THAT(value, testing::Not(HasSubstr("cana"))) << key;
+      }
+    }
+  }
+}
+
+TEST(GetPcap, RepeatsNoCredentialThatIsANumber) {
+  const auto credential =
+      *Credential::FromToken(Credential::Owner::kCaller, "1234567890123456789012345");
+  const GetPcapResponse response =
+      Response(Parse(200, Success(R"({"type": "full", "byte_limit": 1234567890123456789012345})"),
+                     {.credential = credential.get()}));
+  EXPECT_THAT(response, IsProto(R"(pcap { full {}
+      extra_fields { fields { key: "byte_limit" value { string_value: "REDACTED" } } } })"));
+}
+
 TEST(GetPcap, AnOddEnvelopeCostsNothingOfTheCapture) {
   for (const std::string part : {R"("errors": null, "messages": null, "success": true)",
                                  R"("errors": ["odd"], "messages": 5, "success": true)",
@@ -105,7 +201,8 @@ TEST(GetPcap, RefusesASuccessWithoutACapture) {
 
 TEST(GetPcap, GivesTheErrorOfAnErrorStatus) {
   const std::string body = R"({"success": false, "errors": [{"code": 1, "message": "no"}]})";
-  const Outcome outcome = Parse(403, body, {.credential_owner = Credential::Owner::kCaller});
+  const auto callers = *Credential::FromToken(Credential::Owner::kCaller, "token");
+  const Outcome outcome = Parse(403, body, {.credential = callers.get()});
   ASSERT_FALSE(outcome.ok());
   EXPECT_EQ(outcome.error->reason, Reason::kUpstreamPermissionDenied);
   EXPECT_EQ(outcome.http_status, 403);

@@ -11,6 +11,7 @@
 #include <future>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "tests/support/event.h"
 #include "tests/support/redis_server.h"
@@ -251,6 +252,59 @@ TEST_F(RedisClientTest, AServerThatSpeaksNonsenseIsDown) {
     EXPECT_FALSE(Send({"PING"}).has_value());
     client_ = nullptr;
   }
+}
+
+// Whatever is announced, or sent without being asked for: the connection ends, and that is all.
+TEST_F(RedisClientTest, AServerThatPromisesTooMuchIsDown) {
+  const std::string many(100'000, ':');
+  std::string unasked, nested, values;
+  for (int i = 0; i < 100; ++i) unasked += "+PONG\r\n";
+  for (int i = 0; i < 100'000; ++i) nested += "*1\r\n";
+  for (int i = 0; i < 100; ++i) values += "*999\r\n:1\r\n";
+  const std::pair<std::string, std::string> cases[] = {
+      {"*1000000000\r\n", "more values"},
+      {"*2147483647\r\n", "more values"},
+      {"*1001\r\n", "more values"},
+      {"*2\r\n*999\r\n*999\r\n", "more values"},
+      {nested, ""},
+      {unasked, "nobody asked for"},
+      {"$500000000\r\n" + std::string(8 << 20, 'x'), "longer than any of ours"},
+      {"+" + std::string(8 << 20, 'x'), "longer than any of ours"},
+      {"*9\r\n$4000000\r\n" + std::string(4'000'000, 'x') + "\r\n$4000000\r\n" +
+           std::string(4'000'000, 'x') + "\r\n",
+       "longer than any of ours"},
+      {":99999999999999999999\r\n", ""},
+      {"*-7\r\n", ""},
+  };
+  for (const auto& [says, why] : cases) {
+    const OddServer server(says);
+    StartClient(server.url());
+    ASSERT_TRUE(log_.Await("Redis is down")) << says.substr(0, 40);
+    ASSERT_TRUE(log_.Await(why)) << says.substr(0, 40) << log_.text();
+    EXPECT_GE(client_->stats().connections.Value(), 1u);
+    EXPECT_FALSE(Send({"PING"}).has_value());
+    client_ = nullptr;
+  }
+}
+
+// A Redis behind a network that holds each reply back until it is told to let it through.
+TEST_F(RedisClientTest, ARedisThatIsAlwaysLateIsDownAndLeftAloneForLongerEachTime) {
+  StartClient(server_.url(), {.command_timeout = absl::Milliseconds(20),
+                              .timeouts_until_down = 1000,
+                              .late_until_down = 3});
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  // Each second command is late, so that none are in a row.
+  while (client_->stats().up) {
+    server_.Pause();
+    Send({"PING"});
+    server_.Continue();
+    std::optional<RedisReply> reply;
+    for (int i = 0; i < 50 && client_->stats().up && !reply.has_value(); ++i) {
+      reply = Send({"PING"});
+    }
+  }
+  ASSERT_TRUE(log_.Await("Redis is down: it answers too late: 3 of the last "));
+  ASSERT_TRUE(log_.Await("Redis is up"));
 }
 
 TEST_F(RedisClientTest, StoppingFailsWhatIsInFlightAndRunsWhatWaits) {

@@ -105,33 +105,6 @@ TEST_F(SharedLedgerTest, ABlockHoldsForAllReplicas) {
   EXPECT_LE(word->refusal->wait, absl::Minutes(3));
 }
 
-TEST_F(SharedLedgerTest, WhatItToldComesTrue) {
-  // A short window, so that the time comes.
-  const auto entry = [&](int number) {
-    LedgerEntry entry = Entry(absl::StrCat(number));
-    entry.window = absl::Milliseconds(1200);
-    return entry;
-  };
-  for (int i = 0; i < 5; ++i) {
-    const auto word = one_.Ask(entry(i));
-    ASSERT_FALSE(word->refusal.has_value());
-    one_.ledger.Over(*credential_, "caller", word->granted_in, 1);
-  }
-  // A stranger who asks all the while does not take the place, once there is one.
-  std::optional<Refusal> refusal;
-  bool stranger_was_first = false;
-  do {
-    refusal = two_.Ask(entry(5))->refusal;
-    const bool has_place = refusal.has_value() && refusal->place_kept;
-    if (has_place) {
-      for (int i = 6; i < 12; ++i) {
-        stranger_was_first = stranger_was_first || !one_.Ask(entry(i))->refusal.has_value();
-      }
-    }
-  } while (refusal.has_value() && !stranger_was_first);
-  EXPECT_FALSE(refusal.has_value());
-}
-
 TEST_F(SharedLedgerTest, WhatNeverLeftIsGivenBack) {
   for (int i = 0; i < 20; ++i) {
     const auto word = one_.Ask(Entry(absl::StrCat(i)));

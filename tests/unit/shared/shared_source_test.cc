@@ -355,8 +355,8 @@ TEST_F(SharedSourceTest, WhatIsNoEntryOfOursIsAMissAndGoes) {
   const std::string good = server_.Cli({"GET", name});
   std::string changed = good;
   changed.back() ^= 1;
-  const std::string bad[] = {
-      "", "F", changed, good.substr(0, good.size() - 1), "nonsense", std::string(100'000, 'F')};
+  const std::string bad[] = {"F", changed, good.substr(0, good.size() - 1), "nonsense",
+                             std::string(100'000, 'F')};
   for (size_t i = 0; i < std::size(bad); ++i) {
     server_.Cli({"SET", name, bad[i]});
     const auto asked = other->Ask(QueryFor(1));
@@ -379,6 +379,47 @@ TEST_F(SharedSourceTest, AKeyOfAnotherTypeHoldsUpNobody) {
   ASSERT_TRUE(other->upstream->AwaitAsked(1));
   other->upstream->Answer(0, "capture");
   EXPECT_EQ(asked->message(), "capture");
+  ASSERT_TRUE(Until([&] { return server_.Cli({"TYPE", name}) == "string"; }));
+  EXPECT_EQ(other->source->stats().corrupt.Value(), 1u);
+}
+
+// Of one that is too long, no more is read than an entry may have.
+TEST_F(SharedSourceTest, AnEntryThatIsTooLongIsAMissAndGoes) {
+  const auto one = NewReplica(), other = NewReplica();
+  Bring(*one, "capture");
+  const std::string name = Entries().at(0);
+  server_.Cli({"SETRANGE", name, "20000000", "x"});
+  const auto asked = other->Ask(QueryFor(1));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  other->upstream->Answer(0, "mended", Stage::kMoving);
+  EXPECT_EQ(asked->message(), "mended");
+  EXPECT_EQ(other->source->stats().corrupt.Value(), 1u);
+  EXPECT_EQ(other->source->redis_stats().connections.Value(), 0u);
+  ASSERT_TRUE(Until([&] { return server_.Cli({"STRLEN", name}).size() < 5; }));
+  // One that comes while a question is asked keeps no true one out for longer than that.
+  const auto again = other->Ask(QueryFor(1, absl::ZeroDuration()));
+  ASSERT_TRUE(other->upstream->AwaitAsked(2));
+  server_.Cli({"SET", name, "F"});
+  server_.Cli({"SETRANGE", name, "20000000", "x"});
+  other->upstream->Answer(1, "again", Stage::kMoving);
+  EXPECT_EQ(again->message(), "again");
+  ASSERT_TRUE(Until([&] { return server_.Cli({"EXISTS", name}) == "0"; }));
+  EXPECT_EQ(other->source->redis_stats().connections.Value(), 0u);
+}
+
+TEST_F(SharedSourceTest, ALockThatNeverEndsHoldsUpOneQuestionAlone) {
+  const auto one = NewReplica({.lock_time = absl::Milliseconds(50)});
+  Bring(*one, "capture");
+  const std::string name = Entries().at(0);
+  server_.Cli({"DEL", name});
+  server_.Cli({"SET", name + ":lock", "for ever"});
+  const auto asked = one->Ask(QueryFor(1));
+  ASSERT_TRUE(Until([&] { return one->source->stats().waits.Value() == 1; }));
+  clock_.Advance(absl::Milliseconds(51));
+  ASSERT_TRUE(one->upstream->AwaitAsked(2));
+  one->upstream->Answer(1, "capture");
+  EXPECT_EQ(asked->message(), "capture");
+  ASSERT_TRUE(Until([&] { return server_.Cli({"EXISTS", name + ":lock"}) == "0"; }));
 }
 
 TEST_F(SharedSourceTest, AnEntryUnderAnothersNameIsAMiss) {

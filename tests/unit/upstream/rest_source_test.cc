@@ -75,6 +75,50 @@ TEST_F(RestSourceTest, ARayThatIsNoRayIsNotRepeated) {
   }
 }
 
+constexpr char kToken[] = "canary-token-that-opens-nothing";
+
+TEST_F(RestSourceTest, NothingTellsTheCredentialThatItWasAskedWith) {
+  static const Endpoint endpoint = [] {
+    Endpoint made = TestEndpoint();
+    made.parse = [](const HttpAnswer& answer, const ParseOptions& options) {
+      EXPECT_EQ(options.resource, NumberedId(1));
+      std::string text = "said by " + answer.content_type;
+      EXPECT_TRUE(options.credential->finder().MayHold(kToken));
+      Outcome outcome;
+      outcome.error = std::make_unique<const Error>(absl::StatusCode::kUnavailable,
+                                                    Reason::kUpstreamUnavailable, text);
+      return outcome;
+    };
+    return made;
+  }();
+  Query query = QueryFor(1);
+  query.endpoint = &endpoint;
+  query.credential = TestCredential(kToken);
+  query.trace = {.tracestate = std::string("k=") + kToken,
+                 .request_id = "CANARY%2Dtoken-that-opens-nothing"};
+  Ask(query);
+  Ask(query);
+  loop_.RunAll();
+  EXPECT_THAT(http_.requests[0].header_lines,
+              ElementsAre("tracestate: k=REDACTED", "X-Request-ID: REDACTED"));
+  http_.End(0, HttpAnswer{.status = 403, .content_type = std::string("text/") + kToken});
+  http_.End(1, TransportFailure{Kind::kTls, std::string("the certificate is for ") + kToken});
+  EXPECT_EQ(replies_.at(0).outcome->error->message, "said by text/REDACTED");
+  EXPECT_THAT(replies_.at(1).outcome->error->message,
+              testing::EndsWith("the certificate is for REDACTED"));
+}
+
+// A global API key consists of hexadecimal digits.
+TEST_F(RestSourceTest, ARayThatIsTheKeyIsNotRepeated) {
+  Query query = QueryFor(1);
+  query.credential = *Credential::FromEmailAndKey(Credential::Owner::kCaller, "me@example.com",
+                                                  "0123456789abcdef");
+  Ask(query);
+  loop_.RunAll();
+  http_.End(0, HttpAnswer{.status = 200, .cf_ray = "0123456789abcdef-AMS"});
+  EXPECT_EQ(replies_.at(0).outcome->cf_ray.text(), "");
+}
+
 TEST_F(RestSourceTest, TheNearerOfDeadlineAndTimeoutLimitsTheRequest) {
   Query query = QueryFor(1);
   query.deadline = clock_.Now() + absl::Seconds(3);
