@@ -274,6 +274,7 @@ absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
        .most_calls = options.max_calls,
        .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); },
        .channelz = !options.channelz_listen.empty(),
+       .clock = &clock,
        .observers = {call_log.get(), errors.get()}});
   if (!started.ok()) {
     return absl::Status(started.status().code(),

@@ -193,6 +193,10 @@ void AddUpstreamMetrics(const CurlStats& stats, Metrics& metrics) {
                  .labels = {{"kind", std::string(NameOf(kind))}},
                  .value = [&stats, i] { return stats.failed[i].Value(); }});
   }
+  metrics.Add({.name = "pcap_gateway_upstream_resent_total",
+               .help = "Requests that libcurl sent anew by itself, as their connection was dead or "
+                       "the server had left them behind.",
+               .value = [&stats] { return stats.resent.Value(); }});
   metrics.Add({.name = "pcap_gateway_upstream_request_duration_seconds",
                .help = "From a request's sending to the last byte of its answer.",
                .type = Metric::Type::kHistogram,

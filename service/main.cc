@@ -31,6 +31,7 @@
 #include "service/operations/service_manager.h"
 #include "service/operations/watchdog.h"
 #include "service/options.h"
+#include "service/source/clock.h"
 #include "service/source/thread.h"
 
 namespace {
@@ -179,9 +180,10 @@ int AwaitEnd(const sigset_t& signals, pcap_gateway::Gateway& gateway, pcap_gatew
 // Waits for `most`. False: a signal that ends the program came first.
 bool WaitUnlessEnded(const sigset_t& signals, absl::Duration most,
                      pcap_gateway::Watchdog& watchdog) {
-  const absl::Time until = absl::Now() + most;
+  const pcap_gateway::SteadyWallClock clock;  // whatever becomes of the machine's meanwhile
+  const absl::Time until = clock.Now() + most;
   while (true) {
-    const int signal = WaitForSignal(signals, until - absl::Now(), watchdog);
+    const int signal = WaitForSignal(signals, until - clock.Now(), watchdog);
     // Who ends does not reload.
     if (signal != SIGHUP) return signal == 0;
   }

@@ -94,7 +94,6 @@ std::optional<Error> Call::ReadHeaders() {
   query_.max_age = std::min(query_.max_age, headers.cache_control().max_age);
   query_.only_if_cached = headers.cache_control().only_if_cached;
   query_.trace = headers.trace();
-  query_.deadline = absl::FromChrono(context_.deadline());
   query_.credential = environment_.service_credential.Get();
   if (query_.credential != nullptr) return std::nullopt;
   auto credential = headers.credential();
@@ -113,9 +112,17 @@ bool Call::TakePlace() {
   return false;
 }
 
+// By the source's clock: the machine's may be set while the call waits, or have been set long ago.
+absl::Time Call::Deadline() const {
+  const auto deadline = context_.deadline();
+  if (deadline == std::chrono::system_clock::time_point::max()) return absl::InfiniteFuture();
+  return environment_.clock.Now() + (absl::FromChrono(deadline) - absl::Now());
+}
+
 void Call::Wait() {
   waiting_ = true;
   query_.requests_sent = std::make_shared<std::atomic<int>>(0);
+  query_.deadline = Deadline();
   query_.caller = std::make_shared<const std::string>(CallerNameOf(context_));
   // The reply may come at once or on another thread: either way it comes back through the queue.
   ticket_ = environment_.source.Ask(

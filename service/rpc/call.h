@@ -19,6 +19,7 @@
 #include "service/rpc/call_queue.h"
 #include "service/rpc/call_stats.h"
 #include "service/rpc/method.h"
+#include "service/source/clock.h"
 #include "service/source/current.h"
 #include "service/source/ended_call.h"
 #include "service/source/source.h"
@@ -35,6 +36,7 @@ struct CallEnvironment {
   const Current<Policy>& policy;
   CallStats& stats;
   const std::vector<CallObserver*>& observers;
+  const Clock& clock;        // the source's
   const int64_t most_calls;  // whose answer is not at hand, at once; 0: any number
 };
 
@@ -64,6 +66,7 @@ class Call final : private ReplyReceiver {
   std::optional<Error> Read();
   std::optional<Error> ReadHeaders();
   bool TakePlace();
+  absl::Time Deadline() const;
   void Wait();
   void WatchDeadline();
   void EndEarly(Ending ending);

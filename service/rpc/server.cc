@@ -147,8 +147,15 @@ struct Server::Parts {
         service_credential(options.service_credential),
         policy(options.policy == nullptr ? no_policy : *options.policy),
         observers(options.observers),
-        environment{service, source, defaults,  service_credential,
-                    policy,  stats,  observers, options.most_calls} {
+        environment{service,
+                    source,
+                    defaults,
+                    service_credential,
+                    policy,
+                    stats,
+                    observers,
+                    options.clock == nullptr ? own_clock : *options.clock,
+                    options.most_calls} {
     health.AddMethods(methods);
     if (options.reflection) AddReflectionMethods(services_to_list, methods);
     stream_stats = std::make_unique<StreamStats>(methods);
@@ -189,7 +196,8 @@ struct Server::Parts {
     ender.join();
   }
 
-  bool LetCallersLeave(absl::Time give_up_at, const std::function<bool(absl::Duration)>& wait);
+  bool LetCallersLeave(const Clock& clock, absl::Time give_up_at,
+                       const std::function<bool(absl::Duration)>& wait);
 
   AsyncPcapService service;
   const CallDefaults defaults;
@@ -198,6 +206,7 @@ struct Server::Parts {
   const Current<Policy>& policy;
   CallStats stats;
   const std::vector<CallObserver*> observers;
+  const SteadyWallClock own_clock;
   const CallEnvironment environment;
 
   // All that is not the PcapService.
@@ -308,10 +317,10 @@ void Server::AskForSign(size_t queue, std::function<void()> answer) {
 
 // Asks all to leave, and waits until they have, or what they wait for is none of our calls. False:
 // `wait` was cut short.
-bool Server::Parts::LetCallersLeave(absl::Time give_up_at,
+bool Server::Parts::LetCallersLeave(const Clock& clock, absl::Time give_up_at,
                                     const std::function<bool(absl::Duration)>& wait) {
   Quiet quiet(stats);
-  while (acceptor->connections() > 0 && absl::Now() < give_up_at && !quiet.enough()) {
+  while (acceptor->connections() > 0 && clock.Now() < give_up_at && !quiet.enough()) {
     // Each time, for connections that were in their handshakes the time before.
     if (!AskCallersToLeave(*server)) return true;
     if (!wait(kStep)) return false;
@@ -330,8 +339,9 @@ void Server::Drain(absl::Duration lame_duck, absl::Duration timeout,
   // Health watches and reflection streams never end by themselves, and nobody is to wait for them.
   parts_->EndStreams();
   parts_->acceptor->Stop();
-  const absl::Time give_up_at = absl::Now() + timeout;
-  patient = patient && parts_->LetCallersLeave(give_up_at, wait);
+  const SteadyWallClock clock;  // whatever becomes of the machine's meanwhile
+  const absl::Time give_up_at = clock.Now() + timeout;
+  patient = patient && parts_->LetCallersLeave(clock, give_up_at, wait);
   parts_->EndBy(give_up_at);
   // A stream whose peer does not read cannot be told its end: what is left when none of our own
   // calls has been there for a while, in which the last answers get onto the wire, is cut off.

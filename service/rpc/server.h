@@ -21,6 +21,7 @@
 #include "service/rpc/call_stats.h"
 #include "service/rpc/server_credentials.h"
 #include "service/rpc/stream_stats.h"
+#include "service/source/clock.h"
 #include "service/source/counter.h"
 #include "service/source/current.h"
 #include "service/source/ended_call.h"
@@ -47,6 +48,8 @@ struct ServerOptions {
   std::function<void(const std::string&)> log;
   // Keep what channelz tells of the server's sockets and calls.
   bool channelz = false;
+  // What `source` measures time by; outlives the server. Null: one that began with it.
+  const Clock* clock = nullptr;
   // Told of every call of the PcapService that is over. They outlive the server.
   std::vector<CallObserver*> observers;
 };

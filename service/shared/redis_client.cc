@@ -2,7 +2,6 @@
 
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
-#include <netdb.h>
 #include <signal.h>
 #include <uv.h>
 
@@ -15,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "service/shared/name_lookup.h"
 #include "service/source/burst.h"
 #include "service/source/thread.h"
 
@@ -58,11 +58,6 @@ class RedisClient::Impl {
     Done done;  // empty: it has timed out
     uint64_t due;
   };
-  // A host name being looked up.
-  struct Lookup {
-    uv_getaddrinfo_t request;
-    Impl* client;  // null: it has given up
-  };
   // What hiredis wants to hear of a socket.
   struct Watch {
     uv_poll_t poll;
@@ -79,6 +74,7 @@ class RedisClient::Impl {
 
   void Connect();
   void Resolve();
+  void Found(const std::vector<std::string>& addresses);
   void Attach(redisAsyncContext* context);
   void Greet();
   void Greeted(const redisReply* reply);
@@ -119,8 +115,9 @@ class RedisClient::Impl {
 
   State state_ = State::kDown;
   bool stopping_ = false;
-  std::string told_;  // what was logged last
-  Lookup* lookup_ = nullptr;
+  std::string told_;                    // what was logged last
+  std::shared_ptr<NameLookup> lookup_;  // under way, perhaps since an attempt that was given up
+  size_t next_address_ = 0;  // of the name, modulo their number: the next one when one fails
   redisAsyncContext* context_ = nullptr;
   std::deque<Command*> in_flight_;  // neither replied to nor timed out; the oldest first
   ReplyGuard guard_;                // of the connection's replies
@@ -224,8 +221,7 @@ void RedisClient::Impl::RunInbox() {
   if (stopping_) Shut();
 }
 
-// The loop ends when all its handles are closed, and a lookup under way is over: the C library
-// cannot be told to stop one.
+// The loop ends when all its handles are closed.
 void RedisClient::Impl::Shut() {
   burst_.reset();
   uv_close(reinterpret_cast<uv_handle_t*>(&wakeup_), nullptr);
@@ -276,31 +272,21 @@ void RedisClient::Impl::Connect() {
 }
 
 // Not left to hiredis: that would hold up this thread, and with it all calls, for as long as DNS
-// takes.
+// takes. Nor to libuv, whose threads are waited for at the process' end.
 void RedisClient::Impl::Resolve() {
-  lookup_ = new Lookup{.request = {}, .client = this};
-  lookup_->request.data = lookup_;
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  const auto found = [](uv_getaddrinfo_t* request, int status, addrinfo* addresses) {
-    const std::unique_ptr<Lookup> lookup(static_cast<Lookup*>(request->data));
-    char address[NI_MAXHOST] = "";
-    if (status == 0) {
-      getnameinfo(addresses->ai_addr, addresses->ai_addrlen, address, sizeof(address), nullptr, 0,
-                  NI_NUMERICHOST);
-    }
-    uv_freeaddrinfo(addresses);
-    if (lookup->client == nullptr) return;
-    Impl& client = *lookup->client;
-    client.lookup_ = nullptr;
-    if (address[0] == '\0') return client.ConnectionLost("its name has no address");
-    client.Attach(redisAsyncConnect(address, client.options_.url.port));
-  };
-  if (uv_getaddrinfo(&loop_, &lookup_->request, found, options_.url.host.c_str(), nullptr,
-                     &hints) != 0) {
-    delete std::exchange(lookup_, nullptr);
-    ConnectionLost("its name cannot be looked up");
-  }
+  if (lookup_ != nullptr) return;  // one is enough, however long it takes
+  lookup_ = NameLookup::Start(options_.url.host, [this](std::vector<std::string> addresses) {
+    Post([this, addresses = std::move(addresses)] { Found(addresses); });
+  });
+  if (lookup_ == nullptr) ConnectionLost("there is no thread to look up its name");
+}
+
+void RedisClient::Impl::Found(const std::vector<std::string>& addresses) {
+  lookup_ = nullptr;
+  if (stopping_ || state_ != State::kConnecting || context_ != nullptr) return;
+  if (addresses.empty()) return ConnectionLost("its name has no address");
+  const std::string& address = addresses[next_address_ % addresses.size()];
+  Attach(redisAsyncConnect(address.c_str(), options_.url.port));
 }
 
 void RedisClient::Impl::Watch::Want(int wanted) {
@@ -454,6 +440,8 @@ std::string RedisClient::Impl::Lateness() const {
 
 void RedisClient::Impl::ConnectionLost(absl::string_view why) {
   if (!stopping_) stats_.connections.Add();
+  // Another address of the name may live.
+  if (state_ == State::kConnecting) ++next_address_;
   // What it did wrong says more than that hiredis had "no memory" for it.
   const absl::string_view objection = guard_.TakeObjection();
   GoDown(objection.empty() ? why : objection);
@@ -465,7 +453,7 @@ void RedisClient::Impl::GoDown(absl::string_view why) {
   stats_.up = false;
   uv_timer_stop(&command_timer_);
   uv_timer_stop(&connect_timer_);
-  if (lookup_ != nullptr) std::exchange(lookup_, nullptr)->client = nullptr;
+  if (stopping_ && lookup_ != nullptr) std::exchange(lookup_, nullptr)->Abandon();
   // This calls back for each command without a reply.
   if (context_ != nullptr) redisAsyncFree(std::exchange(context_, nullptr));
   if (stopping_) return;

@@ -29,6 +29,7 @@ Sign SignOf(const HttpResult& result) {
     case Kind::kTooLarge:
     case Kind::kCancelled:
     case Kind::kStopped:
+    case Kind::kOwnLimits:
       return Sign::kNone;
   }
   return Sign::kNone;

@@ -33,6 +33,9 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 // How soon epoll is asked again to watch a socket that it had no memory for.
 constexpr std::chrono::milliseconds kEpollRetry{10};
 
+// How often connections that are being made are looked at (CurlSockets::LookAtWriting).
+constexpr absl::Duration kLook = absl::Milliseconds(200);
+
 }  // namespace
 
 class CurlClient::Impl {
@@ -67,6 +70,7 @@ class CurlClient::Impl {
   bool RunInbox();
   void CollectFinished();
   void FailStalled();
+  void LookAtConnecting();
   void FailAll();
 
   CurlPool* PoolFor(SteadyTime now);
@@ -92,6 +96,7 @@ class CurlClient::Impl {
   std::multimap<SteadyTime, std::pair<uint64_t, Task>> due_;  // numbered for their tickets
   bool stopping_ = false;
   bool checks_for_stalls_ = false;
+  bool looks_at_connecting_ = false;
   uint64_t next_number_ = 1;
   std::unordered_set<CurlTransfer*> active_;  // owned
   std::vector<std::unique_ptr<CurlTransfer>> free_;
@@ -238,20 +243,21 @@ bool CurlClient::Impl::RunInbox() {
 
 Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
   if (stopping_) {
-    std::move(done)(TransportFailure{Kind::kStopped, "the gateway is shutting down"});
+    std::move(done)(
+        TransportFailure{Kind::kStopped, "the gateway is shutting down", /*sendings=*/0});
     return {};
   }
   const SteadyTime now = std::chrono::steady_clock::now();
   std::unique_ptr<CurlTransfer> transfer = TakeTransfer();
   CurlPool* const pool = PoolFor(now);
   if (transfer == nullptr || pool == nullptr) {
-    std::move(done)(TransportFailure{Kind::kBroken, "libcurl is out of memory"});
+    std::move(done)(TransportFailure{Kind::kOwnLimits, "libcurl is out of memory", /*sendings=*/0});
     return {};
   }
   const CURLcode code =
       transfer->Prepare(request, user_agent_, /*whole_url=*/!options_.proxy.empty());
   if (code != CURLE_OK) {
-    std::move(done)(TransportFailure{KindOf(code), curl_easy_strerror(code)});
+    std::move(done)(TransportFailure{KindOf(code), curl_easy_strerror(code), /*sendings=*/0});
     return {};
   }
   transfer->done = std::move(done);
@@ -267,6 +273,7 @@ Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
   if (!std::exchange(checks_for_stalls_, true)) {
     After(stall_check_, [this] { FailStalled(); });
   }
+  if (!std::exchange(looks_at_connecting_, true)) After(kLook, [this] { LookAtConnecting(); });
   return Ticket(
       [this, raw, number = raw->number] { Fail(raw, number, {Kind::kCancelled, "cancelled"}); });
 }
@@ -304,6 +311,9 @@ std::unique_ptr<CurlTransfer> CurlClient::Impl::TakeTransfer() {
       .Set(CURLOPT_SSL_VERIFYHOST, 2L)
       .Set(CURLOPT_PIPEWAIT, 1L)
       .Set(CURLOPT_TCP_KEEPALIVE, 1L)
+      // The end of a transfer, and of the process, does not wait for a name's look-up: the thread
+      // that is at it is left behind, and cleans up after itself.
+      .Set(CURLOPT_QUICK_EXIT, 1L)
       .Set(CURLOPT_CONNECTTIMEOUT_MS,
            static_cast<long>(absl::ToInt64Milliseconds(options_.connect_timeout)));
   if (!options_.ca_file.empty()) setup.Set(CURLOPT_CAINFO, options_.ca_file.c_str());
@@ -314,7 +324,7 @@ void CurlClient::Impl::CollectFinished() {
   for (size_t i = 0; i < pools_.size(); ++i) {
     CURLcode code;
     while (CurlTransfer* const transfer = pools_[i]->NextFinished(code)) {
-      HttpResult result = transfer->ResultOf(code);
+      HttpResult result = transfer->ResultOf(code, sockets_->last_shortage());
       Finish(transfer, std::move(result));
     }
   }
@@ -342,13 +352,21 @@ void CurlClient::Impl::FailStalled() {
   if (checks_for_stalls_) After(stall_check_, [this] { FailStalled(); });
 }
 
+void CurlClient::Impl::LookAtConnecting() {
+  sockets_->LookAtWriting();
+  looks_at_connecting_ = !active_.empty();
+  if (looks_at_connecting_) After(kLook, [this] { LookAtConnecting(); });
+}
+
 // Does nothing if that use of the transfer has ended.
 void CurlClient::Impl::Fail(CurlTransfer* transfer, uint64_t number, TransportFailure failure) {
   if (!active_.contains(transfer) || transfer->number != number) return;
+  failure.sendings = transfer->sendings();
   Finish(transfer, std::move(failure));
 }
 
 void CurlClient::Impl::Count(const CurlTransfer& transfer, const HttpResult& result) {
+  if (transfer.sendings() > 1) stats_.resent.Add(static_cast<uint64_t>(transfer.sendings() - 1));
   if (const auto* const answer = std::get_if<HttpAnswer>(&result)) {
     // What is none of HTTP's statuses is counted with the worst.
     const int hundreds = answer->status / 100;

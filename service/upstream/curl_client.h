@@ -51,6 +51,7 @@ struct CurlStats {
   static constexpr size_t kClasses = 5;
 
   Counter started;                                       // requests sent
+  Counter resent;                                        // by libcurl itself, on a new connection
   std::array<Counter, kClasses> answered;                // of those, by status: 1xx to 5xx
   std::array<Counter, TransportFailure::kKinds> failed;  // of those that got no answer, by kind
   // From sending to the last byte, of those answered.

@@ -34,10 +34,12 @@ CURLcode CurlSockets::Attach(CURL* easy) {
 
 void CurlSockets::Watch(curl_socket_t socket, int what, CurlPool* pool) {
   Entry& entry = Of(socket);
-  entry.pool = pool;
-  entry.wanted = 0;
-  if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) entry.wanted |= EPOLLIN;
-  if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) entry.wanted |= EPOLLOUT;
+  Entry changed = entry;
+  changed.pool = pool;
+  changed.wanted = 0;
+  if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) changed.wanted |= EPOLLIN;
+  if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) changed.wanted |= EPOLLOUT;
+  Replace(entry, changed);
   const bool leave = entry.wanted == 0 && entry.connection;
   if (!leave && entry.wanted != entry.registered) Register(socket, entry, entry.wanted);
 }
@@ -60,17 +62,47 @@ curl_socket_t CurlSockets::OnOpen(void* user, curlsocktype, curl_sockaddr* addre
   // libcurl makes it non-blocking too, but goes on where that fails; and then the loop would wait.
   const int socket = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                               address->protocol);
-  if (socket < 0) return CURL_SOCKET_BAD;
+  auto& sockets = *static_cast<CurlSockets*>(user);
+  if (socket < 0) {
+    // The other errors are of the address.
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      sockets.last_shortage_ = std::chrono::steady_clock::now();
+    }
+    return CURL_SOCKET_BAD;
+  }
   setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledgedMilliseconds,
              sizeof(kUnacknowledgedMilliseconds));
-  static_cast<CurlSockets*>(user)->Of(socket) = Entry{.connection = true};
+  sockets.Replace(sockets.Of(socket), Entry{.connection = true});
   return socket;
 }
 
 // The kernel forgets a closed descriptor by itself; the number may come back as another connection.
 int CurlSockets::OnClose(void* user, curl_socket_t socket) {
-  static_cast<CurlSockets*>(user)->Of(socket) = Entry();
+  auto& sockets = *static_cast<CurlSockets*>(user);
+  sockets.Replace(sockets.Of(socket), Entry());
   return close(socket);
+}
+
+void CurlSockets::Replace(Entry& entry, const Entry& by) {
+  writing_ += static_cast<int>((by.wanted & EPOLLOUT) != 0) -
+              static_cast<int>((entry.wanted & EPOLLOUT) != 0);
+  entry = by;
+}
+
+bool CurlSockets::LookAtWriting() {
+  if (writing_ == 0) return false;
+  std::vector<curl_socket_t> writing;
+  for (size_t socket = 0; socket < entries_.size(); ++socket) {
+    if ((entries_[socket].wanted & EPOLLOUT) != 0) {
+      writing.push_back(static_cast<curl_socket_t>(socket));
+    }
+  }
+  for (const curl_socket_t socket : writing) {
+    // An earlier one's end may have been this one's, too.
+    const Entry& entry = Of(socket);
+    if ((entry.wanted & EPOLLOUT) != 0) entry.pool->HandleSocket(socket, 0);
+  }
+  return true;
 }
 
 CurlSockets::Entry& CurlSockets::Of(curl_socket_t socket) {

@@ -17,6 +17,11 @@ using Kind = TransportFailure::Kind;
 // libcurl would take 300.
 constexpr size_t kMostHeaderBytes = 64 << 10;
 
+// libcurl sends a request anew by itself where a kept connection turns out to be dead, or where the
+// server left it behind with GOAWAY: up to five times (8.0 and later). Once is what a dead
+// connection needs.
+constexpr int kMostSendings = 2;
+
 // A URL in two: `https://host:port` and the request target `/path`.
 struct SplitUrl {
   explicit SplitUrl(const std::string& url) {
@@ -76,6 +81,9 @@ Kind KindOf(CURLcode code) {
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING:
       return Kind::kMalformed;
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_FAILED_INIT:
+      return Kind::kOwnLimits;
     default:
       return Kind::kBroken;
   }
@@ -97,6 +105,9 @@ bool CurlTransfer::Init() {
              .Set(CURLOPT_WRITEDATA, this)
              .Set(CURLOPT_HEADERFUNCTION, &OnHeader)
              .Set(CURLOPT_HEADERDATA, this)
+             .Set(CURLOPT_PREREQFUNCTION, &BeforeSending)
+             .Set(CURLOPT_PREREQDATA, this)
+             .Set(CURLOPT_ERRORBUFFER, error_.data())
              .code() == CURLE_OK;
 }
 
@@ -113,6 +124,9 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& us
   for (const std::string& line : request.header_lines) {
     headers_ = curl_slist_append(headers_, line.c_str());
   }
+  requests_sent_ = request.requests_sent;
+  sendings_ = 0;
+  error_[0] = '\0';
   answer_ = HttpAnswer();
   most_body_bytes_ = request.most_body_bytes;
   too_large_ = false;
@@ -177,22 +191,43 @@ bool CurlTransfer::Stalled(std::chrono::steady_clock::time_point now,
   return absl::FromChrono(now - checked_at_) > stall_timeout;
 }
 
-HttpResult CurlTransfer::ResultOf(CURLcode code) {
+HttpResult CurlTransfer::ResultOf(CURLcode code,
+                                  std::chrono::steady_clock::time_point last_shortage) {
   if (code == CURLE_OK) {
     long status = 0;
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     answer_.status = static_cast<int>(status);
+    answer_.sendings = std::max(sendings_, 1);
     // libcurl takes headers that the connection's end cuts short for an answer without a body.
-    if (!headers_ended_) return TransportFailure{Kind::kBroken, "the headers ended early"};
+    if (!headers_ended_) {
+      return TransportFailure{Kind::kBroken, "the headers ended early", answer_.sendings};
+    }
     return std::move(answer_);
   }
-  if (too_large_) return TransportFailure{Kind::kTooLarge, "the answer is too large"};
+  if (too_large_) return TransportFailure{Kind::kTooLarge, "the answer is too large", sendings_};
+  if (code == CURLE_COULDNT_CONNECT && last_shortage >= started_at) {
+    return TransportFailure{Kind::kOwnLimits, "no file descriptor is left", sendings_};
+  }
+  if (code == CURLE_COULDNT_RESOLVE_HOST && absl::StrContains(error_.data(), "thread failed")) {
+    return TransportFailure{Kind::kOwnLimits, "no thread is left to look up the name", sendings_};
+  }
   // One code for two timeouts.
   if (code == CURLE_OPERATION_TIMEDOUT &&
       absl::FromChrono(std::chrono::steady_clock::now() - started_at) < timeout_) {
-    return TransportFailure{Kind::kConnect, "no connection in time"};
+    return TransportFailure{Kind::kConnect, "no connection in time", sendings_};
   }
-  return TransportFailure{KindOf(code), curl_easy_strerror(code)};
+  return TransportFailure{KindOf(code), curl_easy_strerror(code), sendings_};
+}
+
+// Each time that the request is about to leave, with a connection at hand.
+int CurlTransfer::BeforeSending(void* user, char*, char*, int, int) {
+  CurlTransfer& transfer = *static_cast<CurlTransfer*>(user);
+  if (transfer.sendings_ == kMostSendings) return CURL_PREREQFUNC_ABORT;
+  ++transfer.sendings_;
+  if (transfer.sendings_ > 1 && transfer.requests_sent_ != nullptr) {
+    transfer.requests_sent_->fetch_add(1, std::memory_order_relaxed);
+  }
+  return CURL_PREREQFUNC_OK;
 }
 
 size_t CurlTransfer::OnBody(char* data, size_t size, size_t count, void* user) {

@@ -4,8 +4,11 @@
 
 #include <curl/curl.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "service/upstream/http_client.h"
@@ -53,8 +56,12 @@ struct CurlTransfer {
   bool Stalled(std::chrono::steady_clock::time_point now, absl::Duration first_byte_timeout,
                absl::Duration stall_timeout, size_t least_bytes);
 
-  // What libcurl's `code` at the end of the transfer means.
-  HttpResult ResultOf(CURLcode code);
+  // What libcurl's `code` at the end of the transfer means. `last_shortage`: when the process last
+  // had no descriptor or memory for a socket.
+  HttpResult ResultOf(CURLcode code, std::chrono::steady_clock::time_point last_shortage);
+
+  // How often the request went out, as far as is known.
+  int sendings() const { return sendings_; }
 
   CURL* easy = nullptr;
   CurlPool* pool = nullptr;  // that it is in while it is under way
@@ -67,6 +74,7 @@ struct CurlTransfer {
 
   static size_t OnBody(char* data, size_t size, size_t count, void* user);
   static size_t OnHeader(char* data, size_t size, size_t count, void* user);
+  static int BeforeSending(void* user, char*, char*, int, int);
 
   curl_slist* headers_ = nullptr;
   CURLU* parsed_origin_ = nullptr;
@@ -74,6 +82,9 @@ struct CurlTransfer {
   bool tls_ = false;
   bool fresh_connection_ = false;
   absl::Duration timeout_;
+  std::shared_ptr<std::atomic<int>> requests_sent_;
+  int sendings_ = 0;
+  std::array<char, CURL_ERROR_SIZE> error_{};  // libcurl's own words
   HttpAnswer answer_;
   size_t most_body_bytes_ = 0;
   bool too_large_ = false;

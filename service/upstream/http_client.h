@@ -46,7 +46,8 @@ struct HttpRequest {
   bool idempotent = false;
   // Not over a connection that is there: the one it failed on may be among them.
   bool fresh_connection = false;
-  // One is added each time that the request goes out; null: nobody counts.
+  // One is added for the request, and one each time that it goes out once more; null: nobody
+  // counts.
   std::shared_ptr<std::atomic<int>> requests_sent;
   // A longer body fails the request.
   size_t most_body_bytes = 1 << 20;
@@ -70,8 +71,9 @@ struct TransportFailure {
     kTooLarge,   // more than `most_body_bytes`
     kCancelled,  // by the ticket
     kStopped,    // this process is shutting down
+    kOwnLimits,  // no descriptor, no memory, no thread of our own
   };
-  static constexpr size_t kKinds = 10;
+  static constexpr size_t kKinds = 11;
 
   Kind kind;
   // What went wrong, for a person. Public: names no header, no secret.
