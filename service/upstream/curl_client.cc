@@ -245,7 +245,7 @@ Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
   std::unique_ptr<CurlTransfer> transfer = TakeTransfer();
   CurlPool* const pool = PoolFor(now);
   if (transfer == nullptr || pool == nullptr) {
-    std::move(done)(TransportFailure{Kind::kBroken, "libcurl is out of memory"});
+    std::move(done)(TransportFailure{Kind::kOwnLimits, "libcurl is out of memory", /*sent=*/false});
     return {};
   }
   const CURLcode code =

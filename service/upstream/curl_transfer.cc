@@ -76,6 +76,9 @@ Kind KindOf(CURLcode code) {
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING:
       return Kind::kMalformed;
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_FAILED_INIT:
+      return Kind::kOwnLimits;
     default:
       return Kind::kBroken;
   }

@@ -25,6 +25,8 @@ absl::string_view NameOf(TransportFailure::Kind kind) {
       return "cancelled";
     case Kind::kStopped:
       return "stopped";
+    case Kind::kOwnLimits:
+      return "own_limits";
   }
   return "";
 }

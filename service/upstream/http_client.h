@@ -38,7 +38,7 @@ struct HttpRequest {
   std::shared_ptr<const LatestDeadline> deadline;
   // Whose share of the budget and of the queue it takes (Query::caller); null: nobody's.
   std::shared_ptr<const std::string> caller;
-  // Nobody waits for the answer.
+  // It refreshes what is kept. Whether somebody waits for it meanwhile: NobodyWaits.
   bool background = false;
   // Sending it twice is the same as sending it once.
   bool idempotent = false;
@@ -48,7 +48,18 @@ struct HttpRequest {
   std::shared_ptr<std::atomic<int>> requests_sent;
   // A longer body fails the request.
   size_t most_body_bytes = 1 << 20;
+
+  // All who asked for it have left (Query::is_abandoned).
+  bool is_abandoned() const {
+    return !background && deadline != nullptr && deadline->nobody_waits();
+  }
 };
+
+// Whether it gives way to others: a refresh that no caller has joined yet. One may do so at any
+// moment; then it is a call like any other.
+inline bool NobodyWaits(const HttpRequest& request) {
+  return request.background && (request.deadline == nullptr || request.deadline->nobody_waits());
+}
 
 // Why there is no answer.
 struct TransportFailure {
@@ -63,12 +74,16 @@ struct TransportFailure {
     kTooLarge,   // more than `most_body_bytes`
     kCancelled,  // by the ticket
     kStopped,    // this process is shutting down
+    kOwnLimits,  // no descriptor, no memory, no thread of our own
   };
-  static constexpr size_t kKinds = 10;
+  static constexpr size_t kKinds = 11;
 
   Kind kind;
   // What went wrong, for a person. Public: names no header, no secret.
   std::string detail;
+  bool sent = true;  // it may have left the process; false: it certainly never did
+  // Since it left our own queue (LimitedClient fills it in); zero: it never did.
+  absl::Duration out = absl::ZeroDuration();
 };
 
 // The kind's name in metrics: "resolve", "too_large".

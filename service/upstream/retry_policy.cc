@@ -34,6 +34,7 @@ bool IsTransient(const HttpResult& result) {
     case Kind::kConnect:
     case Kind::kBroken:
     case Kind::kStalled:
+    case Kind::kOwnLimits:
       return true;
     case Kind::kTls:      // it stays as it is until somebody mends it
     case Kind::kTimeout:  // the time is over
