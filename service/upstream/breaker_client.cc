@@ -59,7 +59,7 @@ BreakerClient::Signs BreakerClient::SignsOf(const HttpResult& result) const {
     case Kind::kTimeout:
     case Kind::kCancelled:
       if (!usual_.IsOverdue(failure->out)) return {};
-      if (!failure->sent) return {.connections = Sign::kUnwell};
+      if (failure->sendings == 0) return {.connections = Sign::kUnwell};
       return {.answers = Sign::kUnwell};
     case Kind::kMalformed:
     case Kind::kTooLarge:

@@ -245,7 +245,7 @@ Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
   std::unique_ptr<CurlTransfer> transfer = TakeTransfer();
   CurlPool* const pool = PoolFor(now);
   if (transfer == nullptr || pool == nullptr) {
-    std::move(done)(TransportFailure{Kind::kOwnLimits, "libcurl is out of memory", /*sent=*/false});
+    std::move(done)(TransportFailure{Kind::kOwnLimits, "libcurl is out of memory", /*sendings=*/0});
     return {};
   }
   const CURLcode code =

@@ -81,7 +81,8 @@ struct TransportFailure {
   Kind kind;
   // What went wrong, for a person. Public: names no header, no secret.
   std::string detail;
-  bool sent = true;  // it may have left the process; false: it certainly never did
+  // How often the request left this process; 0: never, so that nobody has counted it.
+  int sendings = 1;
   // Since it left our own queue (LimitedClient fills it in); zero: it never did.
   absl::Duration out = absl::ZeroDuration();
 };

@@ -167,7 +167,7 @@ void LimitedClient::SendWaiting() {
     Done done = std::exchange(waiting->done, nullptr);
     if (left <= absl::ZeroDuration()) {
       std::move(done)(TransportFailure{TransportFailure::Kind::kTimeout, "waited for its turn",
-                                       /*sent=*/false});
+                                       /*sendings=*/0});
       continue;
     }
     waiting->request.timeout = left;
@@ -182,7 +182,7 @@ Ticket LimitedClient::SendNow(HttpRequest request, Line* line, Done done) {
   if (request.is_abandoned()) {
     if (line != nullptr) ForgetIfIdle(*line);
     std::move(done)(TransportFailure{TransportFailure::Kind::kCancelled, "nobody waits for it",
-                                     /*sent=*/false});
+                                     /*sendings=*/0});
     return {};
   }
   AddInFlight(line, 1);
@@ -202,7 +202,7 @@ void LimitedClient::Cancel(const WaitingPtr& waiting) {
   if (waiting->queue == nullptr) return waiting->ticket.Cancel();
   TakeOut(waiting);
   std::exchange(waiting->done, nullptr)(
-      TransportFailure{TransportFailure::Kind::kCancelled, "cancelled", /*sent=*/false});
+      TransportFailure{TransportFailure::Kind::kCancelled, "cancelled", /*sendings=*/0});
 }
 
 }  // namespace pcap_gateway

@@ -24,11 +24,11 @@ class BreakerClientTest : public testing::Test {
                  [this](HttpResult result) { ends_.push_back(EndOf(result)); });
   }
   // An answer, or the end of the wait for one, after so long.
-  static HttpResult After(absl::Duration out, HttpResult end, bool sent = true) {
+  static HttpResult After(absl::Duration out, HttpResult end, int sendings = 1) {
     if (auto* const answer = std::get_if<HttpAnswer>(&end)) answer->out = out;
     if (auto* const failure = std::get_if<TransportFailure>(&end)) {
       failure->out = out;
-      failure->sent = sent;
+      failure->sendings = sendings;
     }
     return end;
   }
@@ -91,7 +91,7 @@ TEST_F(BreakerClientTest, OverdueIsSaidOfWhatTheUpstreamUsuallyTakes) {
 
 TEST_F(BreakerClientTest, WhatWaitedInOurQueueOrLackedOurOwnMeansIsNoSign) {
   for (int i = 0; i < 10; ++i) {
-    Ask(TransportFailure{Kind::kTimeout, "waited for its turn", /*sent=*/false});
+    Ask(TransportFailure{Kind::kTimeout, "waited for its turn", /*sendings=*/0});
     Ask(After(absl::Seconds(20), FailedWith(Kind::kOwnLimits)));
   }
   EXPECT_EQ(http_.requests.size(), 20u);
@@ -111,7 +111,7 @@ TEST_F(BreakerClientTest, AnswersToOneCredentialDoNotRefuseAnother) {
 
 TEST_F(BreakerClientTest, ConnectionsAreEverybodys) {
   Ask(FailedWith(Kind::kConnect), "tenant-a");
-  Ask(After(absl::Seconds(2), FailedWith(Kind::kTimeout), /*sent=*/false), "tenant-b");
+  Ask(After(absl::Seconds(2), FailedWith(Kind::kTimeout), /*sendings=*/0), "tenant-b");
   Ask(Answered(200), "tenant-c");
   EXPECT_EQ(ends_.back(), "withheld");
 }
