@@ -270,7 +270,8 @@ void AddProtectionMetrics(const BudgetedClient* budgeted, const LimitedClient& l
     const BreakerStats& stats = breaker->stats();
     withheld("circuit", stats.withheld);
     metrics.Add({.name = "pcap_gateway_upstream_circuit_state",
-                 .help = "Of the circuit that is worst. 0: requests pass; 1: one does, to see; 2: none does.",
+                 .help = "Of the circuit that is worst. 0: requests pass; 1: one does, to see; "
+                         "2: none does.",
                  .type = Metric::Type::kGauge,
                  .value = [&stats] { return stats.state.load(); }});
   }
