@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "service/access/access_files.h"
 #include "service/cache/caching_source.h"
@@ -51,6 +52,16 @@ int64_t MostConnections(int64_t wanted, Log& log) {
                            " connections, not ", wanted));
   }
   return possible;
+}
+
+// Over HTTP/1.1 each request in flight has a connection, and libcurl's own queue for those knows no
+// callers: what waits is to wait in ours.
+LimitOptions LimitsFor(absl::string_view upstream_url) {
+  LimitOptions limits;
+  if (absl::StartsWithIgnoreCase(upstream_url, "http:")) {
+    limits.most_in_flight = CurlOptions().most_connections;
+  }
+  return limits;
 }
 
 }  // namespace
@@ -137,7 +148,7 @@ HttpClient& Gateway::Parts::BuildClient(const Options& options) {
         ledger.get(), clock);
     client = budgeted.get();
   }
-  limited = std::make_unique<LimitedClient>(*client, LimitOptions{}, clock);
+  limited = std::make_unique<LimitedClient>(*client, LimitsFor(options.upstream_url), clock);
   client = limited.get();
   if (options.upstream_failures > 0) {
     breaker = std::make_unique<BreakerClient>(

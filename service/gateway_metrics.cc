@@ -265,14 +265,20 @@ void AddProtectionMetrics(const BudgetedClient* budgeted, const LimitedClient& l
                  .value = [&counter] { return counter.Value(); }});
   };
   withheld("queue", limited.stats().refused);
+  withheld("queue_refresh", limited.stats().refused_refreshes);
   metrics.Add({.name = "pcap_gateway_upstream_requests_in_flight",
                .help = "Requests sent to Cloudflare that have no answer yet.",
                .type = Metric::Type::kGauge,
                .value = [&stats = limited.stats()] { return stats.in_flight.load(); }});
-  metrics.Add({.name = "pcap_gateway_upstream_requests_queued",
-               .help = "Requests that wait until fewer are in flight.",
-               .type = Metric::Type::kGauge,
-               .value = [&stats = limited.stats()] { return stats.waiting.load(); }});
+  const auto queued = [&metrics](const char* what, const std::atomic<int64_t>& waiting) {
+    metrics.Add({.name = "pcap_gateway_upstream_requests_queued",
+                 .help = "Requests that wait for their turn, as enough are in flight.",
+                 .type = Metric::Type::kGauge,
+                 .labels = {{"for", what}},
+                 .value = [&waiting] { return waiting.load(); }});
+  };
+  queued("call", limited.stats().waiting);
+  queued("refresh", limited.stats().refreshes_waiting);
   if (budgeted != nullptr) {
     const BudgetStats& stats = budgeted->stats();
     withheld("budget", stats.withheld);
@@ -290,7 +296,8 @@ void AddProtectionMetrics(const BudgetedClient* budgeted, const LimitedClient& l
     const BreakerStats& stats = breaker->stats();
     withheld("circuit", stats.withheld);
     metrics.Add({.name = "pcap_gateway_upstream_circuit_state",
-                 .help = "0: requests pass; 1: one does, to see; 2: none does.",
+                 .help = "Of the circuit that is worst. 0: requests pass; 1: one does, to see; "
+                         "2: none does.",
                  .type = Metric::Type::kGauge,
                  .value = [&stats] { return stats.state.load(); }});
   }

@@ -46,7 +46,8 @@ StatusReport::Upstream UpstreamOf(const StatusFacts& facts, const MeteredParts& 
                                   .requests = stats.started.Value(),
                                   .withheld = parts.limited->stats().refused.Value(),
                                   .in_flight = parts.limited->stats().in_flight.load(),
-                                  .queued = parts.limited->stats().waiting.load()};
+                                  .queued = parts.limited->stats().waiting.load() +
+                                            parts.limited->stats().refreshes_waiting.load()};
   if (parts.retrying != nullptr) upstream.retries = parts.retrying->stats().retries.Value();
   if (parts.breaker != nullptr) upstream.withheld += parts.breaker->stats().withheld.Value();
   if (parts.budgeted != nullptr)

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "absl/time/time.h"
+
 namespace pcap_gateway {
 
 // Headers are as they came, without the white space around them; empty where the answer has none.
@@ -19,6 +21,8 @@ struct HttpAnswer {
   std::string ratelimit_policy;
   // How often the request was sent until it came; 1 or more.
   int sendings = 1;
+  // From when the request left our own queue (LimitedClient fills it in) to the answer's end.
+  absl::Duration out = absl::ZeroDuration();
 };
 
 }  // namespace pcap_gateway

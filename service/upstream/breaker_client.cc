@@ -3,67 +3,119 @@
 #include <utility>
 
 namespace pcap_gateway {
-namespace {
 
 using Kind = TransportFailure::Kind;
-
-enum class Sign { kWell, kUnwell, kNone };
-
-// What the end of a request says of the upstream. A 4xx is the word of one that is well; what we
-// withheld or cancelled says nothing.
-Sign SignOf(const HttpResult& result) {
-  if (const auto* answer = std::get_if<HttpAnswer>(&result)) {
-    return answer->status >= 500 ? Sign::kUnwell : Sign::kWell;
-  }
-  const auto* failure = std::get_if<TransportFailure>(&result);
-  if (failure == nullptr) return Sign::kNone;
-  switch (failure->kind) {
-    case Kind::kResolve:
-    case Kind::kConnect:
-    case Kind::kTls:
-    case Kind::kTimeout:
-    case Kind::kStalled:
-    case Kind::kBroken:
-      return Sign::kUnwell;
-    case Kind::kMalformed:
-    case Kind::kTooLarge:
-    case Kind::kCancelled:
-    case Kind::kStopped:
-    case Kind::kOwnLimits:
-      return Sign::kNone;
-  }
-  return Sign::kNone;
-}
-
-}  // namespace
+using State = CircuitBreaker::State;
 
 Ticket BreakerClient::Send(HttpRequest request, Done done) {
-  const std::optional<absl::Duration> wait = breaker_.Ask(clock_.Now());
-  stats_.state = static_cast<int>(breaker_.state());
-  if (wait.has_value()) {
+  const Partition credential = request.credential->partition();
+  if (const std::optional<absl::Duration> wait = Ask(credential)) {
     stats_.withheld.Add();
     std::move(done)(Withheld{Withheld::Kind::kCircuitOpen, *wait});
     return {};
   }
-  return inner_.Send(std::move(request), [this, done = std::move(done)](HttpResult result) mutable {
-    Learn(result);
-    std::move(done)(std::move(result));
-  });
+  return inner_.Send(std::move(request),
+                     [this, credential, done = std::move(done)](HttpResult result) mutable {
+                       Learn(credential, result);
+                       std::move(done)(std::move(result));
+                     });
 }
 
-void BreakerClient::Learn(const HttpResult& result) {
-  switch (SignOf(result)) {
+// Leave of both circuits; absent: granted.
+std::optional<absl::Duration> BreakerClient::Ask(const Partition& credential) {
+  std::optional<absl::Duration> wait = Ask(connections_);
+  if (wait.has_value()) return wait;
+  const auto circuit = answers_.find(credential);
+  if (circuit == answers_.end()) return std::nullopt;
+  wait = Ask(circuit->second);
+  // Were it the probe of the connections: it is not sent.
+  if (wait.has_value()) Note(connections_, Sign::kNone);
+  return wait;
+}
+
+std::optional<absl::Duration> BreakerClient::Ask(CircuitBreaker& circuit) {
+  const State before = circuit.state();
+  const std::optional<absl::Duration> wait = circuit.Ask(clock_.Now());
+  Moved(before, circuit.state());
+  return wait;
+}
+
+// A 4xx is the word of an upstream that is well; what we withheld says nothing.
+BreakerClient::Signs BreakerClient::SignsOf(const HttpResult& result) const {
+  if (const auto* answer = std::get_if<HttpAnswer>(&result)) {
+    return {.connections = Sign::kWell,
+            .answers = answer->status >= 500 ? Sign::kUnwell : Sign::kWell};
+  }
+  const auto* failure = std::get_if<TransportFailure>(&result);
+  if (failure == nullptr) return {};
+  switch (failure->kind) {
+    case Kind::kResolve:
+    case Kind::kConnect:
+    case Kind::kTls:
+    case Kind::kBroken:
+      return {.connections = Sign::kUnwell};
+    case Kind::kStalled:
+      return {.answers = Sign::kUnwell};
+    case Kind::kTimeout:
+    case Kind::kCancelled:
+      if (!usual_.IsOverdue(failure->out)) return {};
+      if (failure->sendings == 0) return {.connections = Sign::kUnwell};
+      return {.answers = Sign::kUnwell};
+    case Kind::kMalformed:
+    case Kind::kTooLarge:
+    case Kind::kStopped:
+    case Kind::kOwnLimits:
+      return {};
+  }
+  return {};
+}
+
+void BreakerClient::Learn(const Partition& credential, const HttpResult& result) {
+  const Signs signs = SignsOf(result);
+  Note(connections_, signs.connections);
+  LearnAnswer(credential, signs.answers);
+  // To refuse takes less time.
+  const auto* answer = std::get_if<HttpAnswer>(&result);
+  if (answer != nullptr && answer->status / 100 == 2) usual_.Add(answer->out);
+}
+
+void BreakerClient::LearnAnswer(const Partition& credential, Sign sign) {
+  auto circuit = answers_.find(credential);
+  if (circuit == answers_.end()) {
+    if (sign != Sign::kUnwell) return;
+    if (answers_.size() >= kMostCircuits) {
+      Moved(answers_.begin()->second.state(), State::kClosed);
+      answers_.erase(answers_.begin());
+    }
+    circuit = answers_.try_emplace(credential, policy_).first;
+  }
+  Note(circuit->second, sign);
+  if (sign == Sign::kWell) answers_.erase(circuit);
+}
+
+void BreakerClient::Note(CircuitBreaker& circuit, Sign sign) {
+  const State before = circuit.state();
+  switch (sign) {
     case Sign::kWell:
-      breaker_.Succeeded();
+      circuit.Succeeded();
       break;
     case Sign::kUnwell:
-      breaker_.Failed(clock_.Now());
+      circuit.Failed(clock_.Now());
       break;
     case Sign::kNone:
-      breaker_.Abandoned();
+      circuit.Abandoned();
       break;
   }
-  stats_.state = static_cast<int>(breaker_.state());
+  Moved(before, circuit.state());
+}
+
+void BreakerClient::Moved(State from, State to) {
+  --circuits_in_state_[static_cast<size_t>(from)];
+  ++circuits_in_state_[static_cast<size_t>(to)];
+  // Those that are closed are not counted right, nor looked at.
+  int worst = static_cast<int>(State::kOpen);
+  while (worst > 0 && circuits_in_state_[static_cast<size_t>(worst)] <= 0) --worst;
+  stats_.state = worst;
 }
 
 }  // namespace pcap_gateway

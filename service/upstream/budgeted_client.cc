@@ -19,7 +19,7 @@ constexpr int kMostLooks = 100;
 Spending SpendingOf(const HttpRequest& request) {
   return {.question = absl::HashOf(request.url),
           .caller = request.caller == nullptr ? absl::string_view() : *request.caller,
-          .background = request.background};
+          .background = NobodyWaits(request)};
 }
 
 int SendingsOf(const HttpResult& result) {
@@ -44,7 +44,7 @@ Ticket BudgetedClient::Send(HttpRequest request, Done done) {
   }
   auto word = budget.Spend(spending, now);
   if (const auto* refusal = std::get_if<Refusal>(&word)) {
-    Withhold(request.background, *refusal, std::move(done));
+    Withhold(NobodyWaits(request), *refusal, std::move(done));
     return {};
   }
   return SendNow(std::move(request), std::get<Grant>(std::move(word)), std::nullopt,
@@ -56,7 +56,7 @@ Ticket BudgetedClient::AskLedger(HttpRequest request, Done done) {
   LedgerEntry entry{.credential = request.credential,
                     .question = request.url,
                     .caller = std::string(SpendingOf(request).caller),
-                    .background = request.background,
+                    .background = NobodyWaits(request),
                     .limit = budget.limit(),
                     .reserve = policy_.reserve,
                     .hold = budget.hold(),
@@ -102,7 +102,7 @@ void BudgetedClient::Heard(Asking& asking, const std::optional<LedgerWord>& word
   Done done = std::exchange(asking.done, nullptr);
   if (const auto* refusal = std::get_if<Refusal>(&said)) {
     if (granted_in.has_value()) GiveBack(request, *granted_in);
-    return Withhold(request.background, *refusal, std::move(done));
+    return Withhold(NobodyWaits(request), *refusal, std::move(done));
   }
   asking.ticket = SendNow(std::move(asking.request), std::get<Grant>(std::move(said)), granted_in,
                           std::move(done));

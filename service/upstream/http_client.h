@@ -40,7 +40,7 @@ struct HttpRequest {
   std::shared_ptr<const LatestDeadline> deadline;
   // Whose share of the budget and of the queue it takes (Query::caller); null: nobody's.
   std::shared_ptr<const std::string> caller;
-  // Nobody waits for the answer.
+  // It refreshes what is kept. Whether somebody waits for it meanwhile: NobodyWaits.
   bool background = false;
   // Sending it twice is the same as sending it once.
   bool idempotent = false;
@@ -57,6 +57,12 @@ struct HttpRequest {
     return !background && deadline != nullptr && deadline->nobody_waits();
   }
 };
+
+// Whether it gives way to others: a refresh that no caller has joined yet. One may do so at any
+// moment; then it is a call like any other.
+inline bool NobodyWaits(const HttpRequest& request) {
+  return request.background && (request.deadline == nullptr || request.deadline->nobody_waits());
+}
 
 // Why there is no answer.
 struct TransportFailure {
@@ -80,6 +86,8 @@ struct TransportFailure {
   std::string detail;
   // How often the request left this process; 0: never, so that nobody has counted it.
   int sendings = 1;
+  // Since it left our own queue (LimitedClient fills it in); zero: it never did.
+  absl::Duration out = absl::ZeroDuration();
 };
 
 // The kind's name in metrics: "resolve", "too_large".

@@ -42,11 +42,13 @@ Ticket PacedClient::SendNow(HttpRequest request, Done done) {
 
 void PacedClient::Enter(const WaitingPtr& waiting) {
   ++stats_.waiting;
-  if (waiting->request.caller == nullptr) {
+  if (NobodyWaits(waiting->request)) {
     refreshes_.push_back(waiting);
     return;
   }
-  const std::string& caller = *waiting->request.caller;
+  static const std::string kNobody;
+  const auto& name = waiting->request.caller;
+  const std::string& caller = name == nullptr ? kNobody : *name;
   auto line = std::find_if(lines_.begin(), lines_.end(),
                            [&caller](const Line& line) { return line.caller == caller; });
   if (line == lines_.end())

@@ -31,8 +31,9 @@ Error ErrorOf(const TransportFailure& failure, bool caller_set_the_limit) {
       return Error(absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable,
                    "Cloudflare did not answer in time");
     case Kind::kOwnLimits:
-      return Error(absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable,
-                   absl::StrCat("this gateway could not ask Cloudflare: ", failure.detail));
+      return Error(
+          absl::StatusCode::kUnavailable, Reason::kOverloaded,
+          absl::StrCat("the gateway has no means left to ask Cloudflare: ", failure.detail));
     case Kind::kResolve:
     case Kind::kConnect:
     case Kind::kTls:

@@ -92,7 +92,7 @@ void RetryingClient::NoteQuickest(const Request& request, const HttpResult& resu
 std::optional<absl::Duration> RetryingClient::WaitBeforeRetry(const Request& request,
                                                               const HttpResult& result) {
   const HttpRequest& what = request.request;
-  if (!what.idempotent || what.background) return std::nullopt;
+  if (!what.idempotent || NobodyWaits(what)) return std::nullopt;
   const absl::Time now = clock_.Now();
   const auto wait = BackoffBefore(request.attempts + 1, result, policy_, chance_(), now);
   if (!wait.has_value()) return std::nullopt;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
+
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_http_client.h"
 
@@ -14,9 +16,21 @@ using testing::ElementsAre;
 
 class BreakerClientTest : public testing::Test {
  protected:
-  void Ask(const std::optional<HttpResult>& end) {
+  void Ask(const std::optional<HttpResult>& end, const std::string& token = "a-token") {
     http_.at_once = end;
-    client_.Send(RequestFor(1), [this](HttpResult result) { ends_.push_back(EndOf(result)); });
+    HttpRequest request = RequestFor(1);
+    request.credential = *Credential::FromToken(Credential::Owner::kCaller, token);
+    client_.Send(std::move(request),
+                 [this](HttpResult result) { ends_.push_back(EndOf(result)); });
+  }
+  // An answer, or the end of the wait for one, after so long.
+  static HttpResult After(absl::Duration out, HttpResult end, int sendings = 1) {
+    if (auto* const answer = std::get_if<HttpAnswer>(&end)) answer->out = out;
+    if (auto* const failure = std::get_if<TransportFailure>(&end)) {
+      failure->out = out;
+      failure->sendings = sendings;
+    }
+    return end;
   }
 
   FakeClock clock_;
@@ -35,7 +49,7 @@ TEST_F(BreakerClientTest, LeavesAFailingUpstreamAlone) {
 
 TEST_F(BreakerClientTest, AsksItAgainOnceAndThenFreely) {
   Ask(FailedWith(Kind::kConnect));
-  Ask(FailedWith(Kind::kTimeout));
+  Ask(FailedWith(Kind::kBroken));
   clock_.Advance(absl::Seconds(1));
   for (int i = 0; i < 3; ++i) Ask(Answered(200));
   EXPECT_EQ(http_.requests.size(), 5u);
@@ -48,6 +62,69 @@ TEST_F(BreakerClientTest, AClientErrorIsTheWordOfAnUpstreamThatIsWell) {
     Ask(Answered(status));
   }
   EXPECT_EQ(http_.requests.size(), 10u);
+}
+
+TEST_F(BreakerClientTest, OpensForAnUpstreamThatHangsHoweverTheWaitForItEnds) {
+  for (const Kind end : {Kind::kTimeout, Kind::kCancelled, Kind::kStalled}) {
+    const std::string token = absl::StrCat("token-", static_cast<int>(end));
+    for (int i = 0; i < 3; ++i) Ask(After(absl::Seconds(2), FailedWith(end)), token);
+    EXPECT_EQ(ends_.back(), "withheld");
+  }
+}
+
+TEST_F(BreakerClientTest, ACallerWithoutPatienceIsNoSign) {
+  for (int i = 0; i < 1000; ++i) {
+    Ask(After(absl::Milliseconds(5), FailedWith(Kind::kTimeout)));
+    Ask(After(absl::Milliseconds(1), FailedWith(Kind::kCancelled)));
+  }
+  EXPECT_EQ(http_.requests.size(), 2000u);
+}
+
+TEST_F(BreakerClientTest, OverdueIsSaidOfWhatTheUpstreamUsuallyTakes) {
+  for (int i = 0; i < 50; ++i) Ask(After(absl::Seconds(1), Answered(200)));
+  for (int i = 0; i < 10; ++i) Ask(After(absl::Seconds(2), FailedWith(Kind::kTimeout)));
+  EXPECT_EQ(client_.stats().withheld.Value(), 0u);
+  for (int i = 0; i < 500; ++i) Ask(After(absl::Milliseconds(20), Answered(200)));
+  for (int i = 0; i < 3; ++i) Ask(After(absl::Milliseconds(300), FailedWith(Kind::kTimeout)));
+  EXPECT_EQ(ends_.back(), "withheld");
+}
+
+TEST_F(BreakerClientTest, WhatWaitedInOurQueueOrLackedOurOwnMeansIsNoSign) {
+  for (int i = 0; i < 10; ++i) {
+    Ask(TransportFailure{Kind::kTimeout, "waited for its turn", /*sendings=*/0});
+    Ask(After(absl::Seconds(20), FailedWith(Kind::kOwnLimits)));
+  }
+  EXPECT_EQ(http_.requests.size(), 20u);
+}
+
+TEST_F(BreakerClientTest, AnswersToOneCredentialDoNotRefuseAnother) {
+  for (int i = 0; i < 3; ++i) Ask(Answered(503), "tenant-a");
+  EXPECT_EQ(ends_.back(), "withheld");
+  for (int i = 0; i < 3; ++i) Ask(After(absl::Seconds(9), FailedWith(Kind::kTimeout)), "tenant-c");
+  EXPECT_EQ(ends_.back(), "withheld");
+  for (int i = 0; i < 100; ++i) {
+    Ask(Answered(503), "tenant-a");
+    Ask(Answered(200), "tenant-b");
+    EXPECT_EQ(ends_.back(), "200");
+  }
+}
+
+TEST_F(BreakerClientTest, ConnectionsAreEverybodys) {
+  Ask(FailedWith(Kind::kConnect), "tenant-a");
+  Ask(After(absl::Seconds(2), FailedWith(Kind::kTimeout), /*sendings=*/0), "tenant-b");
+  Ask(Answered(200), "tenant-c");
+  EXPECT_EQ(ends_.back(), "withheld");
+}
+
+TEST_F(BreakerClientTest, AProbeThatAnotherCircuitWithholdsLeavesTheWayToTheNext) {
+  for (int i = 0; i < 2; ++i) Ask(FailedWith(Kind::kConnect), "tenant-a");
+  clock_.Advance(absl::Seconds(1));
+  Ask(Answered(503), "tenant-a");
+  Ask(Answered(503), "tenant-a");
+  Ask(Answered(200), "tenant-a");
+  EXPECT_EQ(ends_.back(), "withheld");
+  Ask(Answered(200), "tenant-b");
+  EXPECT_EQ(ends_.back(), "200");
 }
 
 TEST_F(BreakerClientTest, WhatWeEndedOurselvesSaysNothing) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_http_client.h"
 
@@ -116,6 +118,137 @@ TEST_F(LimitedClientTest, WhoAsksAnewAtItsEndDoesNotOvertake) {
   Ask(2);
   http_.End(Answered(200));
   EXPECT_EQ(SentUrl(1), RequestFor(2).url);
+}
+
+// Many places, and callers by name; a test looks at who was sent, in order.
+class FairLimitedClientTest : public testing::Test {
+ protected:
+  static HttpRequest RequestOf(const std::string& caller, const std::string& token = "a-token") {
+    HttpRequest request = RequestFor(1);
+    request.url = caller;
+    request.caller = std::make_shared<const std::string>(caller);
+    request.credential = *Credential::FromToken(Credential::Owner::kCaller, token);
+    return request;
+  }
+  void Ask(HttpRequest request) {
+    client_.Send(std::move(request), [this, url = request.url](HttpResult result) {
+      ends_.push_back(url + ": " + EndOf(result));
+    });
+  }
+  void Ask(const std::string& caller, int times = 1) {
+    for (int i = 0; i < times; ++i) Ask(RequestOf(caller));
+  }
+  static HttpRequest Refresh(std::shared_ptr<const LatestDeadline> deadline = nullptr) {
+    HttpRequest request = RequestFor(1);
+    request.url = "refresh";
+    request.background = true;
+    request.deadline = std::move(deadline);
+    return request;
+  }
+  int64_t Sent(const std::string& url) const {
+    return std::count_if(http_.requests.begin(), http_.requests.end(),
+                         [&](const HttpRequest& request) { return request.url == url; });
+  }
+
+  FakeClock clock_;
+  FakeHttpClient http_;
+  LimitedClient client_{
+      http_, {.most_in_flight = 100, .most_waiting = 50, .most_refreshes_waiting = 10}, clock_};
+  std::vector<std::string> ends_;
+};
+
+TEST_F(FairLimitedClientTest, WhoTakesAllItCanLeavesPlacesForTheNextAtOnce) {
+  Ask("greedy", 120);
+  EXPECT_GE(Sent("greedy"), 70);
+  Ask("other");
+  EXPECT_EQ(Sent("other"), 1);
+  Ask("greedy too", 20);
+  Ask("third");
+  EXPECT_EQ(Sent("third"), 1);
+}
+
+TEST_F(FairLimitedClientTest, TenantsBehindOneAddressLeavePlacesForEachOther) {
+  for (int i = 0; i < 120; ++i) Ask(RequestOf("proxy", "tenant-a"));
+  const size_t before = http_.requests.size();
+  Ask(RequestOf("proxy", "tenant-b"));
+  EXPECT_EQ(http_.requests.size(), before + 1);
+}
+
+TEST_F(FairLimitedClientTest, MadeUpTokensAreNoFurtherShares) {
+  for (int i = 0; i < 120; ++i) Ask(RequestOf("greedy", "token-" + std::to_string(i)));
+  Ask("other", 3);
+  EXPECT_EQ(Sent("other"), 3);
+}
+
+TEST_F(FairLimitedClientTest, GreedyOnesComeToHaveEqualParts) {
+  Ask("a", 100);
+  Ask("b", 40);
+  // Each end makes room for who has fewer.
+  for (size_t i = 0; i < 60; ++i) http_.End(i, Answered(200));
+  const int64_t a = Sent("a") - 60;
+  EXPECT_NEAR(static_cast<double>(a), static_cast<double>(Sent("b")), 25);
+  EXPECT_GE(Sent("b"), 30);
+}
+
+TEST_F(FairLimitedClientTest, AFullRoomTakesFromWhoHasTheMostInIt) {
+  Ask("greedy", 200);
+  EXPECT_EQ(client_.stats().waiting, 50);
+  ends_.clear();
+  Ask("b", 30);  // some are sent, the others wait in the room of the greedy one
+  EXPECT_EQ(client_.stats().waiting, 50);
+  EXPECT_FALSE(ends_.empty());
+  for (const std::string& end : ends_) EXPECT_EQ(end, "greedy: withheld");
+  ends_.clear();
+  Ask("greedy");
+  EXPECT_THAT(ends_, ElementsAre("greedy: withheld"));
+}
+
+TEST_F(FairLimitedClientTest, RefreshesLeaveTheCallsTheirPlacesAndTheirRoom) {
+  for (int i = 0; i < 10'000; ++i) Ask(Refresh());
+  EXPECT_EQ(Sent("refresh"), 50);
+  EXPECT_EQ(client_.stats().refreshes_waiting, 10);
+  EXPECT_EQ(client_.stats().refused_refreshes.Value(), 10'000u - 60);
+  Ask("a", 20);
+  EXPECT_EQ(Sent("a"), 20);
+  Ask("a", 50);
+  EXPECT_EQ(client_.stats().refused.Value(), 0u);
+}
+
+TEST_F(FairLimitedClientTest, ARefreshThatIsJoinedTakesACallsTurn) {
+  for (int i = 0; i < 59; ++i) Ask(Refresh());
+  const auto deadline = std::make_shared<LatestDeadline>(absl::InfinitePast());
+  HttpRequest last = Refresh(deadline);
+  last.url = "joined";
+  Ask(std::move(last));
+  EXPECT_EQ(Sent("joined"), 0);
+  deadline->Extend(clock_.Now() + absl::Seconds(9));
+  Ask("a");
+  EXPECT_EQ(Sent("joined"), 1);
+}
+
+TEST_F(FairLimitedClientTest, WhoAsksOneByOneDoesNotStarveWhoWaits) {
+  LimitedClient one(http_, {.most_in_flight = 1, .most_waiting = 50}, clock_);
+  one.Send(RequestOf("a"), [&](HttpResult) { one.Send(RequestOf("a"), [](HttpResult) {}); });
+  one.Send(RequestOf("b"), [](HttpResult) {});
+  http_.End(0, Answered(200));
+  EXPECT_EQ(http_.requests.back().url, "b");
+}
+
+TEST_F(FairLimitedClientTest, FailuresTellHowLongTheyWereOut) {
+  LimitedClient one(http_, {.most_in_flight = 1, .most_waiting = 50}, clock_);
+  std::vector<absl::Duration> out;
+  const auto note = [&](HttpResult result) {
+    out.push_back(std::get<TransportFailure>(result).out);
+  };
+  one.Send(RequestOf("a"), note);
+  one.Send(RequestOf("a"), note);
+  Ticket third = one.Send(RequestOf("a"), note);
+  clock_.Advance(absl::Seconds(3));
+  http_.End(0, FailedWith(TransportFailure::Kind::kTimeout));
+  clock_.Advance(absl::Seconds(2));
+  http_.End(1, FailedWith(TransportFailure::Kind::kTimeout));
+  third.Cancel();
+  EXPECT_THAT(out, ElementsAre(absl::Seconds(3), absl::Seconds(2), absl::ZeroDuration()));
 }
 
 TEST(LimitedClientQueue, OfRequestsThatEndAtOnceIsNoDeepRecursion) {

@@ -146,6 +146,7 @@ TEST_F(RestSourceTest, EachTransportFailureHasItsCodeAndReason) {
       {Kind::kTooLarge, absl::StatusCode::kInternal, Reason::kUpstreamResponseTooLarge},
       {Kind::kCancelled, absl::StatusCode::kCancelled, Reason::kCancelled},
       {Kind::kStopped, absl::StatusCode::kUnavailable, Reason::kShuttingDown},
+      {Kind::kOwnLimits, absl::StatusCode::kUnavailable, Reason::kOverloaded},
   };
   for (const Row& row : rows) {
     replies_.clear();

@@ -20,7 +20,7 @@ TEST(RetryPolicy, RepeatsWhatMayEndOtherwise) {
   for (const int status : {408, 425, 500, 502, 503, 504, 520, 522, 524, 599}) {
     EXPECT_TRUE(IsTransient(Answered(status))) << status;
   }
-  for (const Kind kind : {Kind::kResolve, Kind::kConnect, Kind::kBroken}) {
+  for (const Kind kind : {Kind::kResolve, Kind::kConnect, Kind::kBroken, Kind::kOwnLimits}) {
     EXPECT_TRUE(IsTransient(FailedWith(kind))) << static_cast<int>(kind);
   }
 }

@@ -96,6 +96,17 @@ TEST_F(RetryingClientTest, DoesNotRepeatWhatIsNotIdempotentOrNobodyWaitsFor) {
   EXPECT_EQ(http_.requests.size(), 2u);
 }
 
+TEST_F(RetryingClientTest, ARefreshThatACallerJoinsIsRepeated) {
+  HttpRequest refresh = RequestFor(1);
+  refresh.background = true;
+  const auto deadline = std::make_shared<LatestDeadline>(absl::InfinitePast());
+  refresh.deadline = deadline;
+  Ask(refresh);
+  deadline->Extend(clock_.Now() + absl::Seconds(9));
+  http_.End(Answered(503));
+  EXPECT_FALSE(loop_.idle());
+}
+
 TEST_F(RetryingClientTest, AllAttemptsTogetherTakeNoLongerThanTheTimeout) {
   HttpRequest request = RequestFor(1);
   request.timeout = absl::Seconds(1);
