@@ -267,6 +267,9 @@ absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
        .default_account_id = options.default_account_id,
        .most_connections = most_connections,
        .most_calls = options.max_calls,
+       .streams = {.most = options.max_streams,
+                   .most_of_connection = options.max_streams_per_connection,
+                   .longest_wait = options.first_message_timeout},
        .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); },
        .channelz = !options.channelz_listen.empty(),
        .observers = {call_log.get(), errors.get()}});

@@ -74,8 +74,8 @@ class Policy {
  public:
   // Reads the JSON text. INVALID_ARGUMENT says what is wrong with it, and where: no JSON, a key
   // twice, a key that is not known, a list that is empty, a header whose name has capitals, or that
-  // rules must not look at (those that begin with `:` or `grpc-`, `host`, hop-by-hop ones and binary
-  // ones).
+  // rules must not look at (those that begin with `:` or `grpc-`, `host`, hop-by-hop ones and
+  // binary ones).
   static absl::StatusOr<std::shared_ptr<const Policy>> Parse(const std::string& json);
 
   bool Permits(const CallFacts& call) const;

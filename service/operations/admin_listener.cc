@@ -28,8 +28,8 @@
 namespace pcap_gateway {
 namespace {
 
-// An operator's tools hold a handful of connections; more than this is a mistake or an attack. A few
-// more may be there until those that have to go are gone.
+// An operator's tools hold a handful of connections; more than this is a mistake or an attack. A
+// few more may be there until those that have to go are gone.
 constexpr unsigned kMostConnections = 64;
 constexpr unsigned kMoreConnections = 32;
 // From a connection's beginning, or its last answer, to the end of a request; and from there to the
@@ -125,8 +125,8 @@ class AdminListener::Connections {
                      MHD_ConnectionNotificationCode code) {
     auto& its = *static_cast<Connections*>(connections);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-      *entry = its.Add(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
-                           ->connect_fd);
+      *entry = its.Add(
+          MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
     } else {
       its.Remove(static_cast<Entry*>(*entry));
     }
@@ -194,9 +194,7 @@ class AdminListener::Connections {
     ending_.splice(ending_.end(), open_, open_.begin());
   }
 
-  void Remove(Entry* entry) {
-    (entry->ending ? ending_ : open_).erase(entry->self);
-  }
+  void Remove(Entry* entry) { (entry->ending ? ending_ : open_).erase(entry->self); }
 
   const AdminPages& pages_;
   std::list<Entry> open_;
@@ -271,9 +269,9 @@ absl::StatusOr<std::unique_ptr<AdminListener>> AdminListener::Start(const std::s
       MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, nullptr, nullptr, &Connections::Handle, connections,
       MHD_OPTION_EXTERNAL_LOGGER, &Discard, nullptr, MHD_OPTION_LISTEN_SOCKET, *listener,
       MHD_OPTION_CONNECTION_LIMIT, kMostConnections + kMoreConnections,
-      MHD_OPTION_NOTIFY_CONNECTION, &Connections::Notify, connections,
-      MHD_OPTION_NOTIFY_COMPLETED, &Connections::Completed, connections,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionBytes, MHD_OPTION_END);
+      MHD_OPTION_NOTIFY_CONNECTION, &Connections::Notify, connections, MHD_OPTION_NOTIFY_COMPLETED,
+      &Connections::Completed, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionBytes,
+      MHD_OPTION_END);
   if (admin->daemon_ == nullptr) {
     close(*listener);
     return CannotListen(address, "libmicrohttpd could not be started");

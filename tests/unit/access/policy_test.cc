@@ -148,8 +148,7 @@ TEST(Policy, ADenyRuleFitsAHeaderIfOneOfItsValuesDoes) {
 }
 
 TEST(Policy, ADenyRuleFitsAHeaderIfItsJoinedTextDoes) {
-  EXPECT_FALSE(
-      Permits(*DenyingJob("a,b"), {}, kGet, {{"x-job", "a"}, {"x-job", "b"}}));
+  EXPECT_FALSE(Permits(*DenyingJob("a,b"), {}, kGet, {{"x-job", "a"}, {"x-job", "b"}}));
 }
 
 TEST(Policy, AnAllowRuleFitsAHeaderIfAllOfItsValuesDo) {
