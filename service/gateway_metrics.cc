@@ -396,6 +396,19 @@ void AddLimitMetrics(const Server& server, Metrics& metrics) {
   metrics.Add({.name = "pcap_gateway_calls_refused_total",
                .help = "Calls refused, as --max-calls waited for an answer.",
                .value = [&server] { return server.stats().refused.Value(); }});
+  const StreamLimitStats& streams = server.stats().streams;
+  metrics.Add({.name = "pcap_gateway_streams",
+               .help = "Open streams of callers: calls, health checks and watches, reflection.",
+               .type = Metric::Type::kGauge,
+               .value = [&server] { return server.open_streams(); }});
+  metrics.Add({.name = "pcap_gateway_streams_refused_total",
+               .help = "Streams refused or ended, as there were --max-streams or "
+                       "--max-streams-per-connection.",
+               .value = [&streams] { return streams.refused.Value(); }});
+  metrics.Add({.name = "pcap_gateway_streams_late_total",
+               .help = "Streams ended, as their callers kept the gateway waiting for "
+                       "--first-message-timeout.",
+               .value = [&streams] { return streams.late.Value(); }});
 }
 
 }  // namespace pcap_gateway

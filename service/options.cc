@@ -70,6 +70,9 @@ struct RawOptions {
   std::string drain_timeout = "30s";
   std::string max_connections = "10000";
   std::string max_calls = "10000";
+  std::string max_streams = "10000";
+  std::string max_streams_per_connection = "100";
+  std::string first_message_timeout = "10s";
   bool reflection = true;
 
   std::string log_format = "auto";
@@ -303,6 +306,13 @@ absl::Status FinaliseServing(const RawOptions& raw, Options& options) {
   status.Update(
       Put("max-connections", CountFrom(raw.max_connections, kMostAtOnce), options.max_connections));
   status.Update(Put("max-calls", CountFrom(raw.max_calls, kMostAtOnce), options.max_calls));
+  status.Update(Put("max-streams", CountFrom(raw.max_streams, kMostAtOnce), options.max_streams));
+  status.Update(Put("max-streams-per-connection",
+                    CountFrom(raw.max_streams_per_connection, kMostAtOnce),
+                    options.max_streams_per_connection));
+  status.Update(Put("first-message-timeout",
+                    DurationFrom(raw.first_message_timeout, absl::Milliseconds(1)),
+                    options.first_message_timeout));
   options.reveal_destination_secrets = raw.reveal_destination_secrets;
   options.reflection = raw.reflection;
   return status;
@@ -444,6 +454,13 @@ void Declare(CLI::App& app, RawOptions& raw) {
   app.add_option(
       "--max-calls", raw.max_calls,
       "Calls at once that wait for an answer, further ones are refused; 0 for any number");
+  app.add_option("--max-streams", raw.max_streams,
+                 "Streams at once that wait for their caller, further ones are refused; 0 for any "
+                 "number");
+  app.add_option("--max-streams-per-connection", raw.max_streams_per_connection,
+                 "Streams at once of one connection; 0 for any number");
+  app.add_option("--first-message-timeout", raw.first_message_timeout,
+                 "How long a stream's first message may take, and its peer to take an answer");
   DeclareSwitch(app, "--reflection,!--no-reflection", raw.reflection,
                 "Serve gRPC reflection (default)");
 

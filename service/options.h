@@ -91,6 +91,13 @@ struct Options {
   int64_t max_connections = 10'000;
   // Calls at once whose answer is not at hand; 0: any number.
   int64_t max_calls = 10'000;
+  // Streams at once that wait for no answer from upstream: health watches, reflection, calls whose
+  // request has not come or whose answer is not taken; 0: any number.
+  int64_t max_streams = 10'000;
+  // Streams at once of one connection; 0: any number.
+  int64_t max_streams_per_connection = 100;
+  // How long a stream's first message may take, and its peer to take what it is sent.
+  absl::Duration first_message_timeout = absl::Seconds(10);
   // Serve grpc.reflection.
   bool reflection = true;
 

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 
 namespace pcap_gateway {
 
@@ -40,19 +43,45 @@ bool Policy::AnyFits(const Patterns& patterns, const Principals& principals) {
   return !principals.subject.empty() && AnyFits(patterns, principals.subject);
 }
 
-bool Policy::Rule::Fits(const CallFacts& call) const {
+bool Policy::AnyNameFits(const Patterns& patterns, const Principals& principals) {
+  const auto fits = [&](const std::string& name) { return AnyFits(patterns, name); };
+  return std::any_of(principals.uris.begin(), principals.uris.end(), fits) ||
+         std::any_of(principals.dns_names.begin(), principals.dns_names.end(), fits) ||
+         (!principals.subject.empty() && fits(principals.subject));
+}
+
+bool Policy::Rule::Denies(const CallFacts& call) const {
+  if (!principals.empty() && !AnyNameFits(principals, call.principals)) return false;
+  if (!paths.empty() && !AnyFits(paths, call.path)) return false;
+  return std::all_of(headers.begin(), headers.end(), [&](const Header& header) {
+    const std::vector<absl::string_view> values = call.header(header.key);
+    if (values.empty()) return false;
+    const std::string joined = absl::StrJoin(values, ",");
+    const std::vector<absl::string_view> parts = absl::StrSplit(joined, ',');
+    const auto fits = [&](absl::string_view value) { return AnyFits(header.values, value); };
+    return fits(joined) || std::any_of(values.begin(), values.end(), fits) ||
+           std::any_of(parts.begin(), parts.end(), [&](absl::string_view part) {
+             return fits(absl::StripAsciiWhitespace(part));
+           });
+  });
+}
+
+bool Policy::Rule::Allows(const CallFacts& call) const {
   if (!principals.empty() && !AnyFits(principals, call.principals)) return false;
   if (!paths.empty() && !AnyFits(paths, call.path)) return false;
   return std::all_of(headers.begin(), headers.end(), [&](const Header& header) {
-    const std::optional<std::string> value = call.header(header.key);
-    return value.has_value() && AnyFits(header.values, *value);
+    const std::vector<absl::string_view> values = call.header(header.key);
+    const auto fits = [&](absl::string_view value) { return AnyFits(header.values, value); };
+    return !values.empty() && fits(absl::StrJoin(values, ",")) &&
+           std::all_of(values.begin(), values.end(), fits);
   });
 }
 
 bool Policy::Permits(const CallFacts& call) const {
-  const auto fits = [&](const Rule& rule) { return rule.Fits(call); };
-  return std::none_of(deny_.begin(), deny_.end(), fits) &&
-         std::any_of(allow_.begin(), allow_.end(), fits);
+  return std::none_of(deny_.begin(), deny_.end(),
+                      [&](const Rule& rule) { return rule.Denies(call); }) &&
+         std::any_of(allow_.begin(), allow_.end(),
+                     [&](const Rule& rule) { return rule.Allows(call); });
 }
 
 bool Policy::MayAsk(const Principals& principals, const Id& account) const {

@@ -26,6 +26,11 @@
 // caller's certificate, where it has none its DNS names, else its subject (RFC 2253). A part that
 // is left out fits all.
 //
+// Of a header with several values A43 takes the text that commas join them to. Nobody is to gain by
+// one value more: for an allow rule each value has to fit as well as that text; for a deny rule one
+// is enough, or the text, or what stands between two of its commas. A deny rule looks at all kinds
+// of names in a certificate, too.
+//
 // account_rules are ours: where they are there, a caller may ask for no account that no rule gives
 // to one of its principals. "*" as an account is any.
 #ifndef PCAP_GATEWAY_SERVICE_ACCESS_POLICY_H_
@@ -60,16 +65,17 @@ struct Principals {
 struct CallFacts {
   const Principals& principals;
   absl::string_view path;  // "/pcap.v1.PcapService/GetPcap"
-  // The values of a metadata key, joined by commas where there are several; nullopt: it has none.
-  absl::FunctionRef<std::optional<std::string>(absl::string_view key)> header;
+  // The values of a metadata key, in their order; empty: there is none. They live as long.
+  absl::FunctionRef<std::vector<absl::string_view>(absl::string_view key)> header;
 };
 
 // Immutable; any thread.
 class Policy {
  public:
   // Reads the JSON text. INVALID_ARGUMENT says what is wrong with it, and where: no JSON, a key
-  // twice, a key that is not known, a list that is empty, a header that rules must not look at
-  // (those that begin with `:` or `grpc-`, `host`, hop-by-hop ones and binary ones).
+  // twice, a key that is not known, a list that is empty, a header whose name has capitals, or that
+  // rules must not look at (those that begin with `:` or `grpc-`, `host`, hop-by-hop ones and
+  // binary ones).
   static absl::StatusOr<std::shared_ptr<const Policy>> Parse(const std::string& json);
 
   bool Permits(const CallFacts& call) const;
@@ -102,7 +108,8 @@ class Policy {
     Patterns paths;
     std::vector<Header> headers;
 
-    bool Fits(const CallFacts& call) const;
+    bool Denies(const CallFacts& call) const;
+    bool Allows(const CallFacts& call) const;
   };
 
   struct AccountRule {
@@ -113,6 +120,7 @@ class Policy {
 
   static bool AnyFits(const Patterns& patterns, absl::string_view value);
   static bool AnyFits(const Patterns& patterns, const Principals& principals);
+  static bool AnyNameFits(const Patterns& patterns, const Principals& principals);
 
   std::vector<Rule> deny_;
   std::vector<Rule> allow_;

@@ -217,8 +217,13 @@ class PolicyReader {
     if (!IsList(list, where)) return headers;
     for (const Json& entry : list) {
       if (!IsObject(entry, where, {"key", "values"})) break;
-      const std::string key =
-          absl::AsciiStrToLower(entry.contains("key") ? TextOf(entry["key"], where + ".key") : "");
+      const std::string key = entry.contains("key") ? TextOf(entry["key"], where + ".key") : "";
+      const std::string lower = absl::AsciiStrToLower(key);
+      if (key != lower && IsHeaderName(lower)) {
+        const bool shown = key.size() <= kMostNameBytes;
+        Object(absl::StrCat(where, ": a key has capitals, which no header's name has",
+                            shown ? absl::StrCat("; write `", lower, "`") : ""));
+      }
       if (!IsHeaderName(key) || IsForbiddenHeader(key)) {
         Object(absl::StrCat(where, ": a key is no header that a rule may look at"));
       }

@@ -4,12 +4,20 @@
 #include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdarg>
+#include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <list>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -20,9 +28,16 @@
 namespace pcap_gateway {
 namespace {
 
-// An operator's tools hold a handful of connections; more than this is a mistake or an attack.
+// An operator's tools hold a handful of connections; more than this is a mistake or an attack. A
+// few more may be there until those that have to go are gone.
 constexpr unsigned kMostConnections = 64;
-constexpr unsigned kIdleSeconds = 10;
+constexpr unsigned kMoreConnections = 32;
+// From a connection's beginning, or its last answer, to the end of a request; and from there to the
+// end of the answer. libmicrohttpd's own limit begins anew with each byte.
+constexpr std::chrono::seconds kLongest{10};
+// The thread looks so often for what has taken too long.
+constexpr int kLookMilliseconds = 500;
+constexpr int kBacklog = 1024;
 // A connection's request line, headers and parser; what is larger is refused.
 constexpr size_t kConnectionBytes = 16 << 10;
 
@@ -96,23 +111,97 @@ MHD_Result Send(const Page& page, MHD_Connection* connection) {
   return result;
 }
 
-// libmicrohttpd's handler: called once when the headers are there, again for each part of a body,
-// and a last time without any. It leaves the body out of the answer to HEAD.
-MHD_Result Handle(void* pages, MHD_Connection* connection, const char* path, const char* method,
-                  const char*, const char*, size_t* body_size, void** seen) {
-  if (absl::string_view(method) != "GET" && absl::string_view(method) != "HEAD") {
-    return Send({.status = MHD_HTTP_METHOD_NOT_ALLOWED, .body = "GET only\n"}, connection);
+}  // namespace
+
+// The open connections, in the order in which they last got somewhere. libmicrohttpd's thread.
+class AdminListener::Connections {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  explicit Connections(const AdminPages& pages) : pages_(pages) {}
+
+  // libmicrohttpd's NOTIFY_CONNECTION: `entry` is the connection's own pointer.
+  static void Notify(void* connections, MHD_Connection* connection, void** entry,
+                     MHD_ConnectionNotificationCode code) {
+    auto& its = *static_cast<Connections*>(connections);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+      *entry = its.Add(
+          MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    } else {
+      its.Remove(static_cast<Entry*>(*entry));
+    }
   }
-  if (*seen == nullptr || *body_size > 0) {
-    *seen = pages;
-    *body_size = 0;
-    return MHD_YES;
+
+  // And its NOTIFY_COMPLETED: an answer is sent.
+  static void Completed(void* connections, MHD_Connection* connection, void**,
+                        MHD_RequestTerminationCode) {
+    static_cast<Connections*>(connections)->GotSomewhere(connection);
   }
-  const char* const host =
-      MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
-  const bool own_name = IsOwnName(host == nullptr ? "" : host);
-  return Send(PageAt(path, own_name, *static_cast<const AdminPages*>(pages)), connection);
-}
+
+  // Its request has come, or its answer is sent.
+  void GotSomewhere(MHD_Connection* connection) {
+    auto* const entry = static_cast<Entry*>(
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context);
+    if (entry->ending) return;
+    entry->since = Clock::now();
+    open_.splice(open_.end(), open_, entry->self);
+  }
+
+  // And its handler: called once when the headers are there, again for each part of a body, and a
+  // last time without any. It leaves the body out of the answer to HEAD.
+  static MHD_Result Handle(void* connections, MHD_Connection* connection, const char* path,
+                           const char* method, const char*, const char*, size_t* body_size,
+                           void** seen) {
+    auto& its = *static_cast<Connections*>(connections);
+    if (absl::string_view(method) != "GET" && absl::string_view(method) != "HEAD") {
+      return Send({.status = MHD_HTTP_METHOD_NOT_ALLOWED, .body = "GET only\n"}, connection);
+    }
+    if (*seen == nullptr || *body_size > 0) {
+      *seen = connections;
+      *body_size = 0;
+      return MHD_YES;
+    }
+    its.GotSomewhere(connection);
+    const char* const host =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    return Send(PageAt(path, IsOwnName(host == nullptr ? "" : host), its.pages_), connection);
+  }
+
+  void EndLate() {
+    const Clock::time_point now = Clock::now();
+    while (!open_.empty() && now - open_.front().since >= kLongest) EndOldest();
+  }
+
+ private:
+  struct Entry {
+    int socket;
+    Clock::time_point since;
+    bool ending = false;  // it is shut down
+    std::list<Entry>::iterator self;
+  };
+
+  Entry* Add(int socket) {
+    if (open_.size() >= kMostConnections) EndOldest();
+    open_.push_back({.socket = socket, .since = Clock::now()});
+    open_.back().self = std::prev(open_.end());
+    return &open_.back();
+  }
+
+  // libmicrohttpd sees it, closes it and tells of it.
+  void EndOldest() {
+    shutdown(open_.front().socket, SHUT_RDWR);
+    open_.front().ending = true;
+    ending_.splice(ending_.end(), open_, open_.begin());
+  }
+
+  void Remove(Entry* entry) { (entry->ending ? ending_ : open_).erase(entry->self); }
+
+  const AdminPages& pages_;
+  std::list<Entry> open_;
+  std::list<Entry> ending_;
+};
+
+namespace {
 
 // What libmicrohttpd would write to stderr: clients' mistakes, and what Start returns itself.
 void Discard(void*, const char*, va_list) {}
@@ -127,7 +216,7 @@ int ListenOn(const addrinfo& address) {
   if (listener < 0) return -1;
   const int yes = 1;  // the port of a process that has just ended is free
   if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0 &&
-      bind(listener, address.ai_addr, address.ai_addrlen) == 0 && listen(listener, 64) == 0) {
+      bind(listener, address.ai_addr, address.ai_addrlen) == 0 && listen(listener, kBacklog) == 0) {
     return listener;
   }
   const int reason = errno;
@@ -175,23 +264,61 @@ absl::StatusOr<std::unique_ptr<AdminListener>> AdminListener::Start(const std::s
   const std::string host = address.substr(0, address.rfind(':'));
   std::unique_ptr<AdminListener> admin(
       new AdminListener(std::move(pages), absl::StrCat(host, ":", PortOf(*listener))));
+  Connections* const connections = admin->connections_.get();
   admin->daemon_ = MHD_start_daemon(
-      MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ERROR_LOG, 0, nullptr, nullptr,
-      &Handle, &admin->pages_, MHD_OPTION_EXTERNAL_LOGGER, &Discard, nullptr,
-      MHD_OPTION_LISTEN_SOCKET, *listener, MHD_OPTION_CONNECTION_LIMIT, kMostConnections,
-      MHD_OPTION_CONNECTION_TIMEOUT, kIdleSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      kConnectionBytes, MHD_OPTION_END);
+      MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, nullptr, nullptr, &Connections::Handle, connections,
+      MHD_OPTION_EXTERNAL_LOGGER, &Discard, nullptr, MHD_OPTION_LISTEN_SOCKET, *listener,
+      MHD_OPTION_CONNECTION_LIMIT, kMostConnections + kMoreConnections,
+      MHD_OPTION_NOTIFY_CONNECTION, &Connections::Notify, connections, MHD_OPTION_NOTIFY_COMPLETED,
+      &Connections::Completed, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionBytes,
+      MHD_OPTION_END);
   if (admin->daemon_ == nullptr) {
     close(*listener);
+    return CannotListen(address, "libmicrohttpd could not be started");
+  }
+  if (!admin->StartThread()) {
     return CannotListen(address, "the thread for it could not be started");
   }
   return admin;
 }
 
+bool AdminListener::StartThread() {
+  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (wake_ < 0) return false;
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error&) {
+    return false;
+  }
+  return true;
+}
+
+void AdminListener::Run() {
+  const int ready = MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+  pollfd waited[] = {{.fd = ready, .events = POLLIN}, {.fd = wake_, .events = POLLIN}};
+  while ((waited[1].revents & POLLIN) == 0) {
+    MHD_UNSIGNED_LONG_LONG soon = kLookMilliseconds;
+    // What libmicrohttpd has to do without any event.
+    if (MHD_get_timeout(daemon_, &soon) != MHD_YES) soon = kLookMilliseconds;
+    poll(waited, std::size(waited),
+         static_cast<int>(std::min<MHD_UNSIGNED_LONG_LONG>(soon, kLookMilliseconds)));
+    connections_->EndLate();
+    MHD_run(daemon_);
+  }
+}
+
 AdminListener::AdminListener(AdminPages pages, std::string address)
-    : pages_(std::move(pages)), address_(std::move(address)) {}
+    : pages_(std::move(pages)),
+      address_(std::move(address)),
+      connections_(std::make_unique<Connections>(pages_)) {}
 
 AdminListener::~AdminListener() {
+  if (thread_.joinable()) {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(wake_, &one, sizeof(one));
+    thread_.join();
+  }
+  if (wake_ >= 0) close(wake_);
   if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
 }
 

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/status/statusor.h"
 
@@ -26,8 +27,10 @@ struct AdminPages {
   std::string status_css;
 };
 
-// Runs one thread, which no slow client holds up. What the pages call must outlive the listener, be
-// thread-safe, and not block.
+// Runs one thread, which no slow client holds up. A request has ten seconds to come, and its answer
+// ten to be taken, however many bytes drip meanwhile; and when all places are taken, the connection
+// that has kept its own longest gives way: a probe always finds one.
+// What the pages call must outlive the listener, be thread-safe, and not block.
 class AdminListener {
  public:
   // Listening when this returns. `address`: HOST:PORT, an IPv6 host in brackets; port 0 takes a
@@ -42,11 +45,18 @@ class AdminListener {
   const std::string& address() const { return address_; }
 
  private:
+  class Connections;
+
   AdminListener(AdminPages pages, std::string address);
+  bool StartThread();
+  void Run();
 
   AdminPages pages_;
   const std::string address_;
+  std::unique_ptr<Connections> connections_;  // the thread's
   MHD_Daemon* daemon_ = nullptr;
+  int wake_ = -1;  // an eventfd; readable: stop
+  std::thread thread_;
 };
 
 }  // namespace pcap_gateway

@@ -11,7 +11,6 @@
 
 #include "absl/time/clock.h"
 #include "service/rpc/call_headers.h"
-#include "service/rpc/gate.h"
 #include "service/rpc/reply.h"
 
 namespace pcap_gateway {
@@ -26,6 +25,15 @@ Error TooManyCalls() {
   return error;
 }
 
+Error NoRequest(bool cancelled) {
+  if (cancelled) {
+    return Error(absl::StatusCode::kCancelled, Reason::kCancelled,
+                 "the caller cancelled the call before its request came");
+  }
+  return Error(absl::StatusCode::kInvalidArgument, Reason::kInvalidRequest,
+               "the call came without a request");
+}
+
 }  // namespace
 
 absl::Duration TimeToAnswer(absl::Duration left) {
@@ -38,8 +46,8 @@ void Call::Take(const CallEnvironment& environment, const Method& method, CallQu
   auto* const call = new Call(environment, method, queue);
   // gRPC tells of a call's end only if there was a call: `over_` comes after a good `arrived_`.
   call->context_.AsyncNotifyWhenDone(&call->over_);
-  method.take(environment.service, &call->context_, &call->request_, &call->responder_,
-              &queue.queue(), &call->arrived_);
+  method.take(environment.service, &call->context_, &call->responder_, &queue.queue(),
+              &call->arrived_);
 }
 
 Call::Call(const CallEnvironment& environment, const Method& method, CallQueue& queue)
@@ -56,10 +64,51 @@ void Call::Arrived(bool ok) {
   Begin();
 }
 
+// Who may not call is told so at once, whether or not the request is there.
 void Call::Begin() {
   environment_.stats.started.Add();
-  environment_.stats.received.Add();
   began_ = std::chrono::steady_clock::now();
+  gate_.emplace(environment_.policy, context_, method_.path);
+  std::optional<Error> error;
+  if (environment_.certificates) error = CheckCertificate(context_);
+  if (!error.has_value()) error = gate_->CheckCall();
+  if (error.has_value()) return Refuse(*std::move(error));
+  queue_.peers().MakeRoom();  // a call is brief, and there is always room for it
+  queue_.peers().Add(*this, began_);
+  ++pending_events_;
+  responder_.Read(&request_, &read_);
+}
+
+void Call::WasRead(bool ok) {
+  // Otherwise it was given up on.
+  if (!finishing_) {
+    queue_.peers().Remove(*this);
+    if (ok) {
+      environment_.stats.received.Add();
+      Answer();
+    } else {
+      Refuse(NoRequest(context_.IsCancelled()));
+    }
+  }
+  EventIsOver();
+}
+
+void Call::GiveUp(Why why) {
+  StreamLimitStats& stats = environment_.stats.streams;
+  (why == Why::kLate ? stats.late : stats.refused).Add();
+  // It has its status already, and does not take it.
+  if (finishing_) return context_.TryCancel();
+  Refuse(GivenUp(why));
+}
+
+void Call::Refuse(Error error) {
+  ReadHeaders();
+  request_id_ = query_.trace.request_id;
+  if (request_id_.empty()) request_id_ = NewRequestId();
+  Finish(FailedReply(std::move(error)));
+}
+
+void Call::Answer() {
   std::optional<Error> error = Read();
   request_id_ = query_.trace.request_id;
   if (!error.has_value()) {
@@ -75,13 +124,10 @@ void Call::Begin() {
   Wait();
 }
 
-// What the call wants. Whoever may not call learns nothing else; and what is wrong with a request
-// comes before what is wrong with its metadata.
+// What the call wants. What is wrong with a request comes before what is wrong with its metadata.
 std::optional<Error> Call::Read() {
-  const Gate gate(environment_.policy, context_, method_.path);
-  std::optional<Error> error = gate.CheckCall();
-  if (!error.has_value()) error = method_.read(request_, environment_.defaults, query_);
-  if (!error.has_value()) error = gate.CheckAccount(query_.account);
+  std::optional<Error> error = method_.read(request_, environment_.defaults, query_);
+  if (!error.has_value()) error = gate_->CheckAccount(query_.account);
   std::optional<Error> headers_error = ReadHeaders();
   return error.has_value() ? error : headers_error;
 }
@@ -177,10 +223,13 @@ void Call::Receive(Reply reply) {
 
 void Call::Finish(const Reply& reply) {
   const Outcome& outcome = *reply.outcome;
-  const absl::Duration duration = absl::FromChrono(std::chrono::steady_clock::now() - began_);
+  const std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now();
+  const absl::Duration duration = absl::FromChrono(now - began_);
   environment_.stats.CountHandled(outcome, duration);
   TellObservers(reply, duration);
   AddResponseMetadata(reply, request_id_, context_);
+  finishing_ = true;
+  queue_.peers().Add(*this, now);
   ++pending_events_;
   if (outcome.ok()) {
     responder_.Finish(MessageBytes(reply.outcome), grpc::Status::OK, &finished_);
@@ -207,7 +256,10 @@ void Call::TellObservers(const Reply& reply, absl::Duration duration) const {
   for (CallObserver* const observer : environment_.observers) observer->Ended(call);
 }
 
-void Call::Finished(bool) { EventIsOver(); }
+void Call::Finished(bool) {
+  queue_.peers().Remove(*this);
+  EventIsOver();
+}
 
 void Call::EventIsOver() {
   // While the call waits, its reply is yet to come, and with it `finished_`.

@@ -18,6 +18,7 @@
 #include "service/access/policy.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/call_stats.h"
+#include "service/rpc/gate.h"
 #include "service/rpc/method.h"
 #include "service/source/clock.h"
 #include "service/source/current.h"
@@ -37,13 +38,14 @@ struct CallEnvironment {
   CallStats& stats;
   const std::vector<CallObserver*>& observers;
   const Clock& clock;        // the source's
+  const bool certificates;   // callers show some
   const int64_t most_calls;  // whose answer is not at hand, at once; 0: any number
 };
 
 // Owns itself, and lives on the thread of its queue. Finishes its RPC exactly once: when the source
 // answers, when the caller cancels, or shortly before the caller's deadline, so that the reason
 // still reaches it.
-class Call final : private ReplyReceiver {
+class Call final : private ReplyReceiver, private AwaitedPeer {
  public:
   // Asks gRPC for the next call of `method`. From then on there is always one asked for, until the
   // server shuts down.
@@ -57,12 +59,17 @@ class Call final : private ReplyReceiver {
 
   // Events, each of which comes once if its operation was started.
   void Arrived(bool ok);   // gRPC has a call for us; not ok: the server shuts down
+  void WasRead(bool ok);   // its request has come; not ok: none will
   void Over(bool ok);      // the RPC is over, for whatever reason
   void Finished(bool ok);  // what we sent is sent
   void Expired(bool ok);   // the time to answer has come; not ok: the alarm was cancelled
   void Receive(Reply reply) override;
 
+  void GiveUp(Why why) override;
+
   void Begin();
+  void Answer();
+  void Refuse(Error error);
   std::optional<Error> Read();
   std::optional<Error> ReadHeaders();
   bool TakePlace();
@@ -82,16 +89,19 @@ class Call final : private ReplyReceiver {
   grpc::ByteBuffer request_;
   Responder responder_{&context_};
   std::chrono::steady_clock::time_point began_;
+  std::optional<Gate> gate_;  // once it has arrived
   Query query_;
   std::string request_id_;
 
   int pending_events_ = 0;  // the call is gone with the last of them
   bool waiting_ = false;    // for the source's reply
+  bool finishing_ = false;
   Ending ending_ = Ending::kNone;
   Ticket ticket_;
   std::optional<grpc::Alarm> alarm_;  // set while a call with a deadline waits
 
   MethodEvent<Call, &Call::Arrived> arrived_{*this};
+  MethodEvent<Call, &Call::WasRead> read_{*this};
   MethodEvent<Call, &Call::Over> over_{*this};
   MethodEvent<Call, &Call::Finished> finished_{*this};
   MethodEvent<Call, &Call::Expired> expired_{*this};

@@ -2,15 +2,27 @@
 
 #include <grpc/support/time.h>
 
+#include <chrono>
 #include <utility>
 
 #include "service/source/burst.h"
 #include "service/source/thread.h"
 
 namespace pcap_gateway {
+namespace {
 
-CallQueue::CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue)
-    : queue_(std::move(queue)) {}
+constexpr int64_t kTickMilliseconds = 1000;
+
+gpr_timespec NextTick() {
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_millis(kTickMilliseconds, GPR_TIMESPAN));
+}
+
+}  // namespace
+
+CallQueue::CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue, const StreamLimits& limits)
+    : queue_(std::move(queue)),
+      peers_(limits.most, absl::ToChronoNanoseconds(limits.longest_wait)) {}
 
 CallQueue::~CallQueue() {
   if (thread_.joinable()) {
@@ -37,11 +49,32 @@ void CallQueue::Run() {
 // first.
 void CallQueue::Stop(bool) {
   stopping_ = true;
-  if (calls_ == 0) queue_->Shutdown();
+  if (calls() == 0) ShutDown();
+}
+
+void CallQueue::CallBegins() {
+  calls_.store(calls() + 1, std::memory_order_relaxed);
+  if (std::exchange(ticking_, true)) return;
+  tick_alarm_.Set(queue_.get(), NextTick(), &ticked_);
 }
 
 void CallQueue::CallEnds() {
-  if (--calls_ == 0 && stopping_) queue_->Shutdown();
+  calls_.store(calls() - 1, std::memory_order_relaxed);
+  if (calls() == 0 && stopping_) ShutDown();
+}
+
+void CallQueue::ShutDown() {
+  tick_alarm_.Cancel();
+  queue_->Shutdown();
+}
+
+void CallQueue::Tick(bool ok) {
+  ticking_ = false;
+  if (!ok || calls() == 0) return;
+  peers_.GiveUpLate(std::chrono::steady_clock::now());
+  if (tick_) tick_();
+  ticking_ = true;
+  tick_alarm_.Set(queue_.get(), NextTick(), &ticked_);
 }
 
 void CallQueue::Deliver(ReplyReceiver& receiver, Reply reply) {

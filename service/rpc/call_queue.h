@@ -10,6 +10,8 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/completion_queue.h>
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -17,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "service/rpc/awaited_peers.h"
 #include "service/source/outcome.h"
 
 namespace pcap_gateway {
@@ -52,7 +55,7 @@ class ReplyReceiver {
 
 class CallQueue {
  public:
-  explicit CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue);
+  CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue, const StreamLimits& limits);
 
   // Ends the queue and its thread. The server has been shut down before, so that no new calls come;
   // those under way are awaited.
@@ -71,23 +74,40 @@ class CallQueue {
   grpc::ServerCompletionQueue& queue() { return *queue_; }
 
   // How calls say that they are under way. On the queue's thread.
-  void CallBegins() { ++calls_; }
+  void CallBegins();
   void CallEnds();
   // No further calls are to be asked for. On the queue's thread.
   bool stopping() const { return stopping_; }
 
+  // Those of its calls and streams that wait for their peers. On the queue's thread.
+  AwaitedPeers& peers() { return peers_; }
+
+  // Called about once a second while calls are under way, on the queue's thread. Before Serve.
+  void SetTick(std::function<void()> tick) { tick_ = std::move(tick); }
+
+  // Calls and streams that are under way. Any thread.
+  int64_t calls() const { return calls_.load(std::memory_order_relaxed); }
+
  private:
   void Run();
   void Stop(bool ok);
+  void ShutDown();
   void ReceiveAll(bool ok);
   void GiveSign(bool ok);
+  void Tick(bool ok);
 
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::thread thread_;
-  int calls_ = 0;          // under way; the queue's thread only
-  bool stopping_ = false;  // the queue's thread only
+  std::atomic<int64_t> calls_{0};  // under way; the queue's thread alone writes it
+  bool stopping_ = false;          // the queue's thread only
   grpc::Alarm stop_;
   MethodEvent<CallQueue, &CallQueue::Stop> stopped_{*this};
+
+  AwaitedPeers peers_;
+  std::function<void()> tick_;  // may be null
+  bool ticking_ = false;        // `tick_alarm_` is set; the queue's thread only
+  grpc::Alarm tick_alarm_;
+  MethodEvent<CallQueue, &CallQueue::Tick> ticked_{*this};
 
   std::function<void()> sign_;  // whoever asks, until the alarm; then the queue's thread
   grpc::Alarm sign_alarm_;

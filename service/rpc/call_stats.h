@@ -31,9 +31,16 @@ struct RpcStats {
                      absl::Seconds(30)};
 };
 
+// Of calls and streams of any method that were ended as their peers kept us waiting.
+struct StreamLimitStats {
+  Counter refused;  // there was no room for it, or for others beside it
+  Counter late;     // its peer took too long
+};
+
 // Of the PcapService's methods.
 struct CallStats : RpcStats {
   Counter refused;                  // calls that were one too many
+  StreamLimitStats streams;         // other methods', too
   std::atomic<int64_t> waiting{0};  // calls whose answer was not at hand, not over yet
 
   void CountHandled(const Outcome& outcome, absl::Duration duration) {

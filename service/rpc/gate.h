@@ -14,6 +14,7 @@
 #include "service/source/id.h"
 
 namespace grpc {
+class ServerContext;
 class ServerContextBase;
 }  // namespace grpc
 
@@ -22,6 +23,11 @@ namespace pcap_gateway {
 // Whom the connection's certificate names. gRPC fills these in from certificates alone that it has
 // verified.
 Principals PrincipalsOf(const grpc::ServerContextBase& context);
+
+// CERTIFICATE_EXPIRED where the certificates that the caller's connection was made with are not
+// valid now; nullopt where they are, or it showed none. Allocates nothing for a certificate that
+// this thread has seen lately.
+std::optional<Error> CheckCertificate(grpc::ServerContext& context);
 
 // Who the caller is to those who share things out among callers: the name in its certificate, else
 // its address without the port, "ipv4:10.1.2.3". Costs some allocations.

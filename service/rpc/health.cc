@@ -99,7 +99,7 @@ Health::Status Health::StatusOf(const std::string& service) const {
 }
 
 void Health::AddMethods(StreamMethods& methods) const {
-  methods["/grpc.health.v1.Health/Check"] = [this](Stream& stream) {
+  methods[kHealthCheckPath] = [this](Stream& stream) {
     return std::make_unique<Check>(*this, stream);
   };
   methods["/grpc.health.v1.Health/Watch"] = [this](Stream& stream) {

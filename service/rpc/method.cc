@@ -5,12 +5,16 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "pcap/v1/pcap_service.pb.h"
 #include "service/endpoints/get_pcap.h"
 #include "service/rpc/message_bytes.h"
 #include "service/rpc/request_fields.h"
 
 namespace pcap_gateway {
 namespace {
+
+constexpr char kGetPcapPath[] = "/pcap.v1.PcapService/GetPcap";
+constexpr int kGetPcapIndex = 0;
 
 // The request as a message; null: it is none. Lives until the thread's next call.
 template <typename Request>
@@ -39,12 +43,23 @@ std::optional<Error> ReadGetPcap(const grpc::ByteBuffer& bytes, const CallDefaul
 
 }  // namespace
 
+AsyncPcapService::AsyncPcapService() {
+  using grpc::internal::RpcMethod;
+  AddMethod(
+      new grpc::internal::RpcServiceMethod(kGetPcapPath, RpcMethod::CLIENT_STREAMING, nullptr));
+  MarkMethodRaw(kGetPcapIndex);
+}
+
+void AsyncPcapService::RequestGetPcap(grpc::ServerContext* context, Responder* responder,
+                                      grpc::ServerCompletionQueue* queue, void* tag) {
+  RequestAsyncClientStreaming(kGetPcapIndex, context, responder, queue, queue, tag);
+}
+
 const Method kGetPcapMethod{
-    .path = "/pcap.v1.PcapService/GetPcap",
-    .take =
-        [](AsyncPcapService& service, grpc::ServerContext* context, grpc::ByteBuffer* request,
-           Responder* responder, grpc::ServerCompletionQueue* queue,
-           void* tag) { service.RequestGetPcap(context, request, responder, queue, queue, tag); },
+    .path = kGetPcapPath,
+    .take = [](AsyncPcapService& service, grpc::ServerContext* context, Responder* responder,
+               grpc::ServerCompletionQueue* queue,
+               void* tag) { service.RequestGetPcap(context, responder, queue, tag); },
     .read = ReadGetPcap,
 };
 

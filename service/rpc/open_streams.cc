@@ -2,11 +2,29 @@
 
 #include <grpc/support/time.h>
 
+#include "service/rpc/health.h"
+
 namespace pcap_gateway {
 
 OpenStreams::OpenStreams(grpc::AsyncGenericService& service, const StreamMethods& methods,
-                         StreamStats& stats, const Current<Policy>& policy, CallQueue& queue)
-    : service_(service), methods_(methods), stats_(stats), policy_(policy), queue_(queue) {}
+                         StreamStats& stats, StreamLimitStats& limit_stats,
+                         ConnectionShares& shares, const Current<Policy>& policy, bool certificates,
+                         CallQueue& queue)
+    : service_(service),
+      methods_(methods),
+      stats_(stats),
+      limit_stats_(limit_stats),
+      shares_(shares),
+      policy_(policy),
+      certificates_(certificates),
+      queue_(queue) {
+  if (certificates) queue.SetTick([this] { LookAtAll(); });
+}
+
+// Ending one removes it later, by its events.
+void OpenStreams::LookAtAll() {
+  for (Stream* const stream : open_) stream->Look();
+}
 
 void OpenStreams::Refresh() {
   if (refreshing_.exchange(true)) return;
@@ -27,6 +45,30 @@ void OpenStreams::RefreshAll(bool) {
 void OpenStreams::Add(Stream& stream) {
   queue_.CallBegins();
   open_.insert(&stream);
+}
+
+void OpenStreams::Remove(Stream& stream) {
+  if (!stream.connection_.empty()) shares_.Remove(stream.connection_);
+  open_.erase(&stream);
+}
+
+std::optional<Error> OpenStreams::CheckRoom(const std::string& connection, absl::string_view path) {
+  const auto refused = [this](absl::string_view why) {
+    limit_stats_.refused.Add();
+    return Error(absl::StatusCode::kResourceExhausted, Reason::kTooManyStreams, std::string(why));
+  };
+  if (!shares_.Add(connection)) {
+    return refused(
+        "as many streams of this connection are open as may (--max-streams-per-connection)");
+  }
+  // A check is brief: whoever asks to learn whether the gateway lives is not to find it full.
+  if (queue_.peers().MakeRoom() || path == kHealthCheckPath) return std::nullopt;
+  shares_.Remove(connection);
+  return refused("as many streams are open as may (--max-streams)");
+}
+
+void OpenStreams::CountGivenUp(AwaitedPeer::Why why) {
+  (why == AwaitedPeer::Why::kLate ? limit_stats_.late : limit_stats_.refused).Add();
 }
 
 std::unique_ptr<StreamHandler> OpenStreams::HandlerFor(const std::string& path,

@@ -9,12 +9,15 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/string_view.h"
 #include "service/access/policy.h"
 #include "service/rpc/call_queue.h"
+#include "service/rpc/connection_shares.h"
 #include "service/rpc/stream.h"
 #include "service/rpc/stream_stats.h"
 #include "service/source/current.h"
@@ -29,7 +32,8 @@ using StreamMethods =
 class OpenStreams {
  public:
   OpenStreams(grpc::AsyncGenericService& service, const StreamMethods& methods, StreamStats& stats,
-              const Current<Policy>& policy, CallQueue& queue);
+              StreamLimitStats& limit_stats, ConnectionShares& shares,
+              const Current<Policy>& policy, bool certificates, CallQueue& queue);
 
   // Any thread, while the queue is there. Soon all handlers' Refresh runs; once for several calls
   // of this that come fast.
@@ -41,9 +45,14 @@ class OpenStreams {
 
   // For Stream, on the queue's thread.
   void Add(Stream& stream);
-  void Remove(Stream& stream) { open_.erase(&stream); }
+  void Remove(Stream& stream);
+  // Whether there is room for one more stream of the connection, which then has it until Remove; or
+  // TOO_MANY_STREAMS. For a health check there always is, among those of all connections.
+  std::optional<Error> CheckRoom(const std::string& connection, absl::string_view path);
+  void CountGivenUp(AwaitedPeer::Why why);
   // Null: there is no such method.
   std::unique_ptr<StreamHandler> HandlerFor(const std::string& path, Stream& stream) const;
+  bool certificates() const { return certificates_; }  // callers show some
   bool ending() const { return ending_.load(); }
   const Current<Policy>& policy() const { return policy_; }
   RpcStats& StatsOf(const std::string& path) { return stats_.Of(path); }
@@ -52,11 +61,15 @@ class OpenStreams {
 
  private:
   void RefreshAll(bool ok);
+  void LookAtAll();
 
   grpc::AsyncGenericService& service_;
   const StreamMethods& methods_;
   StreamStats& stats_;
+  StreamLimitStats& limit_stats_;
+  ConnectionShares& shares_;
   const Current<Policy>& policy_;
+  const bool certificates_;
   CallQueue& queue_;
   absl::flat_hash_set<Stream*> open_;  // the queue's thread only
 

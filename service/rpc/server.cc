@@ -83,7 +83,6 @@ constexpr ChannelArgument kChannelArguments[] = {
     // instead.
     {GRPC_ARG_ALLOW_REUSEPORT, 0},
     {GRPC_ARG_MAX_METADATA_SIZE, 16 << 10},
-    {GRPC_ARG_MAX_CONCURRENT_STREAMS, 1000},
     // A connection that does not get through HTTP/2's preface and first SETTINGS is closed after
     // that; by default it may hold a descriptor for two minutes. Costs nothing once that is done.
     {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000},
@@ -147,6 +146,7 @@ struct Server::Parts {
         service_credential(options.service_credential),
         policy(options.policy == nullptr ? no_policy : *options.policy),
         observers(options.observers),
+        shares(options.streams.most_of_connection),
         environment{service,
                     source,
                     defaults,
@@ -155,6 +155,7 @@ struct Server::Parts {
                     stats,
                     observers,
                     options.clock == nullptr ? own_clock : *options.clock,
+                    !options.tls.authorities.empty(),
                     options.most_calls} {
     health.AddMethods(methods);
     if (options.reflection) AddReflectionMethods(services_to_list, methods);
@@ -207,6 +208,7 @@ struct Server::Parts {
   CallStats stats;
   const std::vector<CallObserver*> observers;
   const SteadyWallClock own_clock;
+  ConnectionShares shares;
   const CallEnvironment environment;
 
   // All that is not the PcapService.
@@ -252,15 +254,21 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
   }
   // On by default, for whoever might ask.
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, options.channelz ? 1 : 0);
+  if (options.streams.most_of_connection > 0) {
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                               static_cast<int>(options.streams.most_of_connection));
+  }
   builder.RegisterService(&parts->service);
   builder.RegisterAsyncGenericService(&parts->other_services);
   // A queue and a thread for each core: more threads would only take turns.
   const unsigned cores = UsableCores();
+  StreamLimits of_queue = options.streams;
+  of_queue.most = (of_queue.most + cores - 1) / cores;
   for (unsigned i = 0; i < cores; ++i) {
-    parts->queues.push_back(std::make_unique<CallQueue>(builder.AddCompletionQueue()));
-    parts->streams.push_back(std::make_unique<OpenStreams>(parts->other_services, parts->methods,
-                                                           *parts->stream_stats, parts->policy,
-                                                           *parts->queues.back()));
+    parts->queues.push_back(std::make_unique<CallQueue>(builder.AddCompletionQueue(), of_queue));
+    parts->streams.push_back(std::make_unique<OpenStreams>(
+        parts->other_services, parts->methods, *parts->stream_stats, parts->stats.streams,
+        parts->shares, parts->policy, !options.tls.authorities.empty(), *parts->queues.back()));
   }
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr) {
@@ -309,6 +317,12 @@ void Server::SetServiceCredential(std::shared_ptr<const Credential> credential) 
 
 int64_t Server::connections() const { return parts_->acceptor->connections(); }
 const Counter& Server::refused_connections() const { return parts_->acceptor->refused(); }
+
+int64_t Server::open_streams() const {
+  int64_t open = 0;
+  for (const auto& queue : parts_->queues) open += queue->calls();
+  return open;
+}
 
 size_t Server::queues() const { return parts_->queues.size(); }
 void Server::AskForSign(size_t queue, std::function<void()> answer) {

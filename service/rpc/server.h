@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "service/access/policy.h"
+#include "service/rpc/awaited_peers.h"
 #include "service/rpc/call_stats.h"
 #include "service/rpc/server_credentials.h"
 #include "service/rpc/stream_stats.h"
@@ -44,6 +45,9 @@ struct ServerOptions {
   int64_t most_connections = 0;
   // Calls at once whose answer is not at hand; 0: any number. Further ones get TOO_MANY_CALLS.
   int64_t most_calls = 0;
+  // Streams that are open without anything being asked upstream for them. Divided among queues(),
+  // so those that share one may find less than this.
+  StreamLimits streams;
   // Takes one line for operators about connections that cannot be taken; any thread. May be null.
   std::function<void(const std::string&)> log;
   // Keep what channelz tells of the server's sockets and calls.
@@ -80,6 +84,9 @@ class Server {
   int64_t connections() const;
   // Connections that were one too many. Any thread.
   const Counter& refused_connections() const;
+
+  // Calls, and streams of other methods, that are open now. Any thread.
+  int64_t open_streams() const;
 
   // How many threads serve calls.
   size_t queues() const;

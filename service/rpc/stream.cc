@@ -10,6 +10,7 @@
 #include "service/rpc/gate.h"
 #include "service/rpc/open_streams.h"
 #include "service/rpc/reply.h"
+#include "service/rpc/status_details.h"
 
 namespace pcap_gateway {
 namespace {
@@ -21,6 +22,8 @@ grpc::Status Unimplemented(const std::string& path) {
   return grpc::Status(grpc::StatusCode::UNIMPLEMENTED,
                       absl::StrCat("unknown method ", path.substr(0, kMostPathBytes)));
 }
+
+grpc::Status StatusOf(Error error) { return StatusOf(*FailedReply(std::move(error)).outcome, ""); }
 
 }  // namespace
 
@@ -49,14 +52,61 @@ void Stream::Begin() {
   began_ = std::chrono::steady_clock::now();
   stats_ = &streams_.StatsOf(context_.method());
   stats_->started.Add();
-  const Gate gate(streams_.policy(), context_, context_.method());
-  if (std::optional<Error> error = gate.CheckCall()) {
-    return Finish(StatusOf(*FailedReply(*std::move(error)).outcome, ""));
-  }
+  if (std::optional<Error> error = MayBegin()) return Finish(StatusOf(*std::move(error)));
   handler_ = streams_.HandlerFor(context_.method(), *this);
   if (handler_ == nullptr) return Finish(Unimplemented(context_.method()));
   EndWithServer();
+  if (finishing_) return;
+  Await();
   Read();
+}
+
+// Whoever may not call learns nothing else.
+std::optional<Error> Stream::MayBegin() {
+  if (std::optional<Error> error = CheckPeer()) return error;
+  const Gate gate(streams_.policy(), context_, context_.method());
+  if (std::optional<Error> error = gate.CheckCall()) return error;
+  std::string connection = context_.peer();
+  std::optional<Error> error = streams_.CheckRoom(connection, context_.method());
+  if (!error.has_value()) connection_ = std::move(connection);
+  return error;
+}
+
+std::optional<Error> Stream::CheckPeer() {
+  if (!streams_.certificates()) return std::nullopt;
+  return CheckCertificate(context_);
+}
+
+void Stream::Look() {
+  if (finishing_ || over_) return;
+  if (std::optional<Error> error = CheckPeer()) Finish(StatusOf(*std::move(error)));
+}
+
+void Stream::Await() {
+  Leave();
+  place_ = Place::kAwaited;
+  streams_.queue().peers().Add(*this, Clock::now());
+}
+
+void Stream::BeIdle() {
+  Leave();
+  place_ = Place::kIdle;
+  streams_.queue().peers().AddIdle();
+}
+
+void Stream::Leave() {
+  AwaitedPeers& peers = streams_.queue().peers();
+  if (place_ == Place::kIdle) peers.RemoveIdle();
+  peers.Remove(*this);
+  place_ = Place::kNone;
+}
+
+void Stream::GiveUp(Why why) {
+  streams_.CountGivenUp(why);
+  place_ = Place::kNone;
+  // It does not take what it is sent.
+  if (writing_ || finishing_) return context_.TryCancel();
+  Finish(StatusOf(GivenUp(why)));
 }
 
 void Stream::Refresh() {
@@ -80,6 +130,7 @@ void Stream::Read() {
 void Stream::WasRead(bool ok) {
   if (ok) stats_->received.Add();
   if (!over_ && !finishing_) {
+    if (!writing_) BeIdle();
     if (ok) {
       handler_->Receive(message_);
     } else {
@@ -92,12 +143,14 @@ void Stream::WasRead(bool ok) {
 void Stream::Write(const grpc::ByteBuffer& message) {
   if (over_ || finishing_) return;
   writing_ = true;
+  Await();
   ++pending_events_;
   peer_.Write(message, &sent_);
 }
 
 void Stream::WasSent(bool ok) {
   writing_ = false;
+  BeIdle();
   if (ok) stats_->sent.Add();
   if (finishing_) {
     SendStatus();
@@ -119,11 +172,15 @@ void Stream::Finish(const grpc::Status& status) {
 
 void Stream::SendStatus() {
   if (over_) return;
+  Await();
   ++pending_events_;
   peer_.Finish(status_, &finished_);
 }
 
-void Stream::WasFinished(bool) { EventIsOver(); }
+void Stream::WasFinished(bool) {
+  Leave();
+  EventIsOver();
+}
 
 void Stream::Over(bool) {
   over_ = true;
@@ -140,6 +197,7 @@ void Stream::Count() const {
 void Stream::EventIsOver() {
   if (--pending_events_ > 0) return;
   Count();
+  Leave();
   OpenStreams& streams = streams_;
   streams.Remove(*this);
   delete this;

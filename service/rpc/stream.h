@@ -16,9 +16,13 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
+#include <string>
 
+#include "service/rpc/awaited_peers.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/call_stats.h"
+#include "service/source/error.h"
 
 namespace pcap_gateway {
 
@@ -40,7 +44,7 @@ class StreamHandler {
 
 // Owns itself, and lives on the thread of its queue. Reads and writes one message at a time, so
 // that a peer that does not read makes nothing pile up here.
-class Stream final {
+class Stream final : private AwaitedPeer {
  public:
   // Asks gRPC for the next stream. From then on there is always one asked for, until the server
   // shuts down.
@@ -59,6 +63,8 @@ class Stream final {
 
  private:
   friend class OpenStreams;
+  // Where it stands among those that wait for their peers.
+  enum class Place { kNone, kAwaited, kIdle };
 
   explicit Stream(OpenStreams& streams) : streams_(streams) {}
   ~Stream() = default;
@@ -69,8 +75,15 @@ class Stream final {
   void WasRead(bool ok);  // not ok: the peer has sent all, or is gone
   void WasSent(bool ok);  // not ok: the peer is gone
   void WasFinished(bool ok);
+  void GiveUp(Why why) override;
 
   void Begin();
+  std::optional<Error> MayBegin();
+  std::optional<Error> CheckPeer();
+  void Look();  // whether its peer may still have it
+  void Await();
+  void BeIdle();
+  void Leave();
   void Refresh();
   void EndWithServer();
   void SendStatus();
@@ -85,6 +98,8 @@ class Stream final {
   std::unique_ptr<StreamHandler> handler_;  // null: a method that we do not have
   grpc::ByteBuffer message_;                // the last one read
 
+  std::string connection_;  // its peer's address; empty: it is not counted
+  Place place_ = Place::kNone;
   int pending_events_ = 0;  // the stream is gone with the last of them
   bool writing_ = false;
   bool finishing_ = false;

@@ -10,6 +10,8 @@ absl::string_view NameOf(Reason reason) {
       return "MISSING_CREDENTIAL";
     case Reason::kInvalidCredential:
       return "INVALID_CREDENTIAL";
+    case Reason::kCertificateExpired:
+      return "CERTIFICATE_EXPIRED";
     case Reason::kCallerNotPermitted:
       return "CALLER_NOT_PERMITTED";
     case Reason::kAccountNotPermitted:
@@ -44,6 +46,8 @@ absl::string_view NameOf(Reason reason) {
       return "OVERLOADED";
     case Reason::kTooManyCalls:
       return "TOO_MANY_CALLS";
+    case Reason::kTooManyStreams:
+      return "TOO_MANY_STREAMS";
     case Reason::kDeadlineExceeded:
       return "DEADLINE_EXCEEDED";
     case Reason::kCancelled:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import grpc
+import hpack
 import pytest
 from emulator import demo
 from google.rpc.error_details_pb2 import ErrorInfo
@@ -20,12 +21,23 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from harness.admin import metrics_of
-from harness.calls import Failure, get
+from harness.calls import Failure, get, request_for
 from harness.details import check_details
 from harness.emulator import Emulator
 from harness.gateway import BINARY, Gateway, StartGateway, environment
 from harness.identities import Authority, Identity, replace
 from harness.process import Process
+from harness.raw_http2 import (
+    DATA,
+    END_STREAM,
+    HEADERS,
+    PREFACE,
+    call_fields,
+    frame,
+    headers,
+    message,
+    settings,
+)
 
 READER = "spiffe://example.com/team/reader"
 NETWORK = "spiffe://example.com/team/network"
@@ -467,6 +479,96 @@ def test_a_new_token_is_used_and_a_broken_one_is_not(
     assert sent[2] == "Bearer another-token-0123456789abcdef"
     assert "another-token" not in gateway.process.output()
     assert "two" not in gateway.process.stderr.text()
+
+
+# --- certificates that end
+
+
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+
+
+def gateway_at(files: Files, emulator: Emulator, moved: Path) -> Gateway:
+    """One whose clock is moved by what stands in the file."""
+    assert FAKETIME is not None, "install libfaketime"
+    moved.write_text("+0")
+    variables = environment(
+        files.folder,
+        LD_PRELOAD=str(FAKETIME),
+        FAKETIME_TIMESTAMP_FILE=str(moved),
+        FAKETIME_NO_CACHE="1",
+        FAKETIME_DONT_FAKE_MONOTONIC="1",
+    )
+    options = [f"--upstream-url={emulator.url}", "--admin-listen", "", "--lame-duck=0s"]
+    return Gateway([*options, *files.all], variables)
+
+
+def status_over(tls: ssl.SSLSocket) -> str:
+    """The grpc-status of a GetPcap on a new connection, HTTP/2 by hand."""
+    fields = [(n, "https" if n == ":scheme" else v) for n, v in call_fields()]
+    body = message(request_for(demo.FULL_ID).SerializeToString())
+    call = headers(1, fields) + frame(DATA, END_STREAM, 1, body)
+    tls.sendall(PREFACE + settings() + call)
+    decoder, unread = hpack.Decoder(), b""
+    while received := tls.recv(65536):
+        unread += received
+        while len(unread) >= 9 and len(unread) >= 9 + (size := int.from_bytes(unread[:3], "big")):
+            kind, payload, unread = unread[3], unread[9 : 9 + size], unread[9 + size :]
+            if kind != HEADERS:
+                continue
+            for name, value in decoder.decode(payload):
+                if name == "grpc-status":
+                    return str(value)
+    raise AssertionError("the connection was closed")
+
+
+def test_a_resumed_session_does_not_outlive_its_certificate(
+    files: Files, authority: Authority, emulator: Emulator
+) -> None:
+    moved = files.folder / "moved"
+    gateway = gateway_at(files, emulator, moved)
+    try:
+        chain, key = authority.issue(READER, valid_for=timedelta(minutes=5)).write(
+            files.folder, "caller"
+        )
+        context = ssl.create_default_context(cadata=authority.pem.decode())
+        context.load_cert_chain(chain, key)
+        context.set_alpn_protocols(["h2"])
+        host, port = gateway.address.rsplit(":", 1)
+        session = None
+        for now, reused, status in (("+0", False, "0"), ("+1m", True, "0"), ("+6m", True, "16")):
+            moved.write_text(now)
+            with socket.create_connection((host, int(port)), timeout=20) as connection:
+                with context.wrap_socket(
+                    connection, server_hostname="localhost", session=session
+                ) as tls:
+                    assert tls.session_reused == reused, now
+                    assert status_over(tls) == status, now
+                    session = tls.session
+    finally:
+        gateway.end()
+
+
+def test_a_certificate_that_ends_is_refused_on_its_connection(
+    files: Files, authority: Authority, emulator: Emulator
+) -> None:
+    moved = files.folder / "moved"
+    gateway = gateway_at(files, emulator, moved)
+    try:
+        caller = authority.issue(READER, valid_for=timedelta(minutes=5))
+        longer = authority.issue(READER, valid_for=timedelta(hours=3))
+        with authority.channel(gateway.address, caller) as channel, authority.channel(
+            gateway.address, longer
+        ) as other:
+            get(channel, demo.FULL_ID)
+            get(other, demo.FULL_ID)
+            moved.write_text("+6m")
+            failure = refused(channel, demo.FULL_ID)
+            assert failure.code is grpc.StatusCode.UNAUTHENTICATED
+            check_details(failure)
+            assert failure.only(ErrorInfo).reason == "CERTIFICATE_EXPIRED"
+            assert get(other, demo.FULL_ID).pcap.full.id == demo.FULL_ID
+    finally:
+        gateway.end()
 
 
 # --- starts that must not be

@@ -69,9 +69,9 @@ def caller_gateway(
 
 @pytest.fixture(scope="session")
 def watched(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """Its admin listener is on: metrics tell how many calls wait."""
+    """Its admin listener is on: metrics tell how many calls wait. They may share a connection."""
     home = tmp_path_factory.mktemp("home")
-    options = ("--admin-listen=127.0.0.1:0",)
+    options = ("--admin-listen=127.0.0.1:0", "--max-streams-per-connection=0")
     gateway = _start(emulator.url, home, options, {"CLOUDFLARE_API_TOKEN": demo.TOKEN})
     yield gateway
     assert gateway.end() == 0, gateway.process.output()

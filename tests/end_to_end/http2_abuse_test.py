@@ -17,7 +17,9 @@ from typing import Callable
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from harness.admin import metrics_of
 from harness.calls import Failure, get, request_for
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway
@@ -577,3 +579,106 @@ def test_packed_requests_are_not_unpacked(
         with pytest.raises(grpc.RpcError) as error:
             stub.GetPcap(request, timeout=PATIENCE_SECONDS)
     assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+HEALTH_WATCH = "/grpc.health.v1.Health/Watch"
+HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+GET = "/pcap.v1.PcapService/GetPcap"
+ADMIN = "--admin-listen=127.0.0.1:0"
+
+
+def open_streams(path: str, count: int, body: bytes | None = None) -> bytes:
+    """Streams of the method that are left open; `body`: their first message."""
+    fields = plain([(n, path if n == ":path" else v) for n, v in call_fields()])
+    sent = b""
+    for stream in streams(count):
+        sent += frame(HEADERS, END_HEADERS, stream, fields)
+        if body is not None:
+            sent += frame(DATA, 0, stream, message(body))
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (HEALTH_WATCH, None),
+        (HEALTH_WATCH, b""),
+        (HEALTH_CHECK, None),
+        (REFLECTION, None),
+        (REFLECTION, b"\x3a\x00"),
+        (GET, None),
+    ],
+    ids=["watch-silent", "watch", "check-silent", "reflection-silent", "reflection", "get-silent"],
+)
+def test_open_streams_are_bounded_and_calls_and_probes_find_a_place(
+    start_gateway: StartGateway, emulator: Emulator, path: str, body: bytes | None
+) -> None:
+    """40 connections of 1,000 streams each, of peers that never acknowledge the SETTINGS."""
+    gateway = start_gateway(ADMIN, "--max-streams=1000", "--max-calls=100")
+    pcap_id = emulator.add()
+    get(gateway.channel, pcap_id)
+    block = open_streams(path, 1000, body)
+    with ExitStack() as open_:
+        for _ in range(40):
+            connection = open_.enter_context(RawConnection(gateway.address))
+            connection.send(block, seconds=FLOOD_SECONDS)
+        for _ in range(20):
+            assert get(gateway.channel, pcap_id).is_hit
+            check = health_pb2_grpc.HealthStub(gateway.channel).Check
+            check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_SECONDS)
+        # Those that were refused need a moment to leave.
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while (figures := metrics_of(gateway))["pcap_gateway_streams"] > 1000 or figures[
+            "pcap_gateway_streams_refused_total"
+        ] < 30_000:
+            assert time.monotonic() < give_up_at, figures
+        assert gateway.is_sanitized() or resident(gateway) < 160 * MIB, resident(gateway)
+    assert gateway.process.running(), gateway.process.output()
+
+
+@pytest.mark.parametrize("path", [HEALTH_WATCH, HEALTH_CHECK, REFLECTION, GET])
+def test_a_first_message_that_does_not_come_ends_the_stream(
+    start_gateway: StartGateway, path: str
+) -> None:
+    gateway = start_gateway(ADMIN, "--first-message-timeout=100ms")
+    with RawConnection(gateway.address) as connection:
+        connection.send(open_streams(path, 3))
+        connection.listen(HEADERS)
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while metrics_of(gateway)["pcap_gateway_streams_late_total"] < 3:
+            assert time.monotonic() < give_up_at, "the streams are waited for without an end"
+        assert connection.heard.kinds[HEADERS] >= 1 and not connection.heard.closed
+
+
+def test_answers_that_nobody_takes_end_the_stream(
+    start_gateway: StartGateway, emulator: Emulator
+) -> None:
+    gateway = start_gateway(ADMIN, "--first-message-timeout=100ms")
+    pcap_id = emulator.add()
+    get(gateway.channel, pcap_id)
+    opening = PREFACE + settings((INITIAL_WINDOW_SIZE, 0))
+    with RawConnection(gateway.address, opening) as connection:
+        request = request_for(pcap_id).SerializeToString()
+        connection.send(open_streams(GET, 10, request))
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while metrics_of(gateway)["pcap_gateway_streams_late_total"] < 10:
+            assert time.monotonic() < give_up_at, "the answers are kept without an end"
+
+
+@pytest.mark.parametrize("path", [HEALTH_WATCH, REFLECTION, GET])
+def test_a_stream_that_the_policy_refuses_ends_at_once(
+    start_gateway: StartGateway, tmp_path: Path, path: str
+) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_text(
+        '{"name": "p", "allow_rules": [{"name": "nobody", "request": {"paths": ["/none"]}}]}'
+    )
+    gateway = start_gateway(ADMIN, f"--policy-file={policy}", "--first-message-timeout=1h")
+    with RawConnection(gateway.address) as connection:
+        connection.send(open_streams(path, 50))
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while connection.heard.kinds.get(HEADERS, 0) < 50:
+            assert time.monotonic() < give_up_at, connection.heard
+            connection.listen(seconds=0.05)
+        assert metrics_of(gateway)["pcap_gateway_streams"] == 0

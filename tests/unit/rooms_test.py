@@ -117,7 +117,11 @@ ONLY_IN = {
     "hiredis": {"service/shared/redis_client.cc", "service/shared/redis_replies.cc"},
     "uv": {"service/shared/redis_client.cc"},
     "prometheus": {"service/operations/metrics.cc"},
-    "openssl": {"service/source/credential.cc", "service/access/tls_identity.cc"},
+    "openssl": {
+        "service/source/credential.cc",
+        "service/access/tls_identity.cc",
+        "service/access/certificate_validity.cc",
+    },
     "systemd": {"service/operations/service_manager.cc"},
 }
 

@@ -64,7 +64,7 @@ class AccessFilesTest : public testing::Test {
   }
 
   static bool Permits(const AccessFiles& files) {
-    const auto none = [](absl::string_view) { return std::optional<std::string>(); };
+    const auto none = [](absl::string_view) { return std::vector<absl::string_view>(); };
     return files.policy().Get()->Permits({.principals = {}, .path = "/x", .header = none});
   }
 

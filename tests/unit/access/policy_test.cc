@@ -25,11 +25,12 @@ std::shared_ptr<const Policy> Parsed(const std::string& json) {
 Principals Uri(const std::string& uri) { return {.uris = {uri}}; }
 
 bool Permits(const Policy& policy, const Principals& principals, const std::string& path = kGet,
-             const std::map<std::string, std::string>& headers = {}) {
-  const auto header = [&](absl::string_view key) -> std::optional<std::string> {
-    const auto found = headers.find(std::string(key));
-    if (found == headers.end()) return std::nullopt;
-    return found->second;
+             const std::multimap<std::string, std::string>& headers = {}) {
+  const auto header = [&](absl::string_view key) {
+    std::vector<absl::string_view> values;
+    const auto [first, last] = headers.equal_range(std::string(key));
+    for (auto entry = first; entry != last; ++entry) values.push_back(entry->second);
+    return values;
   };
   return policy.Permits({.principals = principals, .path = path, .header = header});
 }
@@ -83,7 +84,7 @@ TEST(Policy, MatchesPaths) {
 TEST(Policy, MatchesHeaders) {
   for (const auto& [pattern, value, fits] : kMatches) {
     const auto policy = Allowing(
-        absl::StrCat(R"("request":{"headers":[{"key":"X-Key","values":[")", pattern, "\"]}]}"));
+        absl::StrCat(R"("request":{"headers":[{"key":"x-key","values":[")", pattern, "\"]}]}"));
     EXPECT_EQ(Permits(*policy, {}, kGet, {{"x-key", value}}), fits) << pattern << " " << value;
     EXPECT_FALSE(Permits(*policy, {}, kGet, {})) << "a header that is not there fits nothing";
   }
@@ -124,6 +125,49 @@ TEST(Policy, ADenyRuleComesBeforeAllAllowRules) {
              R"("allow_rules":[{"name":"all"}]})");
   EXPECT_FALSE(Permits(*policy, Uri("a")));
   EXPECT_TRUE(Permits(*policy, Uri("b")));
+}
+
+std::shared_ptr<const Policy> DenyingJob(const std::string& pattern) {
+  return Parsed(absl::StrCat(
+      R"({"name":"p","deny_rules":[{"name":"d","request":{"headers":[{"key":"x-job","values":[")",
+      pattern, R"("]}]}}],"allow_rules":[{"name":"all"}]})"));
+}
+
+TEST(Policy, ADenyRuleFitsAHeaderIfOneOfItsValuesDoes) {
+  for (const char* pattern : {"batch-1", "batch-*", "*-1"}) {
+    const auto policy = DenyingJob(pattern);
+    EXPECT_FALSE(Permits(*policy, {}, kGet, {{"x-job", "batch-1"}})) << pattern;
+    EXPECT_FALSE(Permits(*policy, {}, kGet, {{"x-job", "a"}, {"x-job", "batch-1"}})) << pattern;
+    EXPECT_FALSE(Permits(*policy, {}, kGet, {{"x-job", "batch-1"}, {"x-job", "a"}})) << pattern;
+    EXPECT_FALSE(Permits(*policy, {}, kGet, {{"x-job", ""}, {"x-job", "batch-1"}})) << pattern;
+    EXPECT_FALSE(Permits(*policy, {}, kGet, {{"x-job", "a,batch-1"}})) << pattern;
+    EXPECT_FALSE(Permits(*policy, {}, kGet, {{"x-job", "a , batch-1 ,b"}})) << pattern;
+    EXPECT_TRUE(Permits(*policy, {}, kGet, {{"x-job", "a"}, {"x-job", "b"}})) << pattern;
+    EXPECT_TRUE(Permits(*policy, {}, kGet, {{"x-other", "batch-1"}})) << pattern;
+  }
+}
+
+TEST(Policy, ADenyRuleFitsAHeaderIfItsJoinedTextDoes) {
+  EXPECT_FALSE(Permits(*DenyingJob("a,b"), {}, kGet, {{"x-job", "a"}, {"x-job", "b"}}));
+}
+
+TEST(Policy, AnAllowRuleFitsAHeaderIfAllOfItsValuesDo) {
+  const auto policy = Allowing(R"("request":{"headers":[{"key":"x-job","values":["a*","*z"]}]})");
+  EXPECT_TRUE(Permits(*policy, {}, kGet, {{"x-job", "a"}}));
+  EXPECT_TRUE(Permits(*policy, {}, kGet, {{"x-job", "a"}, {"x-job", "a2"}}));
+  EXPECT_FALSE(Permits(*policy, {}, kGet, {{"x-job", "a"}, {"x-job", "other"}}));
+  EXPECT_FALSE(Permits(*policy, {}, kGet, {{"x-job", "other"}, {"x-job", "z"}}));
+}
+
+// Who makes its own request for a certificate must not escape by a name more.
+TEST(Policy, ADenyRuleLooksAtAllNamesOfACertificate) {
+  const auto policy =
+      Parsed(R"({"name":"p","deny_rules":[{"name":"d","source":{"principals":["bad"]}}],)"
+             R"("allow_rules":[{"name":"all"}]})");
+  EXPECT_FALSE(Permits(*policy, {.uris = {"x", "bad"}}));
+  EXPECT_FALSE(Permits(*policy, {.uris = {"x"}, .dns_names = {"bad"}}));
+  EXPECT_FALSE(Permits(*policy, {.dns_names = {"x"}, .subject = "bad"}));
+  EXPECT_TRUE(Permits(*policy, {.uris = {"x"}, .dns_names = {"y"}, .subject = "z"}));
 }
 
 // As gRPC's own engine does it.
@@ -193,6 +237,9 @@ constexpr Wrong kWrong[] = {
      "has no values"},
     {R"({"name":"p","allow_rules":[{"name":"r","request":{"headers":[{"key":"a","values":[]}]}}]})",
      "values is empty"},
+    {R"({"name":"p","allow_rules":[{"name":"r","request":{"headers":[{"key":"X-Job",)"
+     R"("values":["a"]}]}}]})",
+     "a key has capitals, which no header's name has; write `x-job`"},
     {R"({"name":"p","name":"q","allow_rules":[{"name":"r"}]})", "a key stands twice"},
     {R"({"name":"p","allow_rules":[{"name":"r"}],"account_rules":[]})", "account_rules is empty"},
     {R"({"name":"p","allow_rules":[{"name":"r"}],"account_rules":[{"name":"a"}]})",

@@ -5,11 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <string>
 #include <thread>
 #include <vector>
@@ -218,6 +220,19 @@ class Connection {
     }
   }
 
+  // Sends `begin` and then an `x` each `pause`. False: it is still open after `longest`.
+  bool DripUntilClosed(const std::string& begin, std::chrono::milliseconds pause,
+                       std::chrono::seconds longest) const {
+    Send(begin);
+    const auto give_up_at = std::chrono::steady_clock::now() + longest;
+    while (std::chrono::steady_clock::now() < give_up_at) {
+      pollfd closed{.fd = socket_, .events = POLLIN | POLLRDHUP};
+      if (poll(&closed, 1, static_cast<int>(pause.count())) > 0) return true;
+      Send("x");
+    }
+    return false;
+  }
+
   // Says that there is no more to come; what the server sends until it closes.
   std::string Finish() const {
     shutdown(socket_, SHUT_WR);
@@ -259,6 +274,41 @@ TEST_F(AdminListenerTest, ASlowClientHoldsNobodyUp) {
   EXPECT_EQ(AskOne("GET", "/healthz").status, 200);
   slow[0]->Send(" a\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(slow[0]->Finish(), EndsWith("calls_total 7\n"));
+}
+
+// The chart's probes would end the gateway.
+TEST_F(AdminListenerTest, AProbeFindsAPlaceHoweverManyConnectionsDrip) {
+  EXPECT_EQ(AskOne("GET", "/healthz").status, 200);
+  for (const int count : {64, 200, 1000}) {
+    std::vector<std::unique_ptr<Connection>> dripping;
+    for (int i = 0; i < count; ++i) {
+      dripping.push_back(std::make_unique<Connection>(one_->address()));
+      dripping.back()->Send("G");
+    }
+    for (const std::string byte : {"E", "T", " "}) {
+      EXPECT_EQ(AskOne("GET", "/healthz").status, 200) << count;
+      for (const auto& connection : dripping) connection->Send(byte);
+    }
+  }
+}
+
+TEST_F(AdminListenerTest, AProbeFindsAPlaceBesideAnswersThatNobodyReads) {
+  metrics_ = std::string(16 << 20, 'x');
+  EXPECT_EQ(AskOne("GET", "/healthz").status, 200);
+  std::vector<std::unique_ptr<Connection>> unread;
+  for (int i = 0; i < 70; ++i) {
+    unread.push_back(std::make_unique<Connection>(one_->address()));
+    unread.back()->Send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  EXPECT_EQ(AskOne("GET", "/healthz").status, 200);
+}
+
+TEST_F(AdminListenerTest, ARequestHasTenSecondsHoweverSlowlyItDrips) {
+  EXPECT_EQ(AskOne("GET", "/healthz").status, 200);
+  const Connection connection(one_->address());
+  // Until the server closes; a byte each fifth of a second would keep it open for ever.
+  EXPECT_TRUE(connection.DripUntilClosed("GET /", std::chrono::milliseconds(200),
+                                         std::chrono::seconds(20)));
 }
 
 TEST_F(AdminListenerTest, ABodyIsNotWaitedFor) {

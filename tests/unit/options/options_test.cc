@@ -116,6 +116,9 @@ TEST_F(OptionsTest, HaveDefaults) {
   EXPECT_EQ(options.drain_timeout, absl::Seconds(30));
   EXPECT_EQ(options.max_connections, 10'000);
   EXPECT_EQ(options.max_calls, 10'000);
+  EXPECT_EQ(options.max_streams, 10'000);
+  EXPECT_EQ(options.max_streams_per_connection, 100);
+  EXPECT_EQ(options.first_message_timeout, absl::Seconds(10));
   EXPECT_TRUE(options.reflection);
   EXPECT_EQ(options.log_format, std::nullopt);
   EXPECT_EQ(options.log_level, LogLevel::kInfo);
@@ -479,6 +482,9 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"log-hits", ""},
       {"max-connections", "-1"},
       {"max-calls", "many"},
+      {"max-streams", "-1"},
+      {"max-streams-per-connection", "many"},
+      {"first-message-timeout", "0s"},
       {"reflection", "maybe"},
       {"reveal-destination-secrets", "2"},
       {"reveal-destination-secrets", ""},
@@ -594,6 +600,9 @@ TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
                            "--log-file",
                            "--max-connections",
                            "--max-calls",
+                           "--max-streams",
+                           "--max-streams-per-connection",
+                           "--first-message-timeout",
                            "--no-reflection",
                            "--config",
                            "--version",

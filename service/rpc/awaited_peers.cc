@@ -1,0 +1,52 @@
+#include "service/rpc/awaited_peers.h"
+
+namespace pcap_gateway {
+
+Error GivenUp(AwaitedPeer::Why why) {
+  if (why == AwaitedPeer::Why::kNoRoom) {
+    return Error(absl::StatusCode::kResourceExhausted, Reason::kTooManyStreams,
+                 "its message had not come, and others needed its place (--max-streams)");
+  }
+  return Error(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
+               "its first message did not come in time (--first-message-timeout)");
+}
+
+void AwaitedPeers::Add(AwaitedPeer& peer, AwaitedPeer::Clock::time_point now) {
+  AwaitedPeer& end = end_;
+  peer.since_ = now;
+  peer.before_ = end.before_;
+  peer.after_ = &end;
+  end.before_->after_ = &peer;
+  end.before_ = &peer;
+  ++awaited_;
+}
+
+void AwaitedPeers::Remove(AwaitedPeer& peer) {
+  if (peer.after_ == &peer) return;
+  peer.Unlink();
+  --awaited_;
+}
+
+bool AwaitedPeers::MakeRoom() {
+  if (most_ == 0 || size() < most_) return true;
+  if (awaited_ == 0) return false;
+  GiveUpOldest(AwaitedPeer::Why::kNoRoom);
+  return true;
+}
+
+void AwaitedPeers::GiveUpLate(AwaitedPeer::Clock::time_point now) {
+  AwaitedPeer& end = end_;
+  // Those that wait anew are not as old any more.
+  while (end.after_ != &end && now - end.after_->since_ >= longest_) {
+    GiveUpOldest(AwaitedPeer::Why::kLate);
+  }
+}
+
+void AwaitedPeers::GiveUpOldest(AwaitedPeer::Why why) {
+  AwaitedPeer& end = end_;
+  AwaitedPeer& oldest = *end.after_;
+  Remove(oldest);
+  oldest.GiveUp(why);
+}
+
+}  // namespace pcap_gateway

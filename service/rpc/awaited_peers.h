@@ -1,0 +1,100 @@
+// AwaitedPeers: the calls and streams of one queue that wait for their peer, to send its first
+// message or to take what it was sent; and the bound on them.
+//
+// A peer that opens streams and says nothing costs some 15 KiB for each. It is waited for so long,
+// and when there is no room for another stream, the one that has waited longest gives way: a peer
+// that means its call sends the message at once, and is never the oldest for long.
+#ifndef PCAP_GATEWAY_SERVICE_RPC_AWAITED_PEERS_H_
+#define PCAP_GATEWAY_SERVICE_RPC_AWAITED_PEERS_H_
+
+#include <chrono>
+#include <cstdint>
+
+#include "absl/time/time.h"
+#include "service/source/error.h"
+
+namespace pcap_gateway {
+
+// Bounds on what peers may keep open.
+struct StreamLimits {
+  int64_t most = 0;                // that wait for no answer from upstream; 0: any number
+  int64_t most_of_connection = 0;  // 0: any number
+  absl::Duration longest_wait = absl::Seconds(10);  // for a peer; above 0
+};
+
+// Somebody who waits for a peer. In one list at most.
+class AwaitedPeer {
+ public:
+  using Clock = std::chrono::steady_clock;
+  enum class Why { kLate, kNoRoom };
+
+ protected:
+  AwaitedPeer() : before_(this), after_(this) {}
+  ~AwaitedPeer() { Unlink(); }
+  AwaitedPeer(const AwaitedPeer&) = delete;
+  AwaitedPeer& operator=(const AwaitedPeer&) = delete;
+
+ private:
+  friend class AwaitedPeers;
+
+  // It is not waited for any more, and has left the list. May wait anew, for the end that it sends.
+  virtual void GiveUp(Why why) = 0;
+
+  void Unlink() {
+    before_->after_ = after_;
+    after_->before_ = before_;
+    before_ = after_ = this;
+  }
+
+  AwaitedPeer* before_;
+  AwaitedPeer* after_;
+  Clock::time_point since_;
+};
+
+// What a peer is told that was given up on before it sent its first message.
+Error GivenUp(AwaitedPeer::Why why);
+
+// One thread. Nothing here costs more than a few instructions.
+class AwaitedPeers {
+ public:
+  // `most` streams that do not wait for upstream, awaited ones and others; 0: any number. Each is
+  // waited for as long as `longest`, above 0.
+  AwaitedPeers(int64_t most, AwaitedPeer::Clock::duration longest)
+      : most_(most), longest_(longest) {}
+
+  // Not twice for one that has not left.
+  void Add(AwaitedPeer& peer, AwaitedPeer::Clock::time_point now);
+  // Nothing, where it has left.
+  void Remove(AwaitedPeer& peer);
+
+  // Streams that stay without anybody waiting: health watches, reflection between two questions.
+  void AddIdle() { ++idle_; }
+  void RemoveIdle() { --idle_; }
+
+  // Makes room for one more, if need be by giving up on the oldest. False: there is none, as all
+  // are idle.
+  bool MakeRoom();
+
+  // Gives up on those that were waited for too long.
+  void GiveUpLate(AwaitedPeer::Clock::time_point now);
+
+  int64_t size() const { return awaited_ + idle_; }
+
+ private:
+  class End final : public AwaitedPeer {
+    void GiveUp(Why) override {}
+    friend class AwaitedPeers;
+  };
+
+  void GiveUpOldest(AwaitedPeer::Why why);
+
+  const int64_t most_;
+  const AwaitedPeer::Clock::duration longest_;
+  int64_t awaited_ = 0;
+  int64_t idle_ = 0;
+  End end_;  // the oldest is after it
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_RPC_AWAITED_PEERS_H_
