@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "service/access/policy.h"
@@ -21,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   Require(json.is_object() && json.contains("allow_rules") && !json["allow_rules"].empty(),
           "a policy is JSON and allows something");
-  const auto none = [](absl::string_view) { return std::optional<std::string>(); };
+  const auto none = [](absl::string_view) { return std::vector<absl::string_view>(); };
   const Principals nobody;
   const CallFacts call{
       .principals = nobody, .path = "/pcap.v1.PcapService/GetPcap", .header = none};

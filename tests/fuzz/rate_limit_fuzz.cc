@@ -78,13 +78,21 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const absl::Time now = absl::FromUnixSeconds(1'763'900'000);
   Budget budget({.limit = 3});
-  budget.Learn(answer, 0, now);
+  const Spending first{.question = 1, .caller = "one"}, second{.question = 2, .caller = "another"};
+  budget.Ended(std::get<Grant>(budget.Spend(first, now)), 1, &answer, now);
+  Require(budget.limit() >= 1, "some requests are allowed");
   const std::optional<absl::Time> barred = budget.BarredUntil(now);
-  const std::optional<absl::Time> later = budget.Spend(1, false, now);
-  if (barred.has_value()) Require(later.has_value() && *later >= *barred, "what is barred waits");
-  if (later.has_value()) {
-    Require(*later > now && *later <= now + kYear + absl::Hours(1), "and not for ever");
-    Require(!budget.Spend(1, false, *later).has_value(), "and then it is granted");
+  const auto said = budget.Spend(second, now);
+  const auto* refusal = std::get_if<Refusal>(&said);
+  if (barred.has_value()) {
+    Require(*barred <= now + absl::Minutes(5), "no block is longer than Cloudflare's");
+    Require(refusal != nullptr && now + refusal->wait >= *barred, "what is barred waits");
+  }
+  if (refusal != nullptr) {
+    Require(refusal->wait > absl::ZeroDuration(), "who is refused has to wait");
+    Require(refusal->wait <= absl::Minutes(6), "and not for ever");
+    const absl::Time then = now + absl::Minutes(11);
+    Require(std::holds_alternative<Grant>(budget.Spend(second, then)), "and then it is granted");
   }
   return 0;
 }
