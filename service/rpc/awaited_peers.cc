@@ -27,11 +27,8 @@ void AwaitedPeers::Remove(AwaitedPeer& peer) {
   --awaited_;
 }
 
-bool AwaitedPeers::MakeRoom() {
-  if (most_ == 0 || size() < most_) return true;
-  if (awaited_ == 0) return false;
-  GiveUpOldest(AwaitedPeer::Why::kNoRoom);
-  return true;
+void AwaitedPeers::MakeRoom() {
+  if (most_ > 0 && awaited_ >= most_) GiveUpOldest(AwaitedPeer::Why::kNoRoom);
 }
 
 void AwaitedPeers::GiveUpLate(AwaitedPeer::Clock::time_point now) {

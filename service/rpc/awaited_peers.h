@@ -57,28 +57,27 @@ Error GivenUp(AwaitedPeer::Why why);
 // One thread. Nothing here costs more than a few instructions.
 class AwaitedPeers {
  public:
-  // `most` streams that do not wait for upstream, awaited ones and others; 0: any number. Each is
-  // waited for as long as `longest`, above 0.
+  // Of `most`, half are for those that are waited for, and half for those that stay; 0: any number.
+  // Each is waited for as long as `longest`, above 0.
   AwaitedPeers(int64_t most, AwaitedPeer::Clock::duration longest)
-      : most_(most), longest_(longest) {}
+      : most_(most == 0 ? 0 : (most + 1) / 2), longest_(longest) {}
 
   // Not twice for one that has not left.
   void Add(AwaitedPeer& peer, AwaitedPeer::Clock::time_point now);
   // Nothing, where it has left.
   void Remove(AwaitedPeer& peer);
 
-  // Streams that stay without anybody waiting: health watches, reflection between two questions.
-  void AddIdle() { ++idle_; }
-  void RemoveIdle() { --idle_; }
+  // Makes room for one more that is waited for, if need be by giving up on the oldest.
+  void MakeRoom();
 
-  // Makes room for one more, if need be by giving up on the oldest. False: there is none, as all
-  // are idle.
-  bool MakeRoom();
+  // Places for streams that stay although nobody is waited for: health watches, reflection between
+  // two questions.
+  bool HasPlaceToStay() const { return most_ == 0 || staying_ < most_; }
+  void Stay() { ++staying_; }
+  void StayNoMore() { --staying_; }
 
   // Gives up on those that were waited for too long.
   void GiveUpLate(AwaitedPeer::Clock::time_point now);
-
-  int64_t size() const { return awaited_ + idle_; }
 
  private:
   class End final : public AwaitedPeer {
@@ -88,10 +87,10 @@ class AwaitedPeers {
 
   void GiveUpOldest(AwaitedPeer::Why why);
 
-  const int64_t most_;
+  const int64_t most_;  // of each kind
   const AwaitedPeer::Clock::duration longest_;
   int64_t awaited_ = 0;
-  int64_t idle_ = 0;
+  int64_t staying_ = 0;
   End end_;  // the oldest is after it
 };
 

@@ -73,7 +73,7 @@ void Call::Begin() {
   if (environment_.certificates) error = CheckCertificate(context_);
   if (!error.has_value()) error = gate_->CheckCall();
   if (error.has_value()) return Refuse(*std::move(error));
-  queue_.peers().MakeRoom();  // a call is brief, and there is always room for it
+  queue_.peers().MakeRoom();
   queue_.peers().Add(*this, began_);
   ++pending_events_;
   responder_.Read(&request_, &read_);

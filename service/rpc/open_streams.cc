@@ -53,18 +53,23 @@ void OpenStreams::Remove(Stream& stream) {
 }
 
 std::optional<Error> OpenStreams::CheckRoom(const std::string& connection, absl::string_view path) {
-  const auto refused = [this](absl::string_view why) {
-    limit_stats_.refused.Add();
-    return Error(absl::StatusCode::kResourceExhausted, Reason::kTooManyStreams, std::string(why));
-  };
+  AwaitedPeers& peers = queue_.peers();
+  // A check is brief: whoever asks to learn whether the gateway lives is not to find it full.
+  if (path != kHealthCheckPath && !peers.HasPlaceToStay()) return NoPlaceToStay();
   if (!shares_.Add(connection)) {
-    return refused(
+    limit_stats_.refused.Add();
+    return Error(
+        absl::StatusCode::kResourceExhausted, Reason::kTooManyStreams,
         "as many streams of this connection are open as may (--max-streams-per-connection)");
   }
-  // A check is brief: whoever asks to learn whether the gateway lives is not to find it full.
-  if (queue_.peers().MakeRoom() || path == kHealthCheckPath) return std::nullopt;
-  shares_.Remove(connection);
-  return refused("as many streams are open as may (--max-streams)");
+  peers.MakeRoom();
+  return std::nullopt;
+}
+
+Error OpenStreams::NoPlaceToStay() {
+  limit_stats_.refused.Add();
+  return Error(absl::StatusCode::kResourceExhausted, Reason::kTooManyStreams,
+               "as many streams are open as may (--max-streams)");
 }
 
 void OpenStreams::CountGivenUp(AwaitedPeer::Why why) {

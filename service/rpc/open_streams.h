@@ -49,6 +49,8 @@ class OpenStreams {
   // Whether there is room for one more stream of the connection, which then has it until Remove; or
   // TOO_MANY_STREAMS. For a health check there always is, among those of all connections.
   std::optional<Error> CheckRoom(const std::string& connection, absl::string_view path);
+  // As an error, counted.
+  Error NoPlaceToStay();
   void CountGivenUp(AwaitedPeer::Why why);
   // Null: there is no such method.
   std::unique_ptr<StreamHandler> HandlerFor(const std::string& path, Stream& stream) const;

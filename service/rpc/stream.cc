@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "service/rpc/gate.h"
+#include "service/rpc/health.h"
 #include "service/rpc/open_streams.h"
 #include "service/rpc/reply.h"
 #include "service/rpc/status_details.h"
@@ -83,27 +84,29 @@ void Stream::Look() {
 }
 
 void Stream::Await() {
-  Leave();
-  place_ = Place::kAwaited;
-  streams_.queue().peers().Add(*this, Clock::now());
+  AwaitedPeers& peers = streams_.queue().peers();
+  peers.Remove(*this);
+  peers.Add(*this, Clock::now());
 }
 
-void Stream::BeIdle() {
-  Leave();
-  place_ = Place::kIdle;
-  streams_.queue().peers().AddIdle();
+// Its first message has come. A check is over with it, and needs no place; false: there is none.
+bool Stream::Stay() {
+  AwaitedPeers& peers = streams_.queue().peers();
+  if (stays_ || context_.method() == kHealthCheckPath) return true;
+  if (!peers.HasPlaceToStay()) return false;
+  peers.Stay();
+  stays_ = true;
+  return true;
 }
 
 void Stream::Leave() {
   AwaitedPeers& peers = streams_.queue().peers();
-  if (place_ == Place::kIdle) peers.RemoveIdle();
   peers.Remove(*this);
-  place_ = Place::kNone;
+  if (std::exchange(stays_, false)) peers.StayNoMore();
 }
 
 void Stream::GiveUp(Why why) {
   streams_.CountGivenUp(why);
-  place_ = Place::kNone;
   // It does not take what it is sent.
   if (writing_ || finishing_) return context_.TryCancel();
   Finish(StatusOf(GivenUp(why)));
@@ -130,8 +133,10 @@ void Stream::Read() {
 void Stream::WasRead(bool ok) {
   if (ok) stats_->received.Add();
   if (!over_ && !finishing_) {
-    if (!writing_) BeIdle();
-    if (ok) {
+    if (!writing_) streams_.queue().peers().Remove(*this);
+    if (!Stay()) {
+      Finish(StatusOf(streams_.NoPlaceToStay()));
+    } else if (ok) {
       handler_->Receive(message_);
     } else {
       handler_->ReceiveEnd();
@@ -150,7 +155,7 @@ void Stream::Write(const grpc::ByteBuffer& message) {
 
 void Stream::WasSent(bool ok) {
   writing_ = false;
-  BeIdle();
+  streams_.queue().peers().Remove(*this);
   if (ok) stats_->sent.Add();
   if (finishing_) {
     SendStatus();
@@ -172,6 +177,7 @@ void Stream::Finish(const grpc::Status& status) {
 
 void Stream::SendStatus() {
   if (over_) return;
+  Leave();
   Await();
   ++pending_events_;
   peer_.Finish(status_, &finished_);

@@ -63,9 +63,6 @@ class Stream final : private AwaitedPeer {
 
  private:
   friend class OpenStreams;
-  // Where it stands among those that wait for their peers.
-  enum class Place { kNone, kAwaited, kIdle };
-
   explicit Stream(OpenStreams& streams) : streams_(streams) {}
   ~Stream() = default;
 
@@ -82,7 +79,7 @@ class Stream final : private AwaitedPeer {
   std::optional<Error> CheckPeer();
   void Look();  // whether its peer may still have it
   void Await();
-  void BeIdle();
+  bool Stay();
   void Leave();
   void Refresh();
   void EndWithServer();
@@ -99,7 +96,7 @@ class Stream final : private AwaitedPeer {
   grpc::ByteBuffer message_;                // the last one read
 
   std::string connection_;  // its peer's address; empty: it is not counted
-  Place place_ = Place::kNone;
+  bool stays_ = false;      // has a place to stay
   int pending_events_ = 0;  // the stream is gone with the last of them
   bool writing_ = false;
   bool finishing_ = false;

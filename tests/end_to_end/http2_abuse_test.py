@@ -620,8 +620,8 @@ def test_open_streams_are_bounded_and_calls_and_probes_find_a_place(
     get(gateway.channel, pcap_id)
     block = open_streams(path, 1000, body)
     with ExitStack() as open_:
-        for _ in range(40):
-            connection = open_.enter_context(RawConnection(gateway.address))
+        connections = [open_.enter_context(RawConnection(gateway.address)) for _ in range(40)]
+        for connection in connections:
             connection.send(block, seconds=FLOOD_SECONDS)
         for _ in range(20):
             assert get(gateway.channel, pcap_id).is_hit
@@ -633,6 +633,8 @@ def test_open_streams_are_bounded_and_calls_and_probes_find_a_place(
             "pcap_gateway_streams_refused_total"
         ] < 30_000:
             assert time.monotonic() < give_up_at, figures
+            for connection in connections:
+                connection.listen(seconds=0.001)
         assert gateway.is_sanitized() or resident(gateway) < 160 * MIB, resident(gateway)
     assert gateway.process.running(), gateway.process.output()
 
