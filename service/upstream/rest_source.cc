@@ -129,6 +129,9 @@ Ticket RestSource::Ask(Query query, Done done) {
 void RestSource::Send(const std::shared_ptr<Call>& call) {
   const Query& query = call->query;
   call->sent_at = clock_.Now();
+  if (OutcomePtr rejection = rejected_.Find(query.credential->partition(), call->sent_at)) {
+    return Answer(*call, std::move(rejection));
+  }
   const absl::Duration left = query.deadline - call->sent_at;
   call->caller_set_the_limit = left < options_.timeout;
   HttpRequest request{
@@ -156,13 +159,22 @@ void RestSource::Send(const std::shared_ptr<Call>& call) {
   Ticket ticket = client_.Send(std::move(request), [this, call](HttpResult result) {
     call->ticket = Ticket();
     OutcomePtr outcome = OutcomeOf(*call, std::move(result));
-    const absl::Duration age = std::max(clock_.Now() - outcome->as_of, absl::ZeroDuration());
-    std::exchange(call->done, nullptr)(Reply{.outcome = std::move(outcome),
-                                             .cache_status = {.how = CacheStatus::How::kBypass},
-                                             .age = age});
+    const Credential& credential = *call->query.credential;
+    if (credential.owner() == Credential::Owner::kCaller && !outcome->ok() &&
+        outcome->error->denies == Denies::kEverything) {
+      rejected_.Add(credential.partition(), outcome, clock_.Now());
+    }
+    Answer(*call, std::move(outcome));
   });
   // Send may have failed at once; then there is nothing left to cancel.
   if (call->done) call->ticket = std::move(ticket);
+}
+
+void RestSource::Answer(Call& call, OutcomePtr outcome) const {
+  const absl::Duration age = std::max(clock_.Now() - outcome->as_of, absl::ZeroDuration());
+  std::exchange(call.done, nullptr)(Reply{.outcome = std::move(outcome),
+                                          .cache_status = {.how = CacheStatus::How::kBypass},
+                                          .age = age});
 }
 
 OutcomePtr RestSource::OutcomeOf(const Call& call, HttpResult result) const {

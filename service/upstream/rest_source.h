@@ -13,6 +13,7 @@
 #include "service/source/source.h"
 #include "service/upstream/http_client.h"
 #include "service/upstream/loop.h"
+#include "service/upstream/rejected_credentials.h"
 
 namespace pcap_gateway {
 
@@ -42,12 +43,14 @@ class RestSource final : public Source {
   struct Call;
 
   void Send(const std::shared_ptr<Call>& call);
+  void Answer(Call& call, OutcomePtr outcome) const;
   OutcomePtr OutcomeOf(const Call& call, HttpResult result) const;
 
   Loop& loop_;
   HttpClient& client_;
   const RestOptions options_;
   const Clock& clock_;
+  RejectedCredentials rejected_;  // the loop's thread only
 };
 
 }  // namespace pcap_gateway

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import random
 import re
-import socket
 import time
 from pathlib import Path
 from typing import Iterator
@@ -21,22 +18,13 @@ from harness.calls import DEADLINE_SECONDS, Failure, answer_of, fail, get, reque
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway, environment
 from harness.process import PATIENCE_SECONDS
-from harness.redis import Redis
+from harness.redis import Redis, free_port
 from harness.stubs import pcap_pb2, pcap_service_pb2_grpc
 from harness.toxiproxy import Toxiproxy
 
 ADMIN = "--admin-listen=127.0.0.1:0"
 # Redis being slow is what only those tests are about that say so.
 PATIENT = "--redis-timeout=10s"
-
-
-def free_port() -> int:
-    """Redis takes no 0. Below those that outgoing connections get."""
-    for port in random.sample(range(20000, 32000), 100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_made_up_captures_are_read_alike(
     captures = {}
     for _ in range(MADE_UP):
         capture, body = maker.answer()
-        pcap_id = emulator.unknown_id()
+        pcap_id = capture.get("id") or emulator.unknown_id()
         emulator.answer(pcap_id, body)
         captures[pcap_id] = capture
     counts, unexplained = compare(sdk, gateway, emulator, captures)

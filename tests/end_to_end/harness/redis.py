@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import signal
 import socket
 import tempfile
@@ -10,6 +12,15 @@ from pathlib import Path
 from harness.process import Process
 
 REDIS = "/usr/bin/redis-server"
+
+
+def free_port() -> int:
+    """Redis takes no 0. Below those that outgoing connections get."""
+    for port in random.sample(range(20000, 32000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 class Redis:

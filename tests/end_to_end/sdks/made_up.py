@@ -90,7 +90,7 @@ class Maker:
         pick, chance = self.random.choice, self.random.random
         kind = pick(FORMS)
         fields: Fields = {
-            "id": pick([f"{self.random.getrandbits(128):032x}", "", "not an id"]),
+            "id": f"{self.random.getrandbits(128):032x}",
             "type": kind,
             "status": pick(STATUSES + STATUSES + ("teleporting", "", "SUCCESS")),
             "system": pick(["magic-transit", "magic-transit", "magic-transit", "magic-carpet"]),
@@ -129,7 +129,9 @@ class Maker:
             name = pick(ONLY_FULL if kind == "simple" else ONLY_SIMPLE)
             fields[name] = self._time() if name.endswith(("time", "requested")) else pick([1, "x"])
         if chance() < 0.4:
-            name = pick([*(name for name in fields if name != "type"), "filter_v1"])
+            # An answer about another capture is none to the question.
+            odd = [name for name in fields if name not in ("type", "id")]
+            name = pick([*odd, "filter_v1"])
             fields[name] = self._odd(name)
         return fields
 

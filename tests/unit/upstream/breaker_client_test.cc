@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_http_client.h"
 
@@ -20,8 +19,7 @@ class BreakerClientTest : public testing::Test {
     http_.at_once = end;
     HttpRequest request = RequestFor(1);
     request.credential = *Credential::FromToken(Credential::Owner::kCaller, token);
-    client_.Send(std::move(request),
-                 [this](HttpResult result) { ends_.push_back(EndOf(result)); });
+    client_.Send(std::move(request), [this](HttpResult result) { ends_.push_back(EndOf(result)); });
   }
   // An answer, or the end of the wait for one, after so long.
   static HttpResult After(absl::Duration out, HttpResult end, int sendings = 1) {

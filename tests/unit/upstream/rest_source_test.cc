@@ -168,6 +168,40 @@ TEST_F(RestSourceTest, ATimeoutThatTheCallersDeadlineSetIsTheCallersDeadline) {
   EXPECT_EQ(error().reason, Reason::kDeadlineExceeded);
 }
 
+TEST_F(RestSourceTest, ACallersRejectedCredentialIsRejectedHereForAWhile) {
+  static const Endpoint endpoint = [] {
+    Endpoint made = TestEndpoint();
+    made.parse = [](const HttpAnswer& answer, const ParseOptions&) {
+      Outcome outcome;
+      if (answer.status == 200) return outcome;
+      Error error(absl::StatusCode::kUnauthenticated, Reason::kUpstreamUnauthenticated, "no");
+      error.denies = answer.status == 401 ? Denies::kEverything : Denies::kAccount;
+      outcome.error = std::make_unique<const Error>(std::move(error));
+      return outcome;
+    };
+    return made;
+  }();
+  const auto requests_after = [&](int status, Credential::Owner owner, const char* token) {
+    for (int i = 0; i < 3; ++i) {
+      Query query = QueryFor(1 + i);
+      query.endpoint = &endpoint;
+      query.credential = TestCredential(token, owner);
+      http_.at_once = Answered(status);
+      Ask(query);
+      loop_.RunAll();
+      EXPECT_EQ(replies_.back().outcome->error->reason, Reason::kUpstreamUnauthenticated);
+    }
+    return std::exchange(http_.requests, {}).size();
+  };
+  EXPECT_EQ(requests_after(401, Credential::Owner::kCaller, "garbage"), 1u);
+  EXPECT_EQ(requests_after(401, Credential::Owner::kCaller, "other garbage"), 1u);
+  // One account is not all, and the gateway's own credential is its operator's affair.
+  EXPECT_EQ(requests_after(403, Credential::Owner::kCaller, "good"), 3u);
+  EXPECT_EQ(requests_after(401, Credential::Owner::kGateway, "own"), 3u);
+  clock_.Advance(RejectedCredentials::kHowLong);
+  EXPECT_EQ(requests_after(401, Credential::Owner::kCaller, "garbage"), 1u);
+}
+
 TEST_F(RestSourceTest, CancelReachesTheRequest) {
   Ticket ticket = Ask(QueryFor(1));
   ticket.Cancel();  // before the loop has even sent it

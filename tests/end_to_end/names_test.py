@@ -1,0 +1,156 @@
+"""Host names: a look-up that never ends, and addresses of which the first are dead; and a wall clock
+that somebody sets. None of them holds up calls, or the end.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+from urllib.parse import urlsplit
+
+import grpc
+import pytest
+
+from harness.admin import fetch, metric
+from harness.calls import fail, get
+from harness.emulator import Emulator
+from harness.gateway import Gateway, StartGateway
+from harness.redis import Redis, free_port
+
+# As tests/end_to_end/CMakeLists.txt builds it.
+NAMES = os.environ.get("NAMES_LIBRARY", "")
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+ADMIN = "--admin-listen=127.0.0.1:0"
+
+
+def ends_in_time(gateway: Gateway) -> None:
+    gateway.process.send(signal.SIGTERM)
+    assert gateway.process.wait(timeout=10) == 0
+
+
+def test_a_look_up_that_never_ends_holds_up_neither_the_loop_nor_the_end(
+    start_gateway: StartGateway,
+) -> None:
+    gateway = start_gateway(
+        "--allow-http-upstream",
+        "--upstream-connect-timeout=20s",
+        "--upstream-limit=1200",
+        ADMIN,
+        upstream_url="http://hangs.test",
+        LD_PRELOAD=NAMES,
+        NAMES_HANG="hangs.test",
+    )
+    for _ in range(3):
+        error = fail(gateway.channel, "0" * 32, timeout=0.5)
+        assert error.code == grpc.StatusCode.DEADLINE_EXCEEDED
+    # The loop answers: metrics ask it.
+    assert metric(gateway, 'pcap_gateway_upstream_budget_left{credential="service"}') == 1200
+    assert fetch(gateway, "/healthz")[0] == 200
+    ends_in_time(gateway)
+
+
+def test_the_same_for_the_name_of_redis(start_gateway: StartGateway, emulator: Emulator) -> None:
+    gateway = start_gateway(
+        "--redis-url=redis://hangs.test", ADMIN, LD_PRELOAD=NAMES, NAMES_HANG="hangs.test"
+    )
+    get(gateway.channel, emulator.add())
+    assert metric(gateway, "pcap_gateway_redis_up") == 0
+    ends_in_time(gateway)
+
+
+@contextmanager
+def dead(addresses: list[str], port: int) -> Iterator[None]:
+    """Ports that take connections no further than into their queue, which is full."""
+    sockets = []
+    for address in addresses:
+        listener = socket.socket()
+        listener.bind((address, port))
+        listener.listen(0)
+        sockets.append(listener)
+        for _ in range(4):
+            waiting = socket.socket()
+            waiting.setblocking(False)
+            waiting.connect_ex((address, port))
+            sockets.append(waiting)
+    try:
+        yield
+    finally:
+        for each in sockets:
+            each.close()
+
+
+@pytest.mark.parametrize("addresses", [["127.0.0.2"], ["127.0.0.2", "127.0.0.3"]])
+def test_the_first_addresses_of_a_name_may_be_dead(
+    addresses: list[str], start_gateway: StartGateway, emulator: Emulator
+) -> None:
+    port = urlsplit(emulator.url).port
+    assert port is not None
+    path = urlsplit(emulator.url).path
+    with dead(addresses, port):
+        gateway = start_gateway(
+            "--allow-http-upstream",
+            "--upstream-connect-timeout=4s",
+            upstream_url=f"http://several.test:{port}{path}",
+            LD_PRELOAD=NAMES,
+            NAMES_SEVERAL=f"several.test={','.join([*addresses, '127.0.0.1'])}",
+        )
+        get(gateway.channel, emulator.add(), timeout=10)
+
+
+def test_the_first_address_of_redis_may_be_dead(
+    start_gateway: StartGateway, emulator: Emulator
+) -> None:
+    server = Redis()
+    port = free_port()
+    assert "OK" in server.cli("CONFIG", "SET", "port", str(port))
+    try:
+        with dead(["127.0.0.2"], port):
+            gateway = start_gateway(
+                f"--redis-url=redis://several.test:{port}",
+                ADMIN,
+                LD_PRELOAD=NAMES,
+                NAMES_SEVERAL="several.test=127.0.0.2,127.0.0.1",
+            )
+            give_up_at = time.monotonic() + 20
+            while metric(gateway, "pcap_gateway_redis_up") != 1:
+                assert time.monotonic() < give_up_at
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("shift", ["-3600", "+3600"])
+def test_a_wall_clock_that_is_set_changes_no_deadline(
+    shift: str, start_gateway: StartGateway, emulator: Emulator, tmp_path: Path
+) -> None:
+    assert FAKETIME is not None, "install libfaketime"
+    clock = tmp_path / "clock"
+    clock.write_text("+0\n")
+    gateway = start_gateway(
+        "--upstream-retries=2",
+        LD_PRELOAD=str(FAKETIME),
+        ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",
+        FAKETIME_TIMESTAMP_FILE=str(clock),
+        FAKETIME_NO_CACHE="1",
+        FAKETIME_DONT_FAKE_MONOTONIC="1",
+        DONT_FAKE_MONOTONIC="1",
+    )
+    get(gateway.channel, emulator.add())
+    clock.write_text(f"{shift}\n")
+    # Repeated, as there is time left for it.
+    pcap_id = emulator.add()
+    emulator.fault(pcap_id, "reset_before", times=1)
+    get(gateway.channel, pcap_id, timeout=5)
+    assert len(emulator.requests(pcap_id)) == 2
+    # And not for longer than there is time.
+    held = emulator.add()
+    gate = emulator.hold(held)
+    error = fail(gateway.channel, held, timeout=1)
+    assert error.code == grpc.StatusCode.DEADLINE_EXCEEDED
+    emulator.release(gate)
+
+
