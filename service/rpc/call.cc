@@ -162,7 +162,8 @@ bool Call::TakePlace() {
 absl::Time Call::Deadline() const {
   const auto deadline = context_.deadline();
   if (deadline == std::chrono::system_clock::time_point::max()) return absl::InfiniteFuture();
-  return environment_.clock.Now() + (absl::FromChrono(deadline) - absl::Now());
+  // Not absl::Now(), which notices up to two seconds later that the clock was set.
+  return environment_.clock.Now() + absl::FromChrono(deadline - std::chrono::system_clock::now());
 }
 
 void Call::Wait() {
@@ -179,7 +180,7 @@ void Call::Wait() {
 void Call::WatchDeadline() {
   const auto deadline = context_.deadline();
   if (deadline == std::chrono::system_clock::time_point::max()) return;
-  const absl::Time now = absl::Now();
+  const absl::Time now = absl::FromChrono(std::chrono::system_clock::now());
   const absl::Time answer_at = now + TimeToAnswer(absl::FromChrono(deadline) - now);
   ++pending_events_;
   alarm_.emplace();

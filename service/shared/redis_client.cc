@@ -73,6 +73,7 @@ class RedisClient::Impl {
   void Shut();
 
   void Connect();
+  void StartConnecting();
   void Resolve();
   void Found(const std::vector<std::string>& addresses);
   void Attach(redisAsyncContext* context);
@@ -259,16 +260,20 @@ void RedisClient::Impl::StartTimer(uv_timer_t& timer, uint64_t at, uv_timer_cb c
 
 void RedisClient::Impl::Connect() {
   if (stopping_) return;
-  state_ = State::kConnecting;
-  StartTimer(connect_timer_, uv_now(&loop_) + Milliseconds(options_.connect_timeout),
-             [](uv_timer_t* timer) {
-               static_cast<Impl*>(timer->data)->ConnectionLost("it does not answer");
-             });
+  StartConnecting();
   if (options_.url.path.empty()) {
     Resolve();
   } else {
     Attach(redisAsyncConnectUnix(options_.url.path.c_str()));
   }
+}
+
+void RedisClient::Impl::StartConnecting() {
+  state_ = State::kConnecting;
+  StartTimer(connect_timer_, uv_now(&loop_) + Milliseconds(options_.connect_timeout),
+             [](uv_timer_t* timer) {
+               static_cast<Impl*>(timer->data)->ConnectionLost("it does not answer");
+             });
 }
 
 // Not left to hiredis: that would hold up this thread, and with it all calls, for as long as DNS
@@ -283,9 +288,11 @@ void RedisClient::Impl::Resolve() {
 
 void RedisClient::Impl::Found(const std::vector<std::string>& addresses) {
   lookup_ = nullptr;
-  if (stopping_ || state_ != State::kConnecting || context_ != nullptr) return;
+  // However late: the attempt that asked may have been given up.
+  if (stopping_ || state_ == State::kUp || context_ != nullptr) return;
   if (addresses.empty()) return ConnectionLost("its name has no address");
-  const std::string& address = addresses[next_address_ % addresses.size()];
+  StartConnecting();
+  const std::string& address = addresses[next_address_++ % addresses.size()];
   Attach(redisAsyncConnect(address.c_str(), options_.url.port));
 }
 
@@ -412,6 +419,7 @@ void RedisClient::Impl::Ponged(const redisReply* reply) {
 
 void RedisClient::Impl::ComeUp() {
   state_ = State::kUp;
+  if (next_address_ > 0) --next_address_;  // this one again, should the connection be lost
   uv_timer_stop(&connect_timer_);
   commands_ = timeouts_in_a_row_ = 0;
   late_ = 0;
@@ -440,8 +448,6 @@ std::string RedisClient::Impl::Lateness() const {
 
 void RedisClient::Impl::ConnectionLost(absl::string_view why) {
   if (!stopping_) stats_.connections.Add();
-  // Another address of the name may live.
-  if (state_ == State::kConnecting) ++next_address_;
   // What it did wrong says more than that hiredis had "no memory" for it.
   const absl::string_view objection = guard_.TakeObjection();
   GoDown(objection.empty() ? why : objection);

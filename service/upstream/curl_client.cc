@@ -33,7 +33,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 // How soon epoll is asked again to watch a socket that it had no memory for.
 constexpr std::chrono::milliseconds kEpollRetry{10};
 
-// How often connections that are being made are looked at (CurlSockets::LookAtWriting).
+// How often transfers are looked after that have no connection yet (CurlPool::LookAfterAll).
 constexpr absl::Duration kLook = absl::Milliseconds(200);
 
 }  // namespace
@@ -353,7 +353,11 @@ void CurlClient::Impl::FailStalled() {
 }
 
 void CurlClient::Impl::LookAtConnecting() {
-  sockets_->LookAtWriting();
+  std::unordered_set<CurlPool*> connecting;
+  for (const CurlTransfer* transfer : active_) {
+    if (transfer->sendings() == 0) connecting.insert(transfer->pool);
+  }
+  for (CurlPool* pool : connecting) pool->LookAfterAll();
   looks_at_connecting_ = !active_.empty();
   if (looks_at_connecting_) After(kLook, [this] { LookAtConnecting(); });
 }

@@ -34,12 +34,10 @@ CURLcode CurlSockets::Attach(CURL* easy) {
 
 void CurlSockets::Watch(curl_socket_t socket, int what, CurlPool* pool) {
   Entry& entry = Of(socket);
-  Entry changed = entry;
-  changed.pool = pool;
-  changed.wanted = 0;
-  if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) changed.wanted |= EPOLLIN;
-  if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) changed.wanted |= EPOLLOUT;
-  Replace(entry, changed);
+  entry.pool = pool;
+  entry.wanted = 0;
+  if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) entry.wanted |= EPOLLIN;
+  if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) entry.wanted |= EPOLLOUT;
   const bool leave = entry.wanted == 0 && entry.connection;
   if (!leave && entry.wanted != entry.registered) Register(socket, entry, entry.wanted);
 }
@@ -72,37 +70,14 @@ curl_socket_t CurlSockets::OnOpen(void* user, curlsocktype, curl_sockaddr* addre
   }
   setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledgedMilliseconds,
              sizeof(kUnacknowledgedMilliseconds));
-  sockets.Replace(sockets.Of(socket), Entry{.connection = true});
+  sockets.Of(socket) = Entry{.connection = true};
   return socket;
 }
 
 // The kernel forgets a closed descriptor by itself; the number may come back as another connection.
 int CurlSockets::OnClose(void* user, curl_socket_t socket) {
-  auto& sockets = *static_cast<CurlSockets*>(user);
-  sockets.Replace(sockets.Of(socket), Entry());
+  static_cast<CurlSockets*>(user)->Of(socket) = Entry();
   return close(socket);
-}
-
-void CurlSockets::Replace(Entry& entry, const Entry& by) {
-  writing_ += static_cast<int>((by.wanted & EPOLLOUT) != 0) -
-              static_cast<int>((entry.wanted & EPOLLOUT) != 0);
-  entry = by;
-}
-
-bool CurlSockets::LookAtWriting() {
-  if (writing_ == 0) return false;
-  std::vector<curl_socket_t> writing;
-  for (size_t socket = 0; socket < entries_.size(); ++socket) {
-    if ((entries_[socket].wanted & EPOLLOUT) != 0) {
-      writing.push_back(static_cast<curl_socket_t>(socket));
-    }
-  }
-  for (const curl_socket_t socket : writing) {
-    // An earlier one's end may have been this one's, too.
-    const Entry& entry = Of(socket);
-    if ((entry.wanted & EPOLLOUT) != 0) entry.pool->HandleSocket(socket, 0);
-  }
-  return true;
 }
 
 CurlSockets::Entry& CurlSockets::Of(curl_socket_t socket) {
@@ -190,6 +165,13 @@ void CurlPool::HandleTimer(Time now) {
   timer_.reset();
   int running;
   curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+void CurlPool::LookAfterAll() {
+  int running;
+  // Deprecated in favour of curl_multi_socket_action, which cannot reach a transfer that has
+  // neither a socket nor a timer.
+  CURL_IGNORE_DEPRECATION(curl_multi_socket_all(multi_, &running);)
 }
 
 void CurlPool::HandleSocket(curl_socket_t socket, int flags) {

@@ -38,11 +38,6 @@ class CurlSockets {
   bool any_refused() const { return !refused_.empty(); }
   void RetryRefused();
 
-  // Lets libcurl look at the sockets that are waiting to be written to, as those of connections do
-  // that are being made: its socket API sets no timer for the next address of a name (7.88). False:
-  // there are none.
-  bool LookAtWriting();
-
   // When the process last had no descriptor or memory for a socket; the epoch: never.
   std::chrono::steady_clock::time_point last_shortage() const { return last_shortage_; }
 
@@ -62,13 +57,11 @@ class CurlSockets {
   static int OnClose(void* user, curl_socket_t socket);
 
   Entry& Of(curl_socket_t socket);
-  void Replace(Entry& entry, const Entry& by);
   void Register(curl_socket_t socket, Entry& entry, uint32_t events);
 
   const int epoll_;
   std::vector<Entry> entries_;          // by file descriptor
   std::vector<curl_socket_t> refused_;  // some may be closed, or unwanted, by now
-  int writing_ = 0;                     // of the entries, those that want to be written to
   std::chrono::steady_clock::time_point last_shortage_;
 };
 
@@ -97,6 +90,10 @@ class CurlPool {
 
   // `flags`: CURL_CSELECT_*.
   void HandleSocket(curl_socket_t socket, int flags);
+
+  // Lets libcurl look after all transfers. Its socket API sets no timer for the next address of a
+  // name (7.88), so while a connection is being made this is to be called now and then.
+  void LookAfterAll();
 
   Time made_at() const { return made_at_; }
   bool empty() const { return transfers_ == 0; }

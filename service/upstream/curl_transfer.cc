@@ -20,7 +20,7 @@ constexpr size_t kMostHeaderBytes = 64 << 10;
 // libcurl sends a request anew by itself where a kept connection turns out to be dead, or where the
 // server left it behind with GOAWAY: up to five times (8.0 and later). Once is what a dead
 // connection needs.
-constexpr int kMostSendings = 2;
+constexpr int kMostRepeated = 1;
 
 // A URL in two: `https://host:port` and the request target `/path`.
 struct SplitUrl {
@@ -126,6 +126,7 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& us
   }
   requests_sent_ = request.requests_sent;
   sendings_ = 0;
+  most_sendings_ = request.idempotent ? 1 + kMostRepeated : 1;
   error_[0] = '\0';
   answer_ = HttpAnswer();
   most_body_bytes_ = request.most_body_bytes;
@@ -204,12 +205,19 @@ HttpResult CurlTransfer::ResultOf(CURLcode code,
     }
     return std::move(answer_);
   }
-  if (too_large_) return TransportFailure{Kind::kTooLarge, "the answer is too large", sendings_};
+  // libcurl calls it "out of memory" where one line of the headers is longer than it takes.
+  const bool line_is_too_long = code == CURLE_OUT_OF_MEMORY && sendings_ > 0;
+  if (too_large_ || line_is_too_long) {
+    return TransportFailure{Kind::kTooLarge, "the answer is too large", sendings_};
+  }
   if (code == CURLE_COULDNT_CONNECT && last_shortage >= started_at) {
     return TransportFailure{Kind::kOwnLimits, "no file descriptor is left", sendings_};
   }
   if (code == CURLE_COULDNT_RESOLVE_HOST && absl::StrContains(error_.data(), "thread failed")) {
     return TransportFailure{Kind::kOwnLimits, "no thread is left to look up the name", sendings_};
+  }
+  if (code == CURLE_ABORTED_BY_CALLBACK) {
+    return TransportFailure{Kind::kBroken, "the connection was lost again", sendings_};
   }
   // One code for two timeouts.
   if (code == CURLE_OPERATION_TIMEDOUT &&
@@ -222,7 +230,7 @@ HttpResult CurlTransfer::ResultOf(CURLcode code,
 // Each time that the request is about to leave, with a connection at hand.
 int CurlTransfer::BeforeSending(void* user, char*, char*, int, int) {
   CurlTransfer& transfer = *static_cast<CurlTransfer*>(user);
-  if (transfer.sendings_ == kMostSendings) return CURL_PREREQFUNC_ABORT;
+  if (transfer.sendings_ == transfer.most_sendings_) return CURL_PREREQFUNC_ABORT;
   ++transfer.sendings_;
   if (transfer.sendings_ > 1 && transfer.requests_sent_ != nullptr) {
     transfer.requests_sent_->fetch_add(1, std::memory_order_relaxed);

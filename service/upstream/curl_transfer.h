@@ -84,6 +84,7 @@ struct CurlTransfer {
   absl::Duration timeout_;
   std::shared_ptr<std::atomic<int>> requests_sent_;
   int sendings_ = 0;
+  int most_sendings_ = 1;
   std::array<char, CURL_ERROR_SIZE> error_{};  // libcurl's own words
   HttpAnswer answer_;
   size_t most_body_bytes_ = 0;

@@ -77,7 +77,12 @@ async def until(gateway: Gateway, name: str, least: float) -> None:
 def test_a_tenant_whose_requests_hang_does_not_hold_up_another(
     start_gateway: StartGateway, upstream: Emulator, tokens: tuple[str, str]
 ) -> None:
-    gateway = start_gateway(ADMIN, "--credential=caller", upstream_url=upstream.url)
+    gateway = start_gateway(
+        ADMIN,
+        "--credential=caller",
+        "--max-streams-per-connection=0",  # the slow calls come over one
+        upstream_url=upstream.url,
+    )
     slow = [upstream.add() for _ in range(400)]
     for pcap_id in slow:
         upstream.hold(pcap_id)

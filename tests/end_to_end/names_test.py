@@ -63,6 +63,28 @@ def test_the_same_for_the_name_of_redis(start_gateway: StartGateway, emulator: E
     ends_in_time(gateway)
 
 
+def test_a_name_of_redis_that_is_slow_to_be_found_is_used(
+    start_gateway: StartGateway,
+) -> None:
+    """Longer than one attempt takes, and the pause after it."""
+    server = Redis()
+    port = free_port()
+    assert "OK" in server.cli("CONFIG", "SET", "port", str(port))
+    try:
+        gateway = start_gateway(
+            f"--redis-url=redis://slow.test:{port}",
+            ADMIN,
+            LD_PRELOAD=NAMES,
+            NAMES_SLOW="slow.test",
+            NAMES_SEVERAL="slow.test=127.0.0.1",
+        )
+        give_up_at = time.monotonic() + 20
+        while metric(gateway, "pcap_gateway_redis_up") != 1:
+            assert time.monotonic() < give_up_at
+    finally:
+        server.stop()
+
+
 @contextmanager
 def dead(addresses: list[str], port: int) -> Iterator[None]:
     """Ports that take connections no further than into their queue, which is full."""

@@ -1,6 +1,7 @@
 // Preloaded into a program under test: what the C library says of host names.
 //
 //   NAMES_HANG=NAME              looking it up never comes to an end
+//   NAMES_SLOW=NAME              it takes one and a half seconds
 //   NAMES_SEVERAL=NAME=A,B,…     its addresses, in this order
 #include <dlfcn.h>
 #include <netdb.h>
@@ -37,6 +38,8 @@ extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo
   static const auto next = reinterpret_cast<GetAddrInfo>(dlsym(RTLD_NEXT, "getaddrinfo"));
   const char* const hanging = std::getenv("NAMES_HANG");
   while (name != nullptr && hanging != nullptr && std::strcmp(name, hanging) == 0) pause();
+  const char* const slow = std::getenv("NAMES_SLOW");
+  if (name != nullptr && slow != nullptr && std::strcmp(name, slow) == 0) usleep(1'500'000);
   const char* const several = std::getenv("NAMES_SEVERAL");
   if (name != nullptr && several != nullptr) {
     const std::string described = several;

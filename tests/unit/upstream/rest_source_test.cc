@@ -194,7 +194,7 @@ TEST_F(RestSourceTest, ACallersRejectedCredentialIsRejectedHereForAWhile) {
     return std::exchange(http_.requests, {}).size();
   };
   EXPECT_EQ(requests_after(401, Credential::Owner::kCaller, "garbage"), 1u);
-  EXPECT_EQ(requests_after(401, Credential::Owner::kCaller, "other garbage"), 1u);
+  EXPECT_EQ(requests_after(401, Credential::Owner::kCaller, "other-garbage"), 1u);
   // One account is not all, and the gateway's own credential is its operator's affair.
   EXPECT_EQ(requests_after(403, Credential::Owner::kCaller, "good"), 3u);
   EXPECT_EQ(requests_after(401, Credential::Owner::kGateway, "own"), 3u);
