@@ -49,7 +49,7 @@ def test_a_look_up_that_never_ends_holds_up_neither_the_loop_nor_the_end(
         error = fail(gateway.channel, "0" * 32, timeout=0.5)
         assert error.code == grpc.StatusCode.DEADLINE_EXCEEDED
     # The loop answers: metrics ask it.
-    assert metric(gateway, 'pcap_gateway_upstream_budget_left{credential="service"}') == 1200
+    assert metric(gateway, 'pcap_gateway_upstream_budget_left{credential="service"}') >= 1190
     assert fetch(gateway, "/healthz")[0] == 200
     ends_in_time(gateway)
 
@@ -129,6 +129,7 @@ def test_the_first_address_of_redis_may_be_dead(
 ) -> None:
     server = Redis()
     port = free_port()
+    assert "OK" in server.cli("CONFIG", "SET", "bind", "127.0.0.1")
     assert "OK" in server.cli("CONFIG", "SET", "port", str(port))
     try:
         with dead(["127.0.0.2"], port):

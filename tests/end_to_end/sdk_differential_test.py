@@ -103,7 +103,7 @@ def test_made_up_captures_are_read_alike(
 def test_each_explained_difference_is_there(
     sdk: Cloudflare, gateway: Gateway, emulator: Emulator, name: str
 ) -> None:
-    pcap_id = emulator.unknown_id()
+    pcap_id = ALL[name].example.get("id") or emulator.unknown_id()
     said = [{"code": 1000, "message": "hello"}]
     body: Fields = {"success": True, "errors": [], "messages": said, "result": ALL[name].example}
     emulator.answer(pcap_id, body)

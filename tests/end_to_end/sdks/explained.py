@@ -110,7 +110,7 @@ DIFFERENCES: dict[str, Difference] = {
         BOTH,
         "SDK",
         "nothing tells the form; the SDK's fields are typed, the gateway's in extra_fields",
-        {"id": "x"},
+        {"id": "0123456789abcdef0123456789abcdef"},
         rules.without_form,
     ),
     "field_moved": Difference(
@@ -138,7 +138,7 @@ DIFFERENCES: dict[str, Difference] = {
         (PYTHON,),
         "gateway",
         "a typed field holds a value of another type",
-        {"type": "simple", "id": ["x"]},
+        {"type": "full", "colo_name": ["x"]},
         rules.unchecked,
     ),
     "digits_as_text": Difference(
@@ -162,7 +162,7 @@ BESIDE: dict[str, Difference] = {
         BOTH,
         "gateway",
         "nothing tells the form; the SDK names one, the gateway none",
-        {"id": "x"},
+        {"id": "0123456789abcdef0123456789abcdef"},
     ),
     "zero_for_absent": Difference(
         (GO,),
@@ -174,7 +174,7 @@ BESIDE: dict[str, Difference] = {
         (GO,),
         "gateway",
         "a value that does not fit leaves its JSON, or zero, in the typed field",
-        {"type": "simple", "id": ["x"]},
+        {"type": "full", "colo_name": ["x"]},
     ),
     "offset_dropped": Difference(
         BOTH,
