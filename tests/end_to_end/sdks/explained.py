@@ -138,7 +138,7 @@ DIFFERENCES: dict[str, Difference] = {
         (PYTHON,),
         "gateway",
         "a typed field holds a value of another type",
-        {"type": "full", "colo_name": ["x"]},
+        {"type": "simple", "status": ["x"]},
         rules.unchecked,
     ),
     "digits_as_text": Difference(
@@ -174,7 +174,7 @@ BESIDE: dict[str, Difference] = {
         (GO,),
         "gateway",
         "a value that does not fit leaves its JSON, or zero, in the typed field",
-        {"type": "full", "colo_name": ["x"]},
+        {"type": "simple", "status": ["x"]},
     ),
     "offset_dropped": Difference(
         BOTH,
