@@ -88,8 +88,9 @@ absl::Status WatchedFiles::Load(absl::Duration patience) {
     reading->over.notify_all();
   }).detach();
   std::unique_lock lock(reading->mutex);
-  if (!reading->over.wait_for(lock, absl::ToChronoMilliseconds(patience),
-                              [&] { return reading->read.has_value(); })) {
+  reading->over.wait_for(lock, absl::ToChronoMilliseconds(patience),
+                         [&] { return reading->read.has_value(); });
+  if (!reading->read.has_value()) {
     return absl::DeadlineExceededError(absl::StrCat(
         "the file, or what it lies on, does not answer within ", absl::FormatDuration(patience)));
   }

@@ -30,7 +30,7 @@ std::vector<std::string> AddressesOf(const std::string& host) {
 }  // namespace
 
 std::shared_ptr<NameLookup> NameLookup::Start(std::string host, Done done) {
-  const std::shared_ptr<NameLookup> lookup(new NameLookup(std::move(done)));
+  std::shared_ptr<NameLookup> lookup(new NameLookup(std::move(done)));
   try {
     std::thread([lookup, host = std::move(host)] { lookup->Finish(AddressesOf(host)); }).detach();
   } catch (const std::system_error&) {

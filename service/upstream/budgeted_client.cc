@@ -195,8 +195,8 @@ void BudgetedClient::MakeRoom(absl::Time now) {
   for (auto last = std::prev(by_use_.end()); last != by_use_.begin() && looked_at < kMostLooks;
        --last, ++looked_at) {
     Account& account = *accounts_.at(*last);
-    if (account.budget.is_waiting() || (account.budget.in_use(now) && !account.is_unknown))
-      continue;
+    const bool counts = account.budget.in_use(now) && !account.is_unknown;
+    if (counts || account.budget.is_waiting()) continue;
     accounts_.erase(*last);
     by_use_.erase(last);
     return;

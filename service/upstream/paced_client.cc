@@ -51,8 +51,9 @@ void PacedClient::Enter(const WaitingPtr& waiting) {
   const std::string& caller = name == nullptr ? kNobody : *name;
   auto line = std::find_if(lines_.begin(), lines_.end(),
                            [&caller](const Line& line) { return line.caller == caller; });
-  if (line == lines_.end())
+  if (line == lines_.end()) {
     line = lines_.insert(lines_.end(), Line{.caller = caller, .waiting = {}});
+  }
   line->waiting.push_back(waiting);
 }
 
