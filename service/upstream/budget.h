@@ -6,7 +6,7 @@
 //   budget.Ask(spending, now);
 //   auto said = budget.Spend(spending, now);
 //   if (auto* grant = std::get_if<Grant>(&said)) … budget.Ended(*grant, 1, &answer, now);
-//   else … std::get<Refusal>(said).come_again
+//   else … std::get<Refusal>(said).wait
 //
 // Past 1200 requests in five minutes Cloudflare answers nothing for the next five, dashboards
 // included; so the count is exact, where a token bucket of that size would let twice as many pass

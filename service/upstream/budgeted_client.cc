@@ -22,12 +22,6 @@ Spending SpendingOf(const HttpRequest& request) {
           .background = NobodyWaits(request)};
 }
 
-int SendingsOf(const HttpResult& result) {
-  if (const auto* answer = std::get_if<HttpAnswer>(&result)) return answer->sendings;
-  const auto* failure = std::get_if<TransportFailure>(&result);
-  return failure == nullptr ? 0 : failure->sendings;
-}
-
 }  // namespace
 
 BudgetedClient::BudgetedClient(Loop& loop, HttpClient& inner, const BudgetPolicy& policy,

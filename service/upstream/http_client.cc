@@ -31,4 +31,10 @@ absl::string_view NameOf(TransportFailure::Kind kind) {
   return "";
 }
 
+int SendingsOf(const HttpResult& result) {
+  if (const auto* answer = std::get_if<HttpAnswer>(&result)) return answer->sendings;
+  const auto* failure = std::get_if<TransportFailure>(&result);
+  return failure == nullptr ? 0 : failure->sendings;
+}
+
 }  // namespace pcap_gateway

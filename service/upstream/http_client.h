@@ -109,6 +109,9 @@ struct Withheld {
 
 using HttpResult = std::variant<HttpAnswer, TransportFailure, Withheld>;
 
+// How often the request left this process; 0: never, so that nobody has counted it.
+int SendingsOf(const HttpResult& result);
+
 // Used on the loop's thread only; so decorators need no locks.
 class HttpClient {
  public:
