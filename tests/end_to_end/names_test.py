@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
@@ -16,11 +15,11 @@ from urllib.parse import urlsplit
 import grpc
 import pytest
 
-from harness.admin import fetch, metric
+from harness.admin import fetch, metric, wait_for_redis
 from harness.calls import fail, get
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway
-from harness.redis import Redis, free_port
+from harness.redis import Redis
 
 # As tests/end_to_end/CMakeLists.txt builds it.
 NAMES = os.environ.get("NAMES_LIBRARY", "")
@@ -68,8 +67,7 @@ def test_a_name_of_redis_that_is_slow_to_be_found_is_used(
 ) -> None:
     """Longer than one attempt takes, and the pause after it."""
     server = Redis()
-    port = free_port()
-    assert "OK" in server.cli("CONFIG", "SET", "port", str(port))
+    port = server.listen_on_tcp()
     try:
         gateway = start_gateway(
             f"--redis-url=redis://slow.test:{port}",
@@ -78,9 +76,7 @@ def test_a_name_of_redis_that_is_slow_to_be_found_is_used(
             NAMES_SLOW="slow.test",
             NAMES_SEVERAL="slow.test=127.0.0.1",
         )
-        give_up_at = time.monotonic() + 20
-        while metric(gateway, "pcap_gateway_redis_up") != 1:
-            assert time.monotonic() < give_up_at
+        wait_for_redis(gateway, True)
     finally:
         server.stop()
 
@@ -128,9 +124,7 @@ def test_the_first_address_of_redis_may_be_dead(
     start_gateway: StartGateway, emulator: Emulator
 ) -> None:
     server = Redis()
-    port = free_port()
-    assert "OK" in server.cli("CONFIG", "SET", "bind", "127.0.0.1")
-    assert "OK" in server.cli("CONFIG", "SET", "port", str(port))
+    port = server.listen_on_tcp()
     try:
         with dead(["127.0.0.2"], port):
             gateway = start_gateway(
@@ -139,9 +133,7 @@ def test_the_first_address_of_redis_may_be_dead(
                 LD_PRELOAD=NAMES,
                 NAMES_SEVERAL="several.test=127.0.0.2,127.0.0.1",
             )
-            give_up_at = time.monotonic() + 20
-            while metric(gateway, "pcap_gateway_redis_up") != 1:
-                assert time.monotonic() < give_up_at
+            wait_for_redis(gateway, True)
     finally:
         server.stop()
 

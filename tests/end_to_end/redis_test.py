@@ -13,12 +13,12 @@ import pytest
 from emulator import demo
 from google.rpc.error_details_pb2 import RetryInfo
 
-from harness.admin import metric, wait_for_waiting_calls
+from harness.admin import metric, wait_for_redis, wait_for_waiting_calls
 from harness.calls import DEADLINE_SECONDS, Failure, answer_of, fail, get, request_for
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway, environment
 from harness.process import PATIENCE_SECONDS
-from harness.redis import Redis, free_port
+from harness.redis import Redis
 from harness.stubs import pcap_pb2, pcap_service_pb2_grpc
 from harness.toxiproxy import Toxiproxy
 
@@ -32,13 +32,6 @@ def redis() -> Iterator[Redis]:
     server = Redis()
     yield server
     server.stop()
-
-
-def wait_for_redis(gateway: Gateway, up: bool) -> None:
-    """Metrics can only be polled."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
-    while metric(gateway, "pcap_gateway_redis_up") != up:
-        assert time.monotonic() < give_up_at, f"Redis did not become {'up' if up else 'down'}"
 
 
 def start_sharing(start_gateway: StartGateway, redis: Redis, *options: str) -> Gateway:
@@ -323,9 +316,7 @@ def test_a_redis_that_does_not_answer_holds_up_no_call(
 def test_a_redis_that_is_always_late_is_down(
     start_gateway: StartGateway, redis: Redis, emulator: Emulator
 ) -> None:
-    port = free_port()
-    assert "OK" in redis.cli("CONFIG", "SET", "port", str(port))
-    network = Toxiproxy(f"127.0.0.1:{port}")
+    network = Toxiproxy(f"127.0.0.1:{redis.listen_on_tcp()}")
     try:
         gateway = start_gateway(
             f"--redis-url=redis://{network.address}", "--redis-timeout=100ms", ADMIN

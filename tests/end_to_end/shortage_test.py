@@ -12,7 +12,7 @@ from emulator import demo
 
 from harness.calls import get
 from harness.emulator import Emulator
-from harness.gateway import BINARY, StartGateway, environment
+from harness.gateway import BINARY, Gateway, StartGateway, environment
 from harness.process import Process
 
 # As tests/end_to_end/CMakeLists.txt builds it.
@@ -54,6 +54,13 @@ def test_as_many_as_are_asked_for_are_enough(tmp_path: Path, more: str) -> None:
     assert process.wait() == 0
 
 
+def let_hang(gateway: Gateway, hangs: Path) -> None:
+    """From now on the token's file does not answer, and the gateway has noticed."""
+    hangs.touch()
+    gateway.process.send(signal.SIGHUP)
+    gateway.process.stderr.wait_for("--api-token-file: a file does not answer")
+
+
 def test_calls_and_a_drain_need_no_more_threads(
     start_gateway: StartGateway, emulator: Emulator, tmp_path: Path
 ) -> None:
@@ -84,9 +91,7 @@ def test_a_watched_file_that_hangs_holds_up_neither_calls_nor_the_end(
         SHORTAGE_HANG=str(token),
         SHORTAGE_FILE=str(hangs),
     )
-    hangs.touch()
-    gateway.process.send(signal.SIGHUP)
-    gateway.process.stderr.wait_for("--api-token-file: a file does not answer")
+    let_hang(gateway, hangs)
     gateway.process.send(signal.SIGHUP)  # no matter how often
     get(gateway.channel, emulator.add())
     gateway.channel.close()
@@ -105,9 +110,7 @@ def test_a_watched_file_that_hangs_is_taken_once_it_answers(
         SHORTAGE_HANG=str(token),
         SHORTAGE_FILE=str(hangs),
     )
-    hangs.touch()
-    gateway.process.send(signal.SIGHUP)
-    gateway.process.stderr.wait_for("--api-token-file: a file does not answer")
+    let_hang(gateway, hangs)
     token.write_text(demo.TOKEN)
     hangs.unlink()
     gateway.process.stderr.wait_for("--api-token-file: reloaded")

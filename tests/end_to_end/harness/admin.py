@@ -44,6 +44,13 @@ def metrics_of(gateway: Gateway) -> dict[str, float]:
     return {series: float(value) for series, value in samples}
 
 
+def wait_for_redis(gateway: Gateway, up: bool) -> None:
+    """Metrics can only be polled."""
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while metric(gateway, "pcap_gateway_redis_up") != up:
+        assert time.monotonic() < give_up_at, f"Redis did not become {'up' if up else 'down'}"
+
+
 def wait_for_waiting_calls(gateway: Gateway, count: int) -> None:
     """Until exactly `count` calls wait. Metrics can only be polled; the pause is for others."""
     give_up_at = time.monotonic() + PATIENCE_SECONDS

@@ -38,6 +38,13 @@ class Redis:
         self._process = Process([REDIS, *settings, "--dir", self._folder.name])
         self._process.stdout.wait_for(r"eady to accept connections")
 
+    def listen_on_tcp(self) -> int:
+        """On 127.0.0.1, too; gives the port."""
+        port = free_port()
+        for setting in (("bind", "127.0.0.1"), ("port", str(port))):
+            assert "OK" in self.cli("CONFIG", "SET", *setting)
+        return port
+
     def kill(self) -> None:
         self._process.kill()
 
