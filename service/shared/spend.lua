@@ -290,10 +290,9 @@ end
 
 -- What is free ----------------------------------------------------------------------------------
 
--- How many are free in each bucket from now on, when all that have a place are sent.
-local function plan_from_now(total)
+-- How many are free in each bucket from now on, when of those that have a place this part is sent.
+local function plan_from_now(total, taken)
   load_plan()
-  local taken = tonumber(redis.call('HGET', count_key, 'taken') or '1') or 1
   local plan, free = {}, limit - hold - total
   for i = 0, buckets_of_window do
     local places = by_bucket[place_at(bucket + i)]
@@ -308,7 +307,7 @@ end
 
 local function free_now(total)
   if redis.call('ZCARD', places_key) == 0 then return limit - hold - total end
-  local plan = plan_from_now(total)
+  local plan = plan_from_now(total, tonumber(redis.call('HGET', count_key, 'taken') or '1') or 1)
   local least = plan[0]
   for i = 1, buckets_of_window do least = math.min(least, plan[i]) end
   return least
@@ -323,7 +322,7 @@ local function first_free_bucket(share, level, total)
   local first = bucket + 1
   if own > now then first = math.max(first, math.ceil(own / (slots_of_bucket * slot_ms))) end
   local least = share[spent_of] < level / 2 and 1 - hold or 1
-  local plan, found = plan_from_now(total), nil
+  local plan, found = plan_from_now(total, 1), nil
   for i = buckets_of_window, math.max(first - bucket, 0), -1 do
     if plan[i] < least then break end
     found = bucket + i

@@ -118,7 +118,9 @@ std::optional<int64_t> Budget::FirstFreeBucket(absl::string_view caller, double 
   if (*own > now) first = std::max(first, BucketOf(*own - absl::Nanoseconds(1)) + 1);
   const int64_t now_bucket = BucketOf(now);
   const double least = spent < level / 2 ? 1 - static_cast<double>(Part(hold())) : 1;
-  const Plan plan = PlanFrom(now);
+  // Who has come for a place lately may be others than who will have this one: more places than
+  // there are requests would be withheld from all when they weigh more.
+  const Plan plan = PlanFrom(now, 1);
   std::optional<int64_t> found;
   for (int64_t i = kBucketsOfWindow; i >= std::max<int64_t>(first - now_bucket, 0); --i) {
     if (plan[static_cast<size_t>(i)] < least) break;
@@ -127,9 +129,9 @@ std::optional<int64_t> Budget::FirstFreeBucket(absl::string_view caller, double 
   return found;
 }
 
-// How many requests are free in each bucket from now on, when all that have a place are sent and
-// nothing else is. Without those of the hold.
-Budget::Plan Budget::PlanFrom(absl::Time now) const {
+// How many requests are free in each bucket from now on, when of those that have a place the part
+// `taken` is sent, and nothing else is. Without those of the hold.
+Budget::Plan Budget::PlanFrom(absl::Time now, double taken) const {
   const int64_t first = BucketOf(now);
   Plan plan{};
   for (const SlidingCount::Slot& slot : ended_.slots()) {
@@ -142,7 +144,7 @@ Budget::Plan Budget::PlanFrom(absl::Time now) const {
   }
   for (const auto& [bucket, in] : places_.buckets()) {
     const int64_t index = std::clamp<int64_t>(bucket - first, 0, kBucketsOfWindow);
-    plan[static_cast<size_t>(index)] -= static_cast<double>(in.places) * places_.taken();
+    plan[static_cast<size_t>(index)] -= static_cast<double>(in.places) * taken;
   }
   double free = static_cast<double>(Part(limit_) - Part(hold()) - Total());
   for (double& bucket : plan) bucket = free += bucket;
@@ -152,7 +154,7 @@ Budget::Plan Budget::PlanFrom(absl::Time now) const {
 // How many may be sent now without those who have a place finding none.
 double Budget::Free(absl::Time now) const {
   if (places_.empty()) return static_cast<double>(Part(limit_) - Part(hold()) - Total());
-  const Plan plan = PlanFrom(now);
+  const Plan plan = PlanFrom(now, places_.taken());
   return *std::min_element(plan.begin(), plan.end());
 }
 

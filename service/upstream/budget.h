@@ -132,7 +132,7 @@ class Budget {
   // By bucket, from now's on.
   using Plan = std::array<double, budget_rules::kBucketsOfWindow + 1>;
 
-  Plan PlanFrom(absl::Time now) const;
+  Plan PlanFrom(absl::Time now, double taken) const;
   double Free(absl::Time now) const;
   absl::Duration LendEach() const;
   std::optional<Refusal> WhyNot(const Spending& spending, absl::Time now);

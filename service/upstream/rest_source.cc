@@ -160,9 +160,12 @@ void RestSource::Send(const std::shared_ptr<Call>& call) {
     call->ticket = Ticket();
     OutcomePtr outcome = OutcomeOf(*call, std::move(result));
     const Credential& credential = *call->query.credential;
-    if (credential.owner() == Credential::Owner::kCaller && !outcome->ok() &&
-        outcome->error->denies == Denies::kEverything) {
-      rejected_.Add(credential.partition(), outcome, clock_.Now());
+    if (credential.owner() == Credential::Owner::kCaller) {
+      if (outcome->ok()) {
+        rejected_.Accepted(credential.partition());
+      } else if (outcome->error->denies == Denies::kEverything) {
+        rejected_.Rejected(credential.partition(), outcome, clock_.Now());
+      }
     }
     Answer(*call, std::move(outcome));
   });

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import secrets
 import time
@@ -180,8 +179,6 @@ def test_ten_minutes_at_more_than_the_allowed_demand(
             "--upstream-first-byte-timeout=200s",
             upstream_url=emulator.url,
             LD_PRELOAD=str(FAKETIME),
-            # AddressSanitizer, where it is there, wants to be loaded first; it need not.
-            ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",
             FAKETIME=f"+0 x{SPEED}",
         )
         tally = asyncio.run(come(gateway.address))

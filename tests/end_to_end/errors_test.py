@@ -154,7 +154,8 @@ def test_each_way_to_fail_has_its_code_and_reason(
     pcap_id = emulator.add()
     emulator.fault(pcap_id, times=1, **row.fault)
     if row.caller:
-        credential = [("authorization", f"Bearer {demo.TOKEN}")]
+        # Its own: one that was rejected is not asked with again for a while.
+        credential = [("authorization", f"Bearer emulator-token-{ROWS.index(row)}")]
         failure = fail(caller_gateway.channel, pcap_id, metadata=credential)
     else:
         failure = fail(gateway.channel, pcap_id)

@@ -148,7 +148,6 @@ def test_a_wall_clock_that_is_set_changes_no_deadline(
     gateway = start_gateway(
         "--upstream-retries=2",
         LD_PRELOAD=str(FAKETIME),
-        ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",
         FAKETIME_TIMESTAMP_FILE=str(clock),
         FAKETIME_NO_CACHE="1",
         FAKETIME_DONT_FAKE_MONOTONIC="1",

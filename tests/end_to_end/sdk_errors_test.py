@@ -115,7 +115,8 @@ def test_the_table_of_errors_holds(
             )
         )
         if row.by_caller:
-            credential = [("authorization", f"Bearer {demo.TOKEN}")]
+            # Its own: one that was rejected is not asked with again for a while.
+            credential = [("authorization", f"Bearer emulator-token-for-{row.code}")]
             failure = fail(caller_gateway.channel, pcap_id, metadata=credential)
         else:
             failure = fail(gateway.channel, pcap_id, timeout=row.deadline_seconds)

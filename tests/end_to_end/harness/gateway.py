@@ -27,6 +27,9 @@ def environment(home: Path, **more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") or name.endswith("SAN_OPTIONS")
     }
+    if "LD_PRELOAD" in more:
+        # AddressSanitizer, where it is there, wants to be loaded first; it need not.
+        kept["ASAN_OPTIONS"] = kept.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
     return {**kept, "HOME": str(home), **more}
 
 

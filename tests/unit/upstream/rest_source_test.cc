@@ -189,6 +189,7 @@ TEST_F(RestSourceTest, ACallersRejectedCredentialIsRejectedHereForAWhile) {
       http_.at_once = Answered(status);
       Ask(query);
       loop_.RunAll();
+      if (status == 200) continue;
       EXPECT_EQ(replies_.back().outcome->error->reason, Reason::kUpstreamUnauthenticated);
     }
     return std::exchange(http_.requests, {}).size();
@@ -200,6 +201,14 @@ TEST_F(RestSourceTest, ACallersRejectedCredentialIsRejectedHereForAWhile) {
   EXPECT_EQ(requests_after(401, Credential::Owner::kGateway, "own"), 3u);
   clock_.Advance(RejectedCredentials::kHowLong);
   EXPECT_EQ(requests_after(401, Credential::Owner::kCaller, "garbage"), 1u);
+
+  // One that was accepted has a second chance, and no third.
+  for (int i = 0; i < 2; ++i) {
+    clock_.Advance(RejectedCredentials::kHowLong);
+    EXPECT_EQ(requests_after(200, Credential::Owner::kCaller, "revoked"), 3u);
+    EXPECT_EQ(requests_after(401, Credential::Owner::kCaller, "revoked"), 2u);
+    EXPECT_EQ(requests_after(401, Credential::Owner::kCaller, "revoked"), 0u);
+  }
 }
 
 TEST_F(RestSourceTest, CancelReachesTheRequest) {
