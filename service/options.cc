@@ -48,7 +48,7 @@ struct RawOptions {
   std::string upstream_limit = "1200";
   std::string upstream_reserve;
   std::string caller_hold;
-  std::string upstream_address_limit = "200";
+  std::string upstream_address_limit;
   std::string upstream_retries = "2";
   std::string upstream_failures = "20";
   std::string credential = "service";
@@ -208,8 +208,13 @@ absl::Status FinaliseUpstream(const RawOptions& raw, Options& options) {
       status.Update(Refused("caller-hold", "must be less than --upstream-limit"));
     }
   }
-  status.Update(Put("upstream-address-limit", CountFrom(raw.upstream_address_limit, kMostRequests),
-                    options.upstream_address_limit));
+  // Who asks for no bound upstream asks something else than Cloudflare.
+  if (options.upstream_limit == 0) options.upstream_address_limit = 0;
+  if (!raw.upstream_address_limit.empty()) {
+    status.Update(Put("upstream-address-limit",
+                      CountFrom(raw.upstream_address_limit, kMostRequests),
+                      options.upstream_address_limit));
+  }
   status.Update(Put("upstream-retries", CountFrom(raw.upstream_retries, kMostRetries),
                     options.upstream_retries));
   status.Update(Put("upstream-failures", CountFrom(raw.upstream_failures, kMostRequests),
@@ -406,8 +411,10 @@ void Declare(CLI::App& app, RawOptions& raw) {
                  "Of these, so many are for calls alone, not for refreshes; by default a fifth");
   app.add_option("--caller-hold", raw.caller_hold,
                  "Of these, so many are for callers who have had little; by default a twentieth");
-  app.add_option("--upstream-address-limit", raw.upstream_address_limit,
-                 "Requests in a second for all credentials together; 0 for any number");
+  app.add_option(
+      "--upstream-address-limit", raw.upstream_address_limit,
+      "Requests in a second for all credentials together; 0 for any number; by default 200, "
+      "and any number with --upstream-limit=0");
   app.add_option("--upstream-retries", raw.upstream_retries,
                  "How often a request that failed for the moment is repeated");
   app.add_option("--upstream-failures", raw.upstream_failures,

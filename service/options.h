@@ -76,7 +76,7 @@ struct Options {
   // Absent: a twentieth.
   std::optional<int64_t> caller_hold;
   // Requests in any second that leave this process for Cloudflare, whosever they are; 0: any
-  // number.
+  // number, which is the default where `upstream_limit` is 0.
   int64_t upstream_address_limit = 200;
   // How often a request that failed for the moment is repeated; 0: never.
   int64_t upstream_retries = 2;

@@ -38,7 +38,6 @@ def _start(
     _needs_binary()
     # A fault is one fault, and no test is there to be protected from another's.
     plain = ["--upstream-limit=0", "--upstream-retries=0", "--upstream-failures=0"]
-    plain.append("--upstream-address-limit=0")
     usual = [f"--upstream-url={upstream_url}", "--admin-listen", "", "--lame-duck=0s", *plain]
     return Gateway([*usual, *options], environment(home, **variables))
 

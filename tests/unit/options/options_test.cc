@@ -247,6 +247,12 @@ TEST_F(OptionsTest, ReserveAFifthOfTheLimitUnlessTold) {
               HasSubstr("--upstream-reserve: must be less than --upstream-limit"));
 }
 
+TEST_F(OptionsTest, BoundTheAddressWhereTheyBoundItsCredentials) {
+  EXPECT_EQ(Good({}).upstream_address_limit, 200);
+  EXPECT_EQ(Good({"--upstream-limit=0"}).upstream_address_limit, 0);
+  EXPECT_EQ(Good({"--upstream-limit=0", "--upstream-address-limit=7"}).upstream_address_limit, 7);
+}
+
 TEST_F(OptionsTest, NameARedis) {
   EXPECT_FALSE(Good().redis_url.has_value());
   EXPECT_FALSE(Good({"--redis-url="}).redis_url.has_value());
