@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/arena.h"
 #include "pcap/v1/pcap_service.pb.h"
@@ -38,7 +38,8 @@ bool IsAbout(const JsonValue& result, const Id& asked) {
   const JsonValue* const id = result.Find("id");
   if (id == nullptr || id->is_null()) return true;
   if (!id->is_string()) return false;
-  return Id::Parse(id->text()) == asked || Id::Parse(absl::AsciiStrToLower(id->text())) == asked;
+  const std::string digits = asked.ToString();
+  return id->text() == digits || absl::EqualsIgnoreCase(id->text(), digits);
 }
 
 Outcome Parse(const HttpAnswer& answer, const ParseOptions& options) {
