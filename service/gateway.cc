@@ -261,7 +261,7 @@ absl::Status Gateway::Parts::StartCurl(const Options& options) {
 }
 
 absl::Status Gateway::Parts::StartClients(const Options& options, Log& log) {
-  const absl::Status status = StartCurl(options);
+  absl::Status status = StartCurl(options);
   if (!status.ok()) return status;
   if (!options.redis_url.has_value()) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<RedisClient>> started_redis =

@@ -107,9 +107,9 @@ absl::StatusOr<std::unique_ptr<pcap_gateway::Log>> OpenLog(const pcap_gateway::O
 void LogStart(const pcap_gateway::Options& options, const pcap_gateway::Gateway& gateway,
               pcap_gateway::Log& log) {
   for (const pcap_gateway::Setting& setting : options.settings) {
-    const absl::string_view source = setting.source.empty() ? "default" : setting.source;
+    if (setting.source.empty()) continue;
     log.Write(pcap_gateway::LogLevel::kDebug, "option",
-              {{"name", setting.name}, {"value", setting.value}, {"source", source}});
+              {{"name", setting.name}, {"value", setting.value}, {"source", setting.source}});
   }
   log.Write(pcap_gateway::LogLevel::kInfo, "serving",
             {{"version", pcap_gateway::Version()},

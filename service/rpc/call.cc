@@ -127,7 +127,7 @@ void Call::Answer() {
 // What the call wants. What is wrong with a request comes before what is wrong with its metadata.
 std::optional<Error> Call::Read() {
   std::optional<Error> error = method_.read(request_, environment_.defaults, query_);
-  if (!error.has_value()) error = gate_->CheckAccount(query_.account);
+  if (!error.has_value() && gate_.has_value()) error = gate_->CheckAccount(query_.account);
   std::optional<Error> headers_error = ReadHeaders();
   return error.has_value() ? error : headers_error;
 }
