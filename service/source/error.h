@@ -27,6 +27,7 @@ enum class Reason {
   kUpstreamUnauthenticated,
   kUpstreamPermissionDenied,
   kUpstreamCredentialsRejected,
+  kUpstreamAccountDenied,
   kPcapNotFound,
   kNotCached,
   kUpstreamConflict,
