@@ -381,7 +381,9 @@ TEST(BlockingTest, TheLoopGoesOnWhereFcntlDoesNotMakeSocketsNonBlocking) {
   EXPECT_GT(FailNone(), 0);
   CountThisThreadNoMore();
   // Or ends the call at once.
-  if (!kNewLibcurl) EXPECT_GT(ticks_meanwhile, 3);
+  if (!kNewLibcurl) {
+    EXPECT_GT(ticks_meanwhile, 3);
+  }
   for (const int other : others) close(other);
   close(listener);
 }

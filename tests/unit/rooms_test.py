@@ -38,6 +38,7 @@ KINDS = (
     (r"hiredis/.+", "hiredis"),
     (r"uv\.h", "uv"),
     (r"systemd/.+", "systemd"),
+    (r"mimalloc\.h", "mimalloc"),
     (r"(sys|netinet|arpa)/\w+\.h|(fcntl|netdb|poll|sched|signal|time|unistd)\.h", "posix"),
     (r"[a-z_0-9]+", "std"),
 )
@@ -84,6 +85,7 @@ ROOMS = {
         "operations",
         "spdlog",
         "cli11",
+        "mimalloc",
         "posix",
     },
     # The library, and what of it others build against; pcapctl has no more of gRPC than that gives.
@@ -123,6 +125,7 @@ ONLY_IN = {
         "service/access/certificate_validity.cc",
     },
     "systemd": {"service/operations/service_manager.cc"},
+    "mimalloc": {"service/start_memory.h"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[>"]')
