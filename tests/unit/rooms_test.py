@@ -38,6 +38,7 @@ KINDS = (
     (r"hiredis/.+", "hiredis"),
     (r"uv\.h", "uv"),
     (r"systemd/.+", "systemd"),
+    (r"mimalloc\.h", "mimalloc"),
     (r"(sys|netinet|arpa)/\w+\.h|(fcntl|netdb|poll|sched|signal|time|unistd)\.h", "posix"),
     (r"[a-z_0-9]+", "std"),
 )
@@ -85,6 +86,7 @@ ROOMS = {
         "spdlog",
         "cli11",
         "nlohmann",
+        "mimalloc",
         "posix",
     },
     # The library, and what of it others build against; pcapctl has no more of gRPC than that gives.
@@ -124,6 +126,7 @@ ONLY_IN = {
         "service/access/certificate_validity.cc",
     },
     "systemd": {"service/operations/service_manager.cc"},
+    "mimalloc": {"service/start_memory.h"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[>"]')
