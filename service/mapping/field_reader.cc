@@ -4,6 +4,7 @@
 
 #include "absl/numeric/int128.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/time/civil_time.h"
 #include "service/mapping/decimal.h"
 
@@ -96,6 +97,9 @@ std::optional<int64_t> SecondsFrom(TimeText& text) {
   return civil - absl::CivilSecond(1970);
 }
 
+// Of the year 1 in UTC.
+int64_t FirstSecond() { return absl::CivilSecond(1) - absl::CivilSecond(1970); }
+
 // Seconds that `Z` or `±hh:mm` is ahead of UTC.
 std::optional<int64_t> OffsetFrom(TimeText& text) {
   if (text.Take("Zz")) return 0;
@@ -126,7 +130,6 @@ std::optional<int64_t> Int64From(const JsonValue& json) { return WholeFrom<int64
 std::optional<uint32_t> UInt32From(const JsonValue& json) { return WholeFrom<uint32_t>(json); }
 
 std::optional<Timestamp> TimestampFrom(const JsonValue& json) {
-  static const int64_t first = absl::CivilSecond(1) - absl::CivilSecond(1970);
   static const int64_t last = absl::CivilSecond(10000) - absl::CivilSecond(1970) - 1;
   if (!json.is_string()) return std::nullopt;
   TimeText text(json.text());
@@ -137,11 +140,18 @@ std::optional<Timestamp> TimestampFrom(const JsonValue& json) {
   const std::optional<int64_t> offset = OffsetFrom(text);
   if (!offset.has_value() || !text.empty()) return std::nullopt;
   const int64_t seconds = *local - *offset;
-  if (seconds < first || seconds > last) return std::nullopt;
+  if (seconds < FirstSecond() || seconds > last) return std::nullopt;
   Timestamp timestamp;
   timestamp.set_seconds(seconds);
   timestamp.set_nanos(nanos);
   return timestamp;
+}
+
+bool IsZeroTime(const JsonValue& json) {
+  // Most times are told from it by their first digit.
+  if (!absl::StartsWith(json.text(), "0")) return false;
+  const std::optional<Timestamp> time = TimestampFrom(json);
+  return time.has_value() && time->nanos() == 0 && time->seconds() == FirstSecond();
 }
 
 std::optional<Duration> DurationFrom(const JsonValue& json) {

@@ -10,7 +10,8 @@
 //   ReadFields<PcapFilter>(object, "filter_v1.", {kFields}, filter, extra);
 //
 // The rules:
-//   null                                            as if the field were not there
+//   null, and for a time Go's zero,                 as if the field were not there
+//     0001-01-01T00:00:00Z in any spelling
 //   a name that no table has                        extra
 //   another JSON type (80 sent as "80")             extra
 //   a number that is not whole, or out of range     extra; 300.0 and 3e2 are whole
@@ -48,6 +49,8 @@ std::optional<uint32_t> UInt32From(const JsonValue& json);
 // RFC 3339 with `T` or `t`, `Z`, `z` or an offset, at most nine digits of a second's fraction;
 // years 1 to 9999. A leap second (:60) has no place in a Timestamp.
 std::optional<google::protobuf::Timestamp> TimestampFrom(const JsonValue& json);
+// Whether `json` is Go's zero time, which stands for none.
+bool IsZeroTime(const JsonValue& json);
 // A number of seconds, taken exactly.
 std::optional<google::protobuf::Duration> DurationFrom(const JsonValue& json);
 
@@ -73,6 +76,12 @@ bool Put(std::optional<T> value, Set set) {
   if (!value.has_value()) return false;
   set(*std::move(value));
   return true;
+}
+
+// As Put, of a time; the zero time is taken, and not set.
+template <typename Set>
+bool PutTime(const JsonValue& json, Set set) {
+  return IsZeroTime(json) || Put(TimestampFrom(json), set);
 }
 
 // What a field is called in JSON, and where it goes.

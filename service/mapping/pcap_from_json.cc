@@ -88,8 +88,7 @@ constexpr Field<Form> kSharedFields[] = {
      }},
     {"submitted",
      [](const JsonValue& json, Form& form, ExtraFields&) {
-       return Put(TimestampFrom(json),
-                  [&](const Timestamp& value) { *form.mutable_submitted() = value; });
+       return PutTime(json, [&](const Timestamp& value) { *form.mutable_submitted() = value; });
      }},
     {"system",
      [](const JsonValue& json, Form& form, ExtraFields&) {
@@ -108,8 +107,7 @@ constexpr Field<Form> kSharedFields[] = {
 constexpr Field<SimplePcap> kSimpleFields[] = {
     {"offset_time",
      [](const JsonValue& json, SimplePcap& simple, ExtraFields&) {
-       return Put(TimestampFrom(json),
-                  [&](const Timestamp& value) { *simple.mutable_offset_time() = value; });
+       return PutTime(json, [&](const Timestamp& value) { *simple.mutable_offset_time() = value; });
      }},
 };
 
@@ -139,8 +137,8 @@ constexpr Field<FullPcap> kFullFields[] = {
      }},
     {"stop_requested",
      [](const JsonValue& json, FullPcap& full, ExtraFields&) {
-       return Put(TimestampFrom(json),
-                  [&](const Timestamp& value) { *full.mutable_stop_requested() = value; });
+       return PutTime(json,
+                      [&](const Timestamp& value) { *full.mutable_stop_requested() = value; });
      }},
 };
 
@@ -148,7 +146,7 @@ template <typename Form, size_t n>
 bool HasAny(const JsonValue& object, const Field<Form> (&fields)[n]) {
   return std::any_of(std::begin(fields), std::end(fields), [&](const Field<Form>& field) {
     const JsonValue* const value = object.Find(field.name);
-    return value != nullptr && !value->is_null();
+    return value != nullptr && !value->is_null() && !IsZeroTime(*value);
   });
 }
 

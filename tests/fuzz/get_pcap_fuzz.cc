@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -174,6 +175,22 @@ std::string EnumText(const FieldDescriptor& field, int number) {
   return text;
 }
 
+// The time that a text is, if it is one.
+std::optional<absl::Time> TimeOf(const Node& node) {
+  std::string text = node.text;
+  for (char& c : text) c = absl::ascii_toupper(c);
+  absl::Time time;
+  const bool is_time =
+      node.kind == Kind::kString && absl::ParseTime(absl::RFC3339_full, text, &time, nullptr);
+  return is_time ? std::optional(time) : std::nullopt;
+}
+
+// Go's zero time, which stands for none.
+bool IsZeroTime(const FieldDescriptor* field, const Node& node) {
+  return field != nullptr && field->message_type() == google::protobuf::Timestamp::descriptor() &&
+         TimeOf(node) == absl::FromCivil(absl::CivilSecond(1), absl::UTCTimeZone());
+}
+
 // Whether the typed field says exactly what `node` was.
 bool SameTyped(const Message& message, const FieldDescriptor& field, const Node& node) {
   const google::protobuf::Reflection& look = *message.GetReflection();
@@ -201,12 +218,8 @@ bool SameTyped(const Message& message, const FieldDescriptor& field, const Node&
   }
   const Message& inner = look.GetMessage(message, &field);
   if (const auto* time = dynamic_cast<const google::protobuf::Timestamp*>(&inner)) {
-    std::string text = node.text;
-    for (char& c : text) c = absl::ascii_toupper(c);
-    absl::Time expected;
-    return node.kind == Kind::kString &&
-           absl::ParseTime(absl::RFC3339_full, text, &expected, nullptr) &&
-           absl::FromUnixSeconds(time->seconds()) + absl::Nanoseconds(time->nanos()) == expected;
+    return TimeOf(node) ==
+           absl::FromUnixSeconds(time->seconds()) + absl::Nanoseconds(time->nanos());
   }
   if (const auto* duration = dynamic_cast<const google::protobuf::Duration*>(&inner)) {
     const double seconds = static_cast<double>(duration->seconds()) + duration->nanos() * 1e-9;
@@ -229,8 +242,8 @@ void RequireKept(const Node& node, const Message* message, const std::string& pr
         field != nullptr &&
         (field->has_presence() ? message->GetReflection()->HasField(*message, field)
                                : message->GetReflection()->GetEnumValue(*message, field) != 0);
-    if (member.kind == Kind::kNull) {
-      Require(!typed && kept == extra.fields().end(), "null is absent");
+    if (member.kind == Kind::kNull || IsZeroTime(field, member)) {
+      Require(!typed && kept == extra.fields().end(), "null is absent, and so is a zero time");
     } else if (kept != extra.fields().end()) {
       ++extras;
       Require(!typed, "a value is in one place");

@@ -314,6 +314,30 @@ TEST(PcapFromJson, ANullFieldDoesNotTellTheForm) {
   EXPECT_TRUE(Mapped(R"({"byte_limit": null, "offset_time": ""})").has_simple());
 }
 
+TEST(PcapFromJson, TakesGosZeroTimeForNone) {
+  for (const std::string zero : {"0001-01-01T00:00:00Z", "0001-01-01t00:00:00.000z",
+                                 "0001-01-01T00:00:00+00:00", "0000-12-31T23:00:00-01:00"}) {
+    EXPECT_THAT(Mapped(R"({"type": "full", "id": "x", "stop_requested": ")" + zero +
+                       R"(", "submitted": ")" + zero + R"("})"),
+                IsProto(R"(full { id: "x" })"));
+    EXPECT_THAT(Mapped(R"({"type": "simple", "id": "x", "offset_time": ")" + zero + R"("})"),
+                IsProto(R"(simple { id: "x" })"));
+    // Nor does it tell the form, where a program wrote out all that it knows.
+    EXPECT_TRUE(
+        Mapped(R"({"stop_requested": ")" + zero + R"(", "offset_time": "2020-01-01T08:00:00Z"})")
+            .has_simple());
+  }
+  // What only looks like it is kept.
+  EXPECT_TRUE(Mapped(R"({"type": "full", "stop_requested": "0001-01-01T00:00:00.1Z"})")
+                  .full()
+                  .has_stop_requested());
+  EXPECT_THAT(
+      Mapped(R"({"type": "full", "stop_requested": "0000-00-00T00:00:00Z"})"),
+      IsProto("full {} " + Extra("stop_requested", R"(string_value: "0000-00-00T00:00:00Z")")));
+  EXPECT_THAT(Mapped(R"({"type": "full", "colo_name": "0001-01-01T00:00:00Z"})"),
+              IsProto(R"(full { colo_name: "0001-01-01T00:00:00Z" })"));
+}
+
 TEST(PcapFromJson, LeavesTheFormUnsetWhenNothingTellsItAndKeepsEveryField) {
   EXPECT_THAT(Mapped(R"({"id": "x", "status": "success", "time_limit": 5, "system": null,
                          "filter_v1": {"protocol": 6}, "submitted": "2020-01-01T08:00:00Z"})"),
