@@ -381,8 +381,9 @@ void RedisClient::Impl::Greet() {
   }
   const std::string database = absl::StrCat(url.database);
   if (url.database != 0) greeting.push_back({"SELECT", database});
-  for (const auto& command : options_.rehearsal)
+  for (const auto& command : options_.rehearsal) {
     greeting.emplace_back(command.begin(), command.end());
+  }
   for (const auto& arguments : greeting) {
     SendGreeting(arguments, [](redisAsyncContext*, void* reply, void* client) {
       static_cast<Impl*>(client)->Greeted(static_cast<redisReply*>(reply));
