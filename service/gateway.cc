@@ -10,9 +10,11 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "service/access/access_files.h"
 #include "service/cache/caching_source.h"
 #include "service/call_log.h"
+#include "service/credential_check.h"
 #include "service/gateway_metrics.h"
 #include "service/gateway_status.h"
 #include "service/log_redaction.h"
@@ -26,6 +28,8 @@
 #include "service/option_values.h"
 #include "service/rpc/channelz_server.h"
 #include "service/rpc/server.h"
+#include "service/settings.h"
+#include "service/shared/name_lookup.h"
 #include "service/shared/redis_client.h"
 #include "service/shared/redis_rehearsal.h"
 #include "service/shared/shared_ledger.h"
@@ -65,6 +69,27 @@ LimitOptions LimitsFor(absl::string_view upstream_url) {
   return limits;
 }
 
+// Whether the name of Redis has an address. A start does not wait for that: the gateway does
+// without Redis until it is there.
+absl::Status CheckName(const std::string& host) {
+  if (host.empty()) return absl::OkStatus();  // a Unix socket
+  constexpr absl::Duration kPatience = absl::Seconds(10);
+  struct Found {
+    absl::Notification over;
+    bool any = false;
+  };
+  const auto found = std::make_shared<Found>();
+  const auto lookup = NameLookup::Start(host, [found](const std::vector<std::string>& addresses) {
+    found->any = !addresses.empty();
+    found->over.Notify();
+  });
+  const bool over = lookup != nullptr && found->over.WaitForNotificationWithTimeout(kPatience);
+  if (lookup != nullptr) lookup->Abandon();
+  if (over && found->any) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("--redis-url: the name ", host, " has no address",
+                                          over ? "" : " within ten seconds"));
+}
+
 }  // namespace
 
 // In the order of the way back: who is asked stands above who asks.
@@ -96,6 +121,7 @@ struct Gateway::Parts {
 
   // In the order in which a start takes them.
   absl::Status LoadAccess(const Options& options, Log& log);
+  absl::Status StartCurl(const Options& options);
   absl::Status StartClients(const Options& options, Log& log);
   HttpClient& BuildClient(const Options& options);
   void BuildSource(const Options& options);
@@ -203,6 +229,7 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
                                         .ready = [this] { return server->serving(); },
                                         .status_html = [report] { return StatusHtml(report()); },
                                         .status_json = [report] { return StatusJson(report()); },
+                                        .config_json = JsonOf(options.settings, Version()),
                                         .status_css = StatusStyle()});
   if (!listener.ok()) return listener.status();
   admin = *std::move(listener);
@@ -221,7 +248,7 @@ void Gateway::Parts::StartHeartbeat() {
   heartbeat = std::make_unique<Heartbeat>(std::move(everybody));
 }
 
-absl::Status Gateway::Parts::StartClients(const Options& options, Log& log) {
+absl::Status Gateway::Parts::StartCurl(const Options& options) {
   absl::StatusOr<std::unique_ptr<CurlClient>> started_curl = CurlClient::Start({
       .ca_file = options.upstream_ca_file,
       .proxy = options.upstream_proxy,
@@ -231,6 +258,12 @@ absl::Status Gateway::Parts::StartClients(const Options& options, Log& log) {
   });
   if (!started_curl.ok()) return started_curl.status();
   curl = *std::move(started_curl);
+  return absl::OkStatus();
+}
+
+absl::Status Gateway::Parts::StartClients(const Options& options, Log& log) {
+  absl::Status status = StartCurl(options);
+  if (!status.ok()) return status;
   if (!options.redis_url.has_value()) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<RedisClient>> started_redis =
       RedisClient::Start({.url = *options.redis_url,
@@ -305,6 +338,15 @@ absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
   }
   channelz = *std::move(started_channelz);
   return absl::OkStatus();
+}
+
+absl::Status Gateway::Check(const Options& options, Log& log) {
+  Parts parts;
+  absl::Status status = parts.LoadAccess(options, log);
+  if (status.ok() && options.redis_url.has_value()) status = CheckName(options.redis_url->host);
+  if (!status.ok() || options.check != Options::Check::kOnline) return status;
+  status = parts.StartCurl(options);
+  return status.ok() ? CheckCredential(*parts.curl, options) : status;
 }
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, Log& log) {

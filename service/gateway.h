@@ -22,6 +22,11 @@ namespace pcap_gateway {
 
 class Gateway {
  public:
+  // Looks at all that `options` name: files, Redis' name, and with Options::Check::kOnline
+  // Cloudflare's word on the credential. The status is that of the first that cannot be used, as
+  // Start would give it.
+  static absl::Status Check(const Options& options, Log& log);
+
   // Serving when this returns. `log` outlives it.
   static absl::StatusOr<std::unique_ptr<Gateway>> Start(const Options& options, Log& log);
 

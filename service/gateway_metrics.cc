@@ -22,6 +22,17 @@ constexpr const char* kCodeNames[] = {
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
 // The names of go-grpc-middleware's Prometheus provider, so that dashboards made for it work.
+void AddReasonMetrics(const CallStats& stats, const Labels& method, Metrics& metrics) {
+  for (size_t reason = 0; reason < kReasons; ++reason) {
+    Labels labels = method;
+    labels.emplace_back("reason", NameOf(static_cast<Reason>(reason)));
+    metrics.Add({.name = "pcap_gateway_calls_failed_total",
+                 .help = "Calls that failed, by the reason in their ErrorInfo.",
+                 .labels = std::move(labels),
+                 .value = [&stats, reason] { return stats.failed[reason].Value(); }});
+  }
+}
+
 void AddRpcMetrics(const RpcStats& stats, const Labels& method, Metrics& metrics) {
   const struct {
     const char* name;
@@ -68,7 +79,9 @@ std::string TypeOf(const std::string& method) {
 }
 
 void AddCallMetrics(const CallStats& calls, const StreamStats& streams, Metrics& metrics) {
-  AddRpcMetrics(calls, MethodLabels("unary", "pcap.v1.PcapService", "GetPcap"), metrics);
+  const Labels get_pcap = MethodLabels("unary", "pcap.v1.PcapService", "GetPcap");
+  AddRpcMetrics(calls, get_pcap, metrics);
+  AddReasonMetrics(calls, get_pcap, metrics);
   for (const auto& [path, stats] : streams.by_path()) {
     const size_t slash = path.rfind('/');  // "/package.Service/Method"
     const std::string method = path.substr(slash + 1);

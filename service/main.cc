@@ -36,8 +36,6 @@
 
 namespace {
 
-constexpr int kUnusableOption = 2;
-constexpr int kNotReady = 1;  // the surroundings; started again later, it may work
 // What is done after the drain takes less.
 constexpr absl::Duration kEnd = absl::Seconds(10);
 
@@ -85,8 +83,7 @@ absl::StatusOr<std::unique_ptr<pcap_gateway::Log>> OpenLog(const pcap_gateway::O
     auto file = pcap_gateway::FileOutput::Open(options.log_file);
     if (!file.ok()) {
       return absl::Status(file.status().code(),
-                          absl::StrCat("--log-file: ", pcap_gateway::OneLine(options.log_file), " ",
-                                       file.status().message()));
+                          absl::StrCat("--log-file: ", file.status().message()));
     }
     output = *std::move(file);
   }
@@ -109,8 +106,10 @@ absl::StatusOr<std::unique_ptr<pcap_gateway::Log>> OpenLog(const pcap_gateway::O
 // What a reader of the log wants to know of the process that wrote it.
 void LogStart(const pcap_gateway::Options& options, const pcap_gateway::Gateway& gateway,
               pcap_gateway::Log& log) {
-  for (const auto& [name, value] : options.given) {
-    log.Write(pcap_gateway::LogLevel::kDebug, "option", {{"name", name}, {"value", value}});
+  for (const pcap_gateway::Setting& setting : options.settings) {
+    if (setting.source.empty()) continue;
+    log.Write(pcap_gateway::LogLevel::kDebug, "option",
+              {{"name", setting.name}, {"value", setting.value}, {"source", setting.source}});
   }
   log.Write(pcap_gateway::LogLevel::kInfo, "serving",
             {{"version", pcap_gateway::Version()},
@@ -118,13 +117,36 @@ void LogStart(const pcap_gateway::Options& options, const pcap_gateway::Gateway&
              {"listen", gateway.address()},
              {"admin_listen", gateway.admin_address()},
              {"upstream_url", options.upstream_url},
+             {"options", pcap_gateway::SummaryOf(options.settings)},
              {"credential", options.service_credential == nullptr ? "caller" : "service"}});
 }
 
-int Unusable(const absl::Status& status) {
-  std::fprintf(stderr, "pcap-gateway: %s\n", std::string(status.message()).c_str());
-  const bool not_yet = absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status);
-  return not_yet ? kNotReady : kUnusableOption;
+// Says what stands in the way of a start; returns the exit code.
+int Unusable(const absl::Status& status, const pcap_gateway::Options& options) {
+  const absl::Status explained = pcap_gateway::Explained(status, options.settings);
+  std::fprintf(stderr, "pcap-gateway: %s\n", std::string(explained.message()).c_str());
+  return pcap_gateway::ExitCodeOf(explained);
+}
+
+// The names of all variables of the environment.
+std::vector<std::string> Variables() {
+  std::vector<std::string> names;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const absl::string_view text = *variable;
+    names.emplace_back(text.substr(0, text.find('=')));
+  }
+  return names;
+}
+
+// --check: looks at all there is to look at, and says so.
+int CheckAll(const pcap_gateway::Options& options, pcap_gateway::Log& log) {
+  const absl::Status status = pcap_gateway::Gateway::Check(options, log);
+  if (!status.ok()) return Unusable(status, options);
+  std::printf("pcap-gateway %s: all options and files can be used%s\n", pcap_gateway::Version(),
+              options.check == pcap_gateway::Options::Check::kOnline
+                  ? ", and Cloudflare accepts the credential"
+                  : "");
+  return 0;
 }
 
 // At the start and at the end: ours, those of libraries, and some to spare, as libraries start more
@@ -212,7 +234,7 @@ int main(int argc, char** argv) {
 
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const auto read = pcap_gateway::ReadOptions(
-      arguments, [](const char* name) -> const char* { return std::getenv(name); });
+      arguments, [](const char* name) -> const char* { return std::getenv(name); }, Variables());
   if (const auto* exit = std::get_if<pcap_gateway::EarlyExit>(&read)) {
     std::fprintf(exit->code == 0 ? stdout : stderr, "%s\n", exit->text.c_str());
     return exit->code;
@@ -222,16 +244,20 @@ int main(int argc, char** argv) {
   const sigset_t signals = BlockSignals();
   // gRPC and libuv abort where there is no thread for them.
   const absl::Status threads = pcap_gateway::CheckThreads(ThreadsNeeded());
-  if (!threads.ok()) return Unusable(threads);
+  if (!threads.ok()) return Unusable(threads, options);
   // After the signals are blocked, which its thread is not to get either.
   const absl::StatusOr<std::unique_ptr<pcap_gateway::Log>> opened = OpenLog(options);
-  if (!opened.ok()) return Unusable(opened.status());
+  if (!opened.ok()) return Unusable(opened.status(), options);
   pcap_gateway::Log& log = **opened;
   if (!leaves_no_core) log.Write(pcap_gateway::LogLevel::kWarn, "cannot turn core dumps off");
+  for (const std::string& warning : options.warnings) {
+    log.Write(pcap_gateway::LogLevel::kWarn, warning);
+  }
+  if (options.check != pcap_gateway::Options::Check::kNone) return CheckAll(options, log);
 
   absl::StatusOr<std::unique_ptr<pcap_gateway::Gateway>> gateway =
       pcap_gateway::Gateway::Start(options, log);
-  if (!gateway.ok()) return Unusable(gateway.status());
+  if (!gateway.ok()) return Unusable(gateway.status(), options);
   PrintReady(**gateway);
   LogStart(options, **gateway, log);
 

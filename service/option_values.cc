@@ -204,6 +204,7 @@ absl::StatusOr<std::string> ContentOf(const std::string& path, size_t most) {
   std::string content(most + 1, '\0');
   content.resize(std::fread(content.data(), 1, content.size(), file.get()));
   if (std::ferror(file.get()) != 0) {
+    if (errno == EISDIR) return absl::InvalidArgumentError("is a directory");
     return absl::UnavailableError(absl::StrCat("cannot be read: ", std::strerror(errno)));
   }
   if (content.size() > most) {

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -11,10 +12,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "service/option_file.h"
+#include "service/option_names.h"
 #include "service/option_values.h"
 
 namespace pcap_gateway {
@@ -22,8 +23,8 @@ namespace {
 
 using Environment = std::function<const char*(const char*)>;
 
-constexpr int kUnusableOption = 2;
 constexpr size_t kMostCaFileBytes = 16 << 20;
+constexpr size_t kMostConfigBytes = 1 << 20;
 constexpr int64_t kMostRequests = 1'000'000'000;
 constexpr int64_t kMostAtOnce = 1'000'000'000;
 constexpr int64_t kMostRetries = 10;
@@ -79,37 +80,34 @@ struct RawOptions {
   std::string log_level = "info";
   std::string log_hits = "0.01";
   std::string log_file;
+
+  std::string check;
 };
 
 absl::Status Refused(absl::string_view option, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("--", option, ": ", why));
 }
 
+absl::Status Check(absl::string_view option, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), Refused(option, status.message()).message());
+}
+
 // Puts the value into `place`, or says of which option it is not one.
 template <typename T, typename Place>
 absl::Status Put(absl::string_view option, absl::StatusOr<T> value, Place& place) {
-  if (!value.ok()) return Refused(option, value.status().message());
+  if (!value.ok()) return Check(option, value.status());
   place = *std::move(value);
   return absl::OkStatus();
 }
 
-absl::Status Check(absl::string_view option, const absl::Status& status) {
-  return status.ok() ? status : Refused(option, status.message());
-}
-
-// A name without a slash may be the token itself, put where its file's name belongs; it is not
-// repeated.
-absl::Status TokenFileRefused(const std::string& path, absl::string_view why) {
-  const std::string file = absl::StrContains(path, '/') ? path : "the file";
-  return Refused("api-token-file", absl::StrCat(file, " ", why));
-}
-
 absl::StatusOr<std::shared_ptr<const Credential>> CredentialFromFile(const std::string& path) {
   const absl::StatusOr<std::string> token = ContentOf(path, kMostTokenFileBytes);
-  if (!token.ok()) return TokenFileRefused(path, token.status().message());
+  if (!token.ok()) return Check("api-token-file", token.status());
   auto credential = Credential::FromToken(Credential::Owner::kGateway, *token);
   if (!credential.ok()) {
-    return TokenFileRefused(path, absl::StrCat("cannot be used: ", credential.status().message()));
+    return Refused("api-token-file",
+                   absl::StrCat("cannot be used: ", credential.status().message()));
   }
   return credential;
 }
@@ -167,11 +165,9 @@ absl::Status FinaliseCredential(const RawOptions& raw, const Environment& enviro
 // libcurl reads the file with each new connection; that it is of no use should not wait till then.
 absl::Status CheckCaFile(const std::string& path) {
   const absl::StatusOr<std::string> certificates = ContentOf(path, kMostCaFileBytes);
-  if (!certificates.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " ", certificates.status().message()));
-  }
+  if (!certificates.ok()) return certificates.status();
   if (absl::StrContains(*certificates, "CERTIFICATE-----")) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(path, " holds no certificate in PEM form"));
+  return absl::InvalidArgumentError("holds no certificate in PEM form");
 }
 
 absl::Status FinaliseUpstream(const RawOptions& raw, Options& options) {
@@ -479,18 +475,11 @@ void Declare(CLI::App& app, RawOptions& raw) {
                  "The share of calls answered from the cache that is logged, 0 to 1");
   app.add_option("--log-file", raw.log_file,
                  "File that log lines are appended to, instead of stderr");
-}
-
-// Those that flags, the environment or the file set.
-std::vector<std::pair<std::string, std::string>> Given(const CLI::App& app) {
-  std::vector<std::pair<std::string, std::string>> given;
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->count() == 0) continue;
-    given.emplace_back(option->get_single_name(), IsSwitch(*option)
-                                                      ? option->as<bool>() ? "true" : "false"
-                                                      : option->as<std::string>());
-  }
-  return given;
+  app.add_option("--check", raw.check,
+                 "Look at all options and files, say what is wrong with them, and end; "
+                 "`--check=online`: ask Cloudflare for the credential's state, too")
+      ->expected(0, 1)
+      ->type_name("[=online]");
 }
 
 // Names that others have for some options, below ours.
@@ -501,25 +490,40 @@ const char* CommonVariableOf(absl::string_view option) {
   return nullptr;
 }
 
-// PCAP_GATEWAY_CACHE_BYTES of "cache-bytes".
-std::string VariableOf(absl::string_view option) {
-  return absl::StrCat("PCAP_GATEWAY_",
-                      absl::StrReplaceAll(absl::AsciiStrToUpper(option), {{"-", "_"}}));
+// Those that stand on the command line alone.
+bool IsCommand(absl::string_view option) {
+  return option == "help" || option == "version" || option == "check";
+}
+
+std::vector<std::string> NamesOf(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) names.push_back(option->get_single_name());
+  return names;
+}
+
+// Name and value of the variable that sets the option; nullopt: none does.
+std::optional<std::pair<std::string, absl::string_view>> VariableFor(
+    absl::string_view option, const Environment& environment) {
+  if (IsCommand(option)) return std::nullopt;
+  std::string variable = VariableOf(option);
+  if (const char* const value = environment(variable.c_str())) {
+    return std::pair(std::move(variable), absl::string_view(value));
+  }
+  const char* const common = CommonVariableOf(option);
+  if (common == nullptr) return std::nullopt;
+  const absl::string_view value = CommonVariable(environment, common);
+  if (value.empty()) return std::nullopt;
+  return std::pair(std::string(common), value);
 }
 
 // The environment as arguments. They go before the command line's, of which the last one of a name
 // wins.
 std::vector<std::string> ArgumentsFrom(const CLI::App& app, const Environment& environment) {
   std::vector<std::string> arguments;
-  for (const CLI::Option* option : app.get_options()) {
-    const std::string name = option->get_single_name();
-    if (name == "help" || name == "version") continue;
-    const char* value = environment(VariableOf(name).c_str());
-    if (value == nullptr && CommonVariableOf(name) != nullptr) {
-      const absl::string_view common = CommonVariable(environment, CommonVariableOf(name));
-      if (!common.empty()) value = common.data();
+  for (const std::string& name : NamesOf(app)) {
+    if (const auto variable = VariableFor(name, environment)) {
+      arguments.push_back(absl::StrCat("--", name, "=", variable->second));
     }
-    if (value != nullptr) arguments.push_back(absl::StrCat("--", name, "=", value));
   }
   return arguments;
 }
@@ -555,7 +559,8 @@ bool LooksLikeAName(absl::string_view text) {
 // The --config file, for CLI11 to put below what the command line and the environment say.
 class OptionFile final : public CLI::Config {
  public:
-  explicit OptionFile(const CLI::App& app) : app_(app) {}
+  // Notes in `lines` on which line each option stands.
+  OptionFile(const CLI::App& app, std::map<std::string, int>& lines) : app_(app), lines_(lines) {}
 
   std::string to_config(const CLI::App*, bool, bool, std::string) const override { return ""; }
 
@@ -565,15 +570,14 @@ class OptionFile final : public CLI::Config {
     std::vector<CLI::ConfigItem> items;
     for (const OptionLine& line : *lines) {
       const CLI::Option* const option = app_.get_option_no_throw(absl::StrCat("--", line.name));
-      if (option == nullptr || !option->get_configurable()) {
-        const std::string name = LooksLikeAName(line.name) ? absl::StrCat(": ", line.name) : "";
-        throw Error(
-            absl::StrCat("line ", line.number, ": there is no such option for a file", name));
+      if (option == nullptr || !option->get_configurable() || IsCommand(line.name)) {
+        throw Error(absl::StrCat("line ", line.number, ": ", NoSuchOption(line.name)));
       }
       if (line.value.empty() && IsSwitch(*option)) throw EmptySwitch(*option);
       CLI::ConfigItem& item = items.emplace_back();
       item.name = line.name;
       item.inputs = {line.value};
+      lines_[line.name] = line.number;
     }
     return items;
   }
@@ -583,25 +587,85 @@ class OptionFile final : public CLI::Config {
     return {absl::StrCat("--config: ", what), CLI::ExitCodes::ConfigError};
   }
 
+  std::string NoSuchOption(absl::string_view name) const {
+    if (!LooksLikeAName(name)) return "there is no such option for a file";
+    return absl::StrCat("there is no such option for a file: ", name,
+                        DidYouMean(name, NamesOf(app_)));
+  }
+
   const CLI::App& app_;
+  std::map<std::string, int>& lines_;
 };
 
 // What nobody asked for. Words that are no names are not repeated: one may be a token.
-std::string Unexpected(const std::vector<std::string>& arguments) {
+std::string Unexpected(const CLI::App& app, const std::vector<std::string>& arguments) {
   std::vector<absl::string_view> names;
   for (const absl::string_view argument : arguments) {
     const absl::string_view name = argument.substr(0, argument.find('='));
     if (absl::StartsWith(name, "--") && LooksLikeAName(name.substr(2))) names.push_back(name);
   }
   if (names.empty()) return "a stray argument: options begin with -- (see --help)";
-  return absl::StrCat(absl::StrJoin(names, ", "), ": there is no such option (see --help)");
+  return absl::StrCat(absl::StrJoin(names, ", "), ": there is no such option",
+                      names.size() == 1 ? DidYouMean(names[0].substr(2), NamesOf(app)) : "",
+                      " (see --help)");
 }
 
-EarlyExit Unusable(absl::string_view message) {
-  std::string line(message);
+EarlyExit Unusable(const absl::Status& status) {
+  std::string line(status.message());
   std::replace_if(
       line.begin(), line.end(), [](unsigned char c) { return absl::ascii_iscntrl(c); }, ' ');
-  return {kUnusableOption, absl::StrCat("pcap-gateway: ", absl::StripAsciiWhitespace(line))};
+  return {ExitCodeOf(status), absl::StrCat("pcap-gateway: ", absl::StripAsciiWhitespace(line))};
+}
+
+bool IsWithoutValue(const CLI::ParseError& error) {
+  return dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr;
+}
+
+// Of an option that needs a value and has none, CLI11 says "1 required TEXT missing".
+std::string Readable(const CLI::ParseError& error) {
+  const absl::string_view what = error.what();
+  const absl::string_view name = what.substr(0, what.find(':'));
+  if (!IsWithoutValue(error)) return std::string(what);
+  return absl::StrCat(name, ": needs a value: ", name, "=VALUE");
+}
+
+// CLI11 does not say why a file cannot be read.
+absl::Status ConfigUnreadable(const std::string& path) {
+  const absl::StatusOr<std::string> content = ContentOf(path, kMostConfigBytes);
+  if (!content.ok()) return Check("config", content.status());
+  return absl::UnavailableError("--config: cannot be read");
+}
+
+// All that can be set, as it is now. `lines`: those of the --config file, by the option they set.
+std::vector<Setting> SettingsOf(const CLI::App& app, const std::vector<std::string>& arguments,
+                                const Environment& environment,
+                                const std::map<std::string, int>& lines) {
+  const auto is_flag = [&arguments](absl::string_view name) {
+    return std::any_of(arguments.begin(), arguments.end(), [name](absl::string_view argument) {
+      if (!absl::ConsumePrefix(&argument, "--")) return false;
+      const absl::string_view given = argument.substr(0, argument.find('='));
+      return given == name || given == absl::StrCat("no-", name);
+    });
+  };
+  std::vector<Setting> settings;
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_single_name();
+    if (IsCommand(name)) continue;
+    Setting& setting = settings.emplace_back();
+    setting.name = name;
+    const auto variable = VariableFor(name, environment);
+    if (is_flag(name)) {
+      setting.source = "the command line";
+    } else if (variable.has_value()) {
+      setting.source = variable->first;
+    } else if (const auto line = lines.find(name); line != lines.end()) {
+      setting.source = absl::StrCat(ShownValue("config", app.get_config_ptr()->as<std::string>()),
+                                    ", line ", line->second);
+    }
+    setting.value = ShownValue(
+        name, option->count() > 0 ? option->results().back() : option->get_default_str());
+  }
+  return settings;
 }
 
 // Fills `raw`, which Declare bound to `app`; nullopt: go on.
@@ -619,19 +683,28 @@ std::optional<EarlyExit> Parse(CLI::App& app, const std::vector<std::string>& ar
   } catch (const CLI::CallForVersion&) {
     return EarlyExit{0, app.version()};
   } catch (const CLI::ExtrasError&) {
-    return Unusable(Unexpected(app.remaining()));
+    return Unusable(absl::InvalidArgumentError(Unexpected(app, app.remaining())));
   } catch (const CLI::FileError&) {
-    return Unusable(
-        absl::StrCat("--config: cannot read ", app.get_config_ptr()->as<std::string>()));
+    return Unusable(Explained(ConfigUnreadable(app.get_config_ptr()->as<std::string>()),
+                              SettingsOf(app, arguments, environment, {})));
   } catch (const CLI::ParseError& error) {
-    return Unusable(error.what());
+    const absl::Status status = absl::InvalidArgumentError(Readable(error));
+    if (IsWithoutValue(error)) return Unusable(status);
+    return Unusable(Explained(status, SettingsOf(app, arguments, environment, {})));
   }
+}
+
+absl::StatusOr<Options::Check> CheckFrom(absl::string_view text) {
+  if (text.empty()) return Options::Check::kFiles;
+  if (text == "online") return Options::Check::kOnline;
+  return absl::InvalidArgumentError("must stand alone, or with `online`: --check=online");
 }
 
 }  // namespace
 
 std::variant<Options, EarlyExit> ReadOptions(const std::vector<std::string>& arguments,
-                                             const Environment& environment) {
+                                             const Environment& environment,
+                                             const std::vector<std::string>& variables) {
   RawOptions raw;
   CLI::App app("Reads Cloudflare packet captures for gRPC callers, typed and cached.",
                "pcap-gateway");
@@ -640,7 +713,8 @@ std::variant<Options, EarlyExit> ReadOptions(const std::vector<std::string>& arg
       ->always_capture_default();
   app.set_version_flag("--version", absl::StrCat("pcap-gateway ", PCAP_GATEWAY_VERSION));
   app.set_config("--config", "", "File of `name = value` lines, one an option");
-  app.config_formatter(std::make_shared<OptionFile>(app));
+  std::map<std::string, int> lines;
+  app.config_formatter(std::make_shared<OptionFile>(app, lines));
   app.footer(
       "Each option is also an environment variable, PCAP_GATEWAY_ and its name in capitals with _ "
       "for -,\nand a line of the --config file. Flags come first, then the environment, then the "
@@ -648,9 +722,15 @@ std::variant<Options, EarlyExit> ReadOptions(const std::vector<std::string>& arg
   Declare(app, raw);
 
   if (std::optional<EarlyExit> exit = Parse(app, arguments, environment)) return *std::move(exit);
+  std::vector<Setting> settings = SettingsOf(app, arguments, environment, lines);
   absl::StatusOr<Options> options = Finalise(raw, environment);
-  if (!options.ok()) return Unusable(options.status().message());
-  options->given = Given(app);
+  if (options.ok() && app.get_option("--check")->count() > 0) {
+    const absl::Status status = Put("check", CheckFrom(raw.check), options->check);
+    if (!status.ok()) options = status;
+  }
+  if (!options.ok()) return Unusable(Explained(options.status(), settings));
+  options->settings = std::move(settings);
+  options->warnings = UnknownVariables(variables, NamesOf(app));
   options->admin_listen_is_explicit = app.get_option("--admin-listen")->count() > 0;
   options->upstream_limit_is_explicit = app.get_option("--upstream-limit")->count() > 0;
   return *std::move(options);

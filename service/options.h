@@ -7,13 +7,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "service/cache/freshness.h"
 #include "service/operations/log_line.h"
+#include "service/settings.h"
 #include "service/shared/redis_url.h"
 #include "service/source/credential.h"
 #include "service/source/id.h"
@@ -110,27 +110,38 @@ struct Options {
   // The file that log lines are appended to; empty: stderr.
   std::string log_file;
 
-  // Name and value of each option that was not left at its default, for the log. A value may hold a
-  // password.
-  std::vector<std::pair<std::string, std::string>> given;
+  // All options, those at their defaults too.
+  std::vector<Setting> settings;
+  // What the operator is to be told, one line each: variables that set nothing.
+  std::vector<std::string> warnings;
+  // The start ends once all this has been looked at.
+  enum class Check {
+    kNone,    // it goes on
+    kFiles,   // files as well
+    kOnline,  // and Cloudflare is asked for the credential's state
+  };
+  Check check = Check::kNone;
 };
 
 // The program is to end right away: with this text, to stdout if the code is 0 and to stderr
 // otherwise.
 struct EarlyExit {
-  int code;  // 0 (--help, --version) or 2 (an option that cannot work)
+  int code;  // 0 (--help, --version), else that of ExitCodeOf
   std::string text;
 };
 
 // Reads flags, then the environment (PCAP_GATEWAY_<NAME>, then the names that others have for it,
 // such as CLOUDFLARE_BASE_URL), then the --config file (see option_file.h); the first one that
 // names an option wins. `environment` looks a variable up; nullptr where it is not set. An empty
-// variable of ours is an empty value; an empty one of the others counts as not set.
+// variable of ours is an empty value; an empty one of the others counts as not set. `variables`:
+// the names of all that are set.
 //
-// An exit with 2 has one line, which names the option and never repeats a secret.
+// An exit that is no success has one line, which names the option, its value, where that comes from
+// and what is wanted, and never repeats a secret.
 std::variant<Options, EarlyExit> ReadOptions(
     const std::vector<std::string>& arguments,
-    const std::function<const char*(const char*)>& environment);
+    const std::function<const char*(const char*)>& environment,
+    const std::vector<std::string>& variables = {});
 
 }  // namespace pcap_gateway
 

@@ -46,8 +46,8 @@ absl::Status AccessFiles::LoadTls() {
   if (!identity.ok()) return identity.status();
   identity_ = *std::move(identity);
   absl::Status status = LoadAndKeep(
-      "tls-cert-file", {options_.tls_cert_file, options_.tls_key_file}, kMostIdentityBytes,
-      [this](const std::vector<std::string>& contents) {
+      {{"tls-cert-file", options_.tls_cert_file}, {"tls-key-file", options_.tls_key_file}},
+      kMostIdentityBytes, [this](const std::vector<std::string>& contents) {
         const absl::StatusOr<absl::Time> ends = CheckIdentity(
             {.certificate_chain = contents[0], .private_key = contents[1]}, clock_.Now());
         if (!ends.ok()) return ends.status();
@@ -63,7 +63,7 @@ absl::Status AccessFiles::LoadTls() {
       PublishedFile::Create("tls-client-ca");
   if (!authorities.ok()) return authorities.status();
   authorities_ = *std::move(authorities);
-  return LoadAndKeep("tls-client-ca-file", {options_.tls_client_ca_file}, kMostAuthoritiesBytes,
+  return LoadAndKeep({{"tls-client-ca-file", options_.tls_client_ca_file}}, kMostAuthoritiesBytes,
                      [this](const std::vector<std::string>& contents) {
                        const absl::Status status = CheckAuthorities(contents[0]);
                        return status.ok() ? authorities_->Publish(contents[0]) : status;
@@ -72,7 +72,7 @@ absl::Status AccessFiles::LoadTls() {
 
 absl::Status AccessFiles::LoadPolicy() {
   if (options_.policy_file.empty()) return absl::OkStatus();
-  return LoadAndKeep("policy-file", {options_.policy_file}, kMostPolicyBytes,
+  return LoadAndKeep({{"policy-file", options_.policy_file}}, kMostPolicyBytes,
                      [this](const std::vector<std::string>& contents) {
                        absl::StatusOr<std::shared_ptr<const Policy>> policy =
                            Policy::Parse(contents[0]);
@@ -82,21 +82,17 @@ absl::Status AccessFiles::LoadPolicy() {
                      });
 }
 
-absl::Status AccessFiles::LoadAndKeep(const std::string& name, std::vector<std::string> paths,
-                                      size_t most_bytes, WatchedFiles::Take take) {
-  auto files =
-      std::make_unique<WatchedFiles>(name, std::move(paths), most_bytes, std::move(take), log_);
-  const absl::Status status = files->Load();
-  if (!status.ok()) {
-    return absl::Status(status.code(), absl::StrCat("--", name, ": ", status.message()));
-  }
-  watch_->files.push_back(std::move(files));
-  return absl::OkStatus();
+absl::Status AccessFiles::LoadAndKeep(std::vector<WatchedFiles::File> its, size_t most_bytes,
+                                      WatchedFiles::Take take) {
+  auto files = std::make_unique<WatchedFiles>(std::move(its), most_bytes, std::move(take), log_);
+  absl::Status status = files->Load();
+  if (status.ok()) watch_->files.push_back(std::move(files));
+  return status;
 }
 
 absl::Status AccessFiles::Add(const std::string& name, std::string path, size_t most_bytes,
                               WatchedFiles::Take take) {
-  return LoadAndKeep(name, {std::move(path)}, most_bytes, std::move(take));
+  return LoadAndKeep({{name, std::move(path)}}, most_bytes, std::move(take));
 }
 
 void AccessFiles::Watch() {

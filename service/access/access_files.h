@@ -78,8 +78,8 @@ class AccessFiles {
 
   absl::Status LoadTls();
   absl::Status LoadPolicy();
-  absl::Status LoadAndKeep(const std::string& name, std::vector<std::string> paths,
-                           size_t most_bytes, WatchedFiles::Take take);
+  absl::Status LoadAndKeep(std::vector<WatchedFiles::File> its, size_t most_bytes,
+                           WatchedFiles::Take take);
 
   // What the thread that looks needs. It may outlive the object: it is left behind where a file
   // does not answer.

@@ -1,4 +1,5 @@
 // Policy::Parse: JSON text to rules.
+#include <algorithm>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -25,7 +26,7 @@ constexpr size_t kMostNameBytes = 40;
 // other, and a rule would be lost), and not deep.
 class StrictSax final : public nlohmann::json_sax<Json> {
  public:
-  explicit StrictSax(std::string& why) : why_(why) {}
+  StrictSax(const std::string& text, std::string& why) : text_(text), why_(why) {}
 
   bool null() override { return true; }
   bool boolean(bool) override { return true; }
@@ -46,7 +47,13 @@ class StrictSax final : public nlohmann::json_sax<Json> {
   }
 
   bool parse_error(size_t position, const std::string&, const Json::exception&) override {
-    why_ = absl::StrCat("it is not JSON, at byte ", position);
+    // Which counts from 1, and is one more than there are where the text ends too early.
+    const absl::string_view before =
+        absl::string_view(text_).substr(0, std::max<size_t>(position, 1) - 1);
+    const size_t line_begin = before.rfind('\n') + 1;  // npos + 1 is 0
+    why_ =
+        absl::StrCat("it is not JSON, at line ", 1 + std::count(before.begin(), before.end(), '\n'),
+                     ", column ", before.size() - line_begin + 1);
     return false;
   }
 
@@ -62,6 +69,7 @@ class StrictSax final : public nlohmann::json_sax<Json> {
     return true;
   }
 
+  const std::string& text_;
   std::string& why_;
   std::vector<std::set<std::string>> keys_;
 };
@@ -95,7 +103,7 @@ class PolicyReader {
  public:
   absl::StatusOr<std::shared_ptr<const Policy>> Read(const std::string& text) {
     std::string why;
-    StrictSax strict(why);
+    StrictSax strict(text, why);
     if (!Json::sax_parse(text, &strict)) return absl::InvalidArgumentError(why);
     const Json root = Json::parse(text);
     auto policy = std::make_shared<Policy>();

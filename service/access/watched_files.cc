@@ -10,8 +10,10 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "service/source/thread.h"
 
@@ -31,15 +33,23 @@ const char* NameOfType(mode_t mode) {
   }
 }
 
+absl::Status CannotBeRead(int reason) {
+  return absl::NotFoundError(
+      absl::StrCat("cannot be read: ", std::generic_category().message(reason)));
+}
+
+// What ends a message about one file of several.
+std::string Named(const std::string& path) { return absl::StrCat(" (", path, ")"); }
+
 // A FIFO would be waited for, and a device have no end: neither can be looked at again and again.
 absl::StatusOr<std::string> ContentOfRegularFile(const std::string& path, size_t most) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (file < 0) return absl::NotFoundError("cannot be read");
+  if (file < 0) return CannotBeRead(errno);
   struct stat about;
   absl::Status status;
   std::string content;
   if (fstat(file, &about) != 0) {
-    status = absl::NotFoundError("cannot be read");
+    status = CannotBeRead(errno);
   } else if (!S_ISREG(about.st_mode)) {
     status = absl::InvalidArgumentError(
         absl::StrCat("is not a regular file but ", NameOfType(about.st_mode)));
@@ -53,7 +63,7 @@ absl::StatusOr<std::string> ContentOfRegularFile(const std::string& path, size_t
       size += static_cast<size_t>(std::max<ssize_t>(got, 0));
     }
     content.resize(size);
-    if (got < 0) status = absl::NotFoundError("cannot be read");
+    if (got < 0) status = CannotBeRead(errno);
     if (size > most) status = absl::InvalidArgumentError("is too large");
   }
   close(file);
@@ -63,13 +73,18 @@ absl::StatusOr<std::string> ContentOfRegularFile(const std::string& path, size_t
 
 }  // namespace
 
-WatchedFiles::WatchedFiles(std::string name, std::vector<std::string> paths, size_t most_bytes,
-                           Take take, Log log)
-    : name_(std::move(name)),
-      paths_(std::move(paths)),
+WatchedFiles::WatchedFiles(std::vector<File> files, size_t most_bytes, Take take, Log log)
+    : files_(std::move(files)),
       most_bytes_(most_bytes),
       take_(std::move(take)),
       log_(std::move(log)) {}
+
+const std::string& WatchedFiles::OptionAtFault(const absl::Status& status) const {
+  for (const File& file : files_) {
+    if (absl::EndsWith(status.message(), Named(file.path))) return file.option;
+  }
+  return name();
+}
 
 absl::Status WatchedFiles::Load(absl::Duration patience) {
   // On a thread of its own, which is left behind where the file never answers: open() cannot be
@@ -80,9 +95,8 @@ absl::Status WatchedFiles::Load(absl::Duration patience) {
     std::optional<absl::StatusOr<std::vector<std::string>>> read;
   };
   const auto reading = std::make_shared<Reading>();
-  StartThread([reading, name = name_, paths = paths_, most = most_bytes_] {
-    const WatchedFiles files(name, paths, most, nullptr, nullptr);
-    auto read = files.Read();
+  StartThread([reading, files = files_, most = most_bytes_] {
+    auto read = WatchedFiles(files, most, nullptr, nullptr).Read();
     const std::lock_guard lock(reading->mutex);
     reading->read = std::move(read);
     reading->over.notify_all();
@@ -91,12 +105,18 @@ absl::Status WatchedFiles::Load(absl::Duration patience) {
   reading->over.wait_for(lock, absl::ToChronoMilliseconds(patience),
                          [&] { return reading->read.has_value(); });
   if (!reading->read.has_value()) {
-    return absl::DeadlineExceededError(absl::StrCat(
-        "the file, or what it lies on, does not answer within ", absl::FormatDuration(patience)));
+    return absl::DeadlineExceededError(
+        absl::StrCat("--", name(), ": the file, or what it lies on, does not answer within ",
+                     absl::FormatDuration(patience)));
   }
-  if (!reading->read->ok()) return reading->read->status();
-  seen_ = **std::move(reading->read);
-  return take_(seen_);
+  absl::Status status = reading->read->status();
+  if (status.ok()) {
+    seen_ = **std::move(reading->read);
+    status = take_(seen_);
+  }
+  if (status.ok()) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat("--", OptionAtFault(status), ": ", status.message()));
 }
 
 void WatchedFiles::Look(Patience patience) { Look(Read(), patience); }
@@ -113,7 +133,7 @@ void WatchedFiles::Look(absl::StatusOr<std::vector<std::string>> read, Patience 
     complained_ = status.ok();
     if (status.ok()) {
       stats_.reloaded.Add();
-      return log_(true, absl::StrCat("--", name_, ": reloaded"));
+      return log_(true, absl::StrCat("--", name(), ": reloaded"));
     }
     if (patience == Patience::kSettled) return;
   }
@@ -121,16 +141,19 @@ void WatchedFiles::Look(absl::StatusOr<std::vector<std::string>> read, Patience 
 }
 
 void WatchedFiles::TellThatItHangs() {
-  log_(false, absl::StrCat("--", name_,
+  log_(false, absl::StrCat("--", name(),
                            ": a file does not answer, what was read of it last is "
                            "kept; no file is looked at until it does"));
 }
 
 absl::StatusOr<std::vector<std::string>> WatchedFiles::Read() const {
   std::vector<std::string> contents;
-  for (const std::string& path : paths_) {
-    absl::StatusOr<std::string> content = ContentOfRegularFile(path, most_bytes_);
-    if (!content.ok()) return content.status();
+  for (const File& file : files_) {
+    absl::StatusOr<std::string> content = ContentOfRegularFile(file.path, most_bytes_);
+    if (!content.ok()) {
+      return absl::Status(content.status().code(),
+                          absl::StrCat(content.status().message(), Named(file.path)));
+    }
     contents.push_back(*std::move(content));
   }
   return contents;
@@ -139,7 +162,7 @@ absl::StatusOr<std::vector<std::string>> WatchedFiles::Read() const {
 void WatchedFiles::Complain(const absl::Status& status) {
   complained_ = true;
   stats_.refused.Add();
-  log_(false, absl::StrCat("--", name_,
+  log_(false, absl::StrCat("--", name(),
                            ": the new file is of no use, the old one is kept: ", status.message()));
 }
 

@@ -1,7 +1,7 @@
 // WatchedFiles: files that belong together, such as a key and its certificate, which are taken
 // again when they change, and kept as they were when the new ones are of no use.
 //
-//   WatchedFiles token("api-token-file", {path}, kMostBytes,
+//   WatchedFiles token({{"api-token-file", path}}, kMostBytes,
 //                      [&](const std::vector<std::string>& contents) { return …; });
 //   if (absl::Status status = token.Load(); !status.ok()) return status;
 //   …
@@ -41,12 +41,17 @@ class WatchedFiles {
   // other, is half done in between.
   enum class Patience { kNone, kSettled };
 
-  // `name`: the option that names them, without its dashes. `most_bytes`: what one file may hold.
-  WatchedFiles(std::string name, std::vector<std::string> paths, size_t most_bytes, Take take,
-               Log log);
+  struct File {
+    std::string option;  // that names it, without its dashes
+    std::string path;
+  };
 
-  // Takes them for the first time. DEADLINE_EXCEEDED: they could not be read within `patience`, as
-  // on a network's file system whose server is gone.
+  // What they are called together is the first one's option. `most_bytes`: what one may hold.
+  WatchedFiles(std::vector<File> files, size_t most_bytes, Take take, Log log);
+
+  // Takes them for the first time. A failure begins with the option at fault, `--policy-file: …`.
+  // INVALID_ARGUMENT: what a file holds is of no use; NOT_FOUND: it cannot be read;
+  // DEADLINE_EXCEEDED: nor within `patience`, as on a network's file system whose server is gone.
   absl::Status Load(absl::Duration patience = absl::Seconds(5));
 
   // Takes them if they hold something else than when they were last looked at. Contents are
@@ -60,14 +65,14 @@ class WatchedFiles {
   // Logs that Read does not end.
   void TellThatItHangs();
 
-  const std::string& name() const { return name_; }
+  const std::string& name() const { return files_.front().option; }
   const ReloadStats& stats() const { return stats_; }
 
  private:
   void Complain(const absl::Status& status);
+  const std::string& OptionAtFault(const absl::Status& status) const;
 
-  const std::string name_;
-  const std::vector<std::string> paths_;
+  const std::vector<File> files_;
   const size_t most_bytes_;
   const Take take_;
   const Log log_;

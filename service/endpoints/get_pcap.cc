@@ -37,7 +37,9 @@ Outcome Failed(Outcome outcome, Error error) {
 bool IsAbout(const JsonValue& result, const Id& asked) {
   const JsonValue* const id = result.Find("id");
   if (id == nullptr || id->is_null()) return true;
-  return id->is_string() && absl::EqualsIgnoreCase(id->text(), asked.ToString());
+  if (!id->is_string()) return false;
+  const std::string digits = asked.ToString();
+  return id->text() == digits || absl::EqualsIgnoreCase(id->text(), digits);
 }
 
 Outcome Parse(const HttpAnswer& answer, const ParseOptions& options) {

@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "service/mapping/public_text.h"
 #include "service/source/retry_after.h"
 
@@ -22,9 +23,12 @@ using absl::StatusCode;
 using pcap::v1::ResponseInfo;
 
 constexpr int kMostErrorsQuoted = 3;
+// Whose codes are looked at.
+constexpr int kMostErrorsRead = 32;
 constexpr size_t kMostQuotedBytes = 200;
 constexpr size_t kMostCodeBytes = 32;
 constexpr size_t kMostUrlBytes = 512;
+constexpr size_t kMostHeaderBytes = 64;
 
 struct Verdict {
   StatusCode code;
@@ -52,8 +56,9 @@ Verdict VerdictOn(int status, Credential::Owner owner) {
         return {StatusCode::kPermissionDenied, Reason::kUpstreamPermissionDenied,
                 "Cloudflare denies this to the call's credential", Denies::kAccount};
       }
-      return {StatusCode::kInternal, Reason::kUpstreamCredentialsRejected,
-              "Cloudflare rejects the gateway's own credential", Denies::kAccount};
+      return {StatusCode::kPermissionDenied, Reason::kUpstreamAccountDenied,
+              "Cloudflare does not let the gateway's own credential see this account",
+              Denies::kAccount};
     case 404:
       return {StatusCode::kNotFound, Reason::kPcapNotFound,
               "Cloudflare knows no such capture in this account"};
@@ -80,8 +85,9 @@ Verdict VerdictOn(int status, Credential::Owner owner) {
 }
 
 // Error codes that may come with `success: false` in a 2xx, and the status that they belong to.
-// Cloudflare has no list of them. 7003 stands in the examples of its API schema; the others were
-// seen by users, as reported in public issues of cloudflare-go, its Terraform provider and others.
+// Those of a credential come with 400, too. Cloudflare has no list of them. 7003 stands in the
+// examples of its API schema; the others were seen by users, as reported in public issues of
+// cloudflare-go, its Terraform provider and others.
 struct KnownCode {
   int64_t code;
   int status;
@@ -109,6 +115,17 @@ std::optional<int> StatusOf(const ResponseInfos& errors) {
     }
   }
   return std::nullopt;
+}
+
+// What `answer` comes down to: its status, but for a credential that is malformed or not known,
+// which Cloudflare tells with 400.
+int MeantStatus(const HttpAnswer& answer, const ResponseInfos& errors) {
+  const bool of_credential = std::any_of(errors.begin(), errors.end(), [](const auto& error) {
+    return std::any_of(std::begin(kKnownCodes), std::end(kKnownCodes), [&](const auto& known) {
+      return error.has_code() && error.code() == known.code && known.status == 401;
+    });
+  });
+  return answer.status == 400 && of_credential ? 401 : answer.status;
 }
 
 // "PCAP not found (10003); try again"
@@ -143,15 +160,29 @@ std::string DocumentationOf(const ResponseInfos& errors) {
   return "";
 }
 
+// A header's value in lower case; `instead` of one that is not made of letters, digits and `also`.
+std::string CleanHeader(absl::string_view value, absl::string_view also,
+                        absl::string_view instead) {
+  const bool proper = !value.empty() && value.size() <= kMostHeaderBytes &&
+                      std::all_of(value.begin(), value.end(), [also](unsigned char c) {
+                        return absl::ascii_isalnum(c) || absl::StrContains(also, c);
+                      });
+  return proper ? absl::AsciiStrToLower(value) : std::string(instead);
+}
+
 // The media type without parameters; "unknown type" if it is not one.
 std::string MediaTypeOf(const HttpAnswer& answer) {
   const absl::string_view type = absl::StripAsciiWhitespace(
       absl::string_view(answer.content_type).substr(0, answer.content_type.find(';')));
-  const bool proper = !type.empty() && type.size() <= 64 &&
-                      std::all_of(type.begin(), type.end(), [](unsigned char c) {
-                        return absl::ascii_isalnum(c) || absl::StrContains("/+.-_", c);
-                      });
-  return proper ? absl::AsciiStrToLower(type) : "unknown type";
+  return CleanHeader(type, "/+.-_", "unknown type");
+}
+
+// What the body is coded in, though `identity` was asked for; empty: nothing. Only bodies that are
+// not JSON are asked about.
+std::string CodingOf(const HttpAnswer& answer) {
+  const absl::string_view coding = answer.content_encoding;
+  if (coding.empty() || absl::EqualsIgnoreCase(coding, "identity")) return "";
+  return CleanHeader(coding, "-_, ", "unknown");
 }
 
 // "text/html, 1234 bytes"
@@ -161,6 +192,15 @@ std::string DescribeBody(const HttpAnswer& answer, Error& error) {
   error.metadata.emplace_back("contentType", type);
   error.metadata.emplace_back("bodyBytes", bytes);
   return absl::StrCat(type, ", ", bytes, " bytes");
+}
+
+// "not JSON (text/html, 1234 bytes)"
+std::string DescribeNoJson(const HttpAnswer& answer, Error& error) {
+  const std::string body = DescribeBody(answer, error);
+  const std::string coding = CodingOf(answer);
+  if (coding.empty()) return absl::StrCat("not JSON (", body, ")");
+  error.metadata.emplace_back("contentEncoding", coding);
+  return absl::StrCat("in the coding ", coding, ", which was not asked for (", body, ")");
 }
 
 Error MakeError(const Verdict& verdict, const HttpAnswer& answer, const ResponseInfos& errors) {
@@ -205,6 +245,18 @@ std::string WordsOf(const JsonValue& root, Error& error) {
   return PublicText(absl::StrJoin(words, "; "), kMostQuotedBytes);
 }
 
+// What a body that is not JSON says of an error: the code in the plain text that Cloudflare's edge
+// answers with, `error code: 1010`.
+std::string WordsOfText(const HttpAnswer& answer, Error& error) {
+  absl::string_view text = absl::StripAsciiWhitespace(answer.body);
+  if (!absl::ConsumePrefix(&text, "error code: ") || text.empty() || text.size() > 8 ||
+      !std::all_of(text.begin(), text.end(), absl::ascii_isdigit)) {
+    return "";
+  }
+  error.metadata.emplace_back("upstreamCode", text);
+  return absl::StrCat("error ", text);
+}
+
 // Cloudflare's API answers with its envelope. What does not is the edge in front of it, or some
 // proxy on the way, whose 404 says nothing about a capture, and whose 401 nothing about a
 // credential. A rate limit it may well tell of.
@@ -212,12 +264,23 @@ Error ErrorWithoutEnvelope(const HttpAnswer& answer, const JsonDocument& documen
   const bool stands = answer.status == 429 || answer.status < 400;
   Error error = MakeError(
       stands ? VerdictOn(answer.status, Credential::Owner::kGateway) : kUnavailable, answer, {});
-  const bool is_json = document.fault() != JsonDocument::Fault::kMalformed;
-  absl::StrAppend(&error.message, ": the body is not ", is_json ? "the API's envelope (" : "JSON (",
-                  DescribeBody(answer, error), ")");
-  if (std::string words = WordsOf(document.root(), error); !words.empty()) {
+  std::string words;
+  if (document.fault() != JsonDocument::Fault::kMalformed) {
+    absl::StrAppend(&error.message, ": the body is not the API's envelope (",
+                    DescribeBody(answer, error), ")");
+    words = WordsOf(document.root(), error);
+  } else {
+    absl::StrAppend(&error.message, ": the body is ", DescribeNoJson(answer, error));
+    words = WordsOfText(answer, error);
+  }
+  if (!words.empty()) {
     absl::StrAppend(&error.message, ": ", words);
     error.metadata.emplace_back("upstreamMessage", std::move(words));
+  }
+  // Cloudflare's edge took the gateway for a robot, and wants a browser's answer.
+  if (absl::EqualsIgnoreCase(answer.cf_mitigated, "challenge")) {
+    absl::StrAppend(&error.message, "; it is a challenge of Cloudflare's edge");
+    error.metadata.emplace_back("cfMitigated", "challenge");
   }
   return error;
 }
@@ -237,8 +300,8 @@ Error ErrorOfUnreadable(const HttpAnswer& answer, const JsonDocument& document) 
       return InvalidResponse(
           answer, absl::StrCat("with JSON nested deeper than ", JsonDocument::kMostDepth));
     case JsonDocument::Fault::kMalformed: {
-      Error error = InvalidResponse(answer, "with a body that is not JSON");
-      absl::StrAppend(&error.message, " (", DescribeBody(answer, error), ")");
+      Error error = InvalidResponse(answer, "with a body that is ");
+      absl::StrAppend(&error.message, DescribeNoJson(answer, error));
       return error;
     }
     case JsonDocument::Fault::kNone:
@@ -265,17 +328,17 @@ std::optional<Error> ErrorFromHttp(const HttpAnswer& answer, const JsonDocument&
   if (is_success && envelope.kind == Envelope::Kind::kSuccess) return std::nullopt;
 
   ResponseInfos errors;
-  AppendInfos(envelope.errors, Secrets::kHide, errors, kMostErrorsQuoted);
+  AppendInfos(envelope.errors, Secrets::kHide, errors, kMostErrorsRead);
   std::optional<Error> error;
   if (!is_success) {
-    error = envelope.is_envelope ? MakeError(VerdictOn(answer.status, owner), answer, errors)
-                                 : ErrorWithoutEnvelope(answer, document);
+    error = envelope.is_envelope
+                ? MakeError(VerdictOn(MeantStatus(answer, errors), owner), answer, errors)
+                : ErrorWithoutEnvelope(answer, document);
   } else if (envelope.kind == Envelope::Kind::kFailure) {
     error = ErrorOfFailure(answer, errors, owner);
   } else {
     error = ErrorOfUnreadable(answer, document);
   }
-  if (answer.status == 400 && StatusOf(errors) == 401) error->denies = Denies::kEverything;
   error->retry_after = RetryAfterOf(*error, answer, now);
   return error;
 }

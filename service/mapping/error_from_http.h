@@ -5,10 +5,13 @@
 //   if (std::optional<Error> error = ErrorFromHttp(answer, document, envelope, owner, now)) ...
 //
 //   status                code                 reason
-//   400, other 4xx        INVALID_ARGUMENT     UPSTREAM_BAD_REQUEST
+//   400, other 4xx        INVALID_ARGUMENT     UPSTREAM_BAD_REQUEST; but 400 with an error code, in
+//                                              an error_chain too, of a credential that is
+//                                              malformed or not known: as 401
 //   401 caller's own      UNAUTHENTICATED      UPSTREAM_UNAUTHENTICATED
 //   403 caller's own      PERMISSION_DENIED    UPSTREAM_PERMISSION_DENIED
-//   401, 403 gateway's    INTERNAL             UPSTREAM_CREDENTIALS_REJECTED
+//   401 gateway's         INTERNAL             UPSTREAM_CREDENTIALS_REJECTED
+//   403 gateway's         PERMISSION_DENIED    UPSTREAM_ACCOUNT_DENIED
 //   404                   NOT_FOUND            PCAP_NOT_FOUND
 //   409                   ABORTED              UPSTREAM_CONFLICT
 //   429                   RESOURCE_EXHAUSTED   RATE_LIMITED, always with retry_after
@@ -19,16 +22,16 @@
 //                         status they belong to; else INTERNAL, UPSTREAM_ERROR
 //   2xx, no envelope      INTERNAL             UPSTREAM_INVALID_RESPONSE
 //
-// What it denies the credential: everything, with 401 and with the codes of a credential that is
-// not known (a malformed one is told with 400); the account, with 403.
+// What it denies the credential: everything, with 401 or what counts as 401; the account, with 403.
 //
 // No envelope: HTML, a text, problem+json of Cloudflare's edge (RFC 9457), the JSON of a proxy on
 // the way. It says nothing about a capture or a credential.
 //
 // retry_after is also there with UNAVAILABLE, if somebody said when. The message quotes the texts
 // of the first errors, or title, code and message of JSON that is no envelope, fit for the public;
-// what is not JSON is only described. Metadata: httpStatus, and as far as the message has them
-// upstreamCode, upstreamMessage, contentType and bodyBytes. Pure and thread-safe.
+// what is not JSON is only described, but for the edge's `error code: 1010`. Metadata: httpStatus,
+// and as far as the message has them upstreamCode, upstreamMessage, contentType, contentEncoding,
+// bodyBytes and cfMitigated. Pure and thread-safe.
 #ifndef PCAP_GATEWAY_SERVICE_MAPPING_ERROR_FROM_HTTP_H_
 #define PCAP_GATEWAY_SERVICE_MAPPING_ERROR_FROM_HTTP_H_
 

@@ -75,11 +75,12 @@ bool IsOwnName(absl::string_view header) {
 
 // `own_name`: see IsOwnName.
 Page PageAt(absl::string_view path, bool own_name, const AdminPages& pages) {
-  if (path == "/" || path == "/status.json") {
+  if (path == "/" || path == "/status.json" || path == "/config") {
     if (!own_name) {
       return {.status = MHD_HTTP_FORBIDDEN, .body = "ask by address, or as localhost\n"};
     }
     if (path == "/") return {.body = pages.status_html(), .type = kHtml};
+    if (path == "/config") return {.body = pages.config_json, .type = kJson};
     return {.body = pages.status_json(), .type = kJson};
   }
   if (path == "/status.css") return {.body = pages.status_css, .type = kCss};
@@ -90,7 +91,7 @@ Page PageAt(absl::string_view path, bool own_name, const AdminPages& pages) {
     return {.status = MHD_HTTP_SERVICE_UNAVAILABLE, .body = "draining\n"};
   }
   return {.status = MHD_HTTP_NOT_FOUND,
-          .body = "there are /, /status.json, /metrics, /healthz and /readyz\n"};
+          .body = "there are /, /status.json, /config, /metrics, /healthz and /readyz\n"};
 }
 
 MHD_Result Send(const Page& page, MHD_Connection* connection) {

@@ -2,6 +2,7 @@
 //
 //   GET /           a status page for people; 403 by a name that is not this machine's
 //   GET /status.json    the same for programs
+//   GET /config     the options, and where each comes from; for whom the status page is
 //   GET /metrics    Prometheus' text format
 //   GET /healthz    200: the process lives
 //   GET /readyz     200: it serves; 503: it drains, or has not begun
@@ -24,6 +25,7 @@ struct AdminPages {
   std::function<bool()> ready;
   std::function<std::string()> status_html;
   std::function<std::string()> status_json;
+  std::string config_json;
   std::string status_css;
 };
 

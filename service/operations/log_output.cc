@@ -18,8 +18,12 @@ absl::StatusOr<int> OpenForAppending(const std::string& path) {
   constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY;
   const int file = open(path.c_str(), kFlags | O_NONBLOCK, 0640);
   if (file < 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cannot be opened: ", std::generic_category().message(errno)));
+    const int reason = errno;
+    const std::string why =
+        absl::StrCat("cannot be opened: ", std::generic_category().message(reason));
+    // The others may be mended while a supervisor tries again.
+    if (reason == EISDIR) return absl::InvalidArgumentError(why);
+    return absl::UnavailableError(why);
   }
   fcntl(file, F_SETFL, O_APPEND);
   return file;

@@ -127,7 +127,7 @@ void Call::Answer() {
 // What the call wants. What is wrong with a request comes before what is wrong with its metadata.
 std::optional<Error> Call::Read() {
   std::optional<Error> error = method_.read(request_, environment_.defaults, query_);
-  if (!error.has_value()) error = gate_->CheckAccount(query_.account);
+  if (!error.has_value() && gate_.has_value()) error = gate_->CheckAccount(query_.account);
   std::optional<Error> headers_error = ReadHeaders();
   return error.has_value() ? error : headers_error;
 }
@@ -166,11 +166,16 @@ absl::Time Call::Deadline() const {
   return environment_.clock.Now() + absl::FromChrono(deadline - std::chrono::system_clock::now());
 }
 
+// Looked for only where callers show certificates, as that takes gRPC a dozen allocations.
+std::string Call::PrincipalName() const {
+  return environment_.certificates ? PrincipalsOf(context_).Name() : std::string();
+}
+
 void Call::Wait() {
   waiting_ = true;
   query_.requests_sent = std::make_shared<std::atomic<int>>(0);
   query_.deadline = Deadline();
-  query_.caller = std::make_shared<const std::string>(CallerNameOf(context_));
+  query_.caller = std::make_shared<const std::string>(CallerNameOf(PrincipalName(), context_));
   // The reply may come at once or on another thread: either way it comes back through the queue.
   ticket_ = environment_.source.Ask(
       query_, [this](Reply reply) { queue_.Deliver(*this, std::move(reply)); });
@@ -242,8 +247,7 @@ void Call::Finish(const Reply& reply) {
 void Call::TellObservers(const Reply& reply, absl::Duration duration) const {
   if (environment_.observers.empty()) return;
   const auto caller = [this] {
-    return Caller{.address = std::string(context_.peer()),
-                  .principal = PrincipalsOf(context_).Name()};
+    return Caller{.address = std::string(context_.peer()), .principal = PrincipalName()};
   };
   const EndedCall call{
       .method = method_.path,

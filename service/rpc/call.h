@@ -74,6 +74,7 @@ class Call final : private ReplyReceiver, private AwaitedPeer {
   std::optional<Error> ReadHeaders();
   bool TakePlace();
   absl::Time Deadline() const;
+  std::string PrincipalName() const;  // empty: its certificate names none, or it showed none
   void Wait();
   void WatchDeadline();
   void EndEarly(Ending ending);

@@ -39,13 +39,14 @@ struct StreamLimitStats {
 
 // Of the PcapService's methods.
 struct CallStats : RpcStats {
-  Counter refused;                  // calls that were one too many
-  StreamLimitStats streams;         // other methods', too
-  std::atomic<int64_t> waiting{0};  // calls whose answer was not at hand, not over yet
+  std::array<Counter, kReasons> failed;  // calls, by Reason
+  Counter refused;                       // calls that were one too many
+  StreamLimitStats streams;              // other methods', too
+  std::atomic<int64_t> waiting{0};       // calls whose answer was not at hand, not over yet
 
   void CountHandled(const Outcome& outcome, absl::Duration duration) {
     handled[outcome.ok() ? 0 : static_cast<int>(outcome.error->code)].Add();
-    if (outcome.ok()) sent.Add();
+    (outcome.ok() ? sent : failed[static_cast<size_t>(outcome.error->reason)]).Add();
     handling.Observe(duration);
   }
 };

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -61,8 +62,8 @@ std::optional<Error> CheckCertificate(grpc::ServerContext& context) {
                "with one that is");
 }
 
-std::string CallerNameOf(const grpc::ServerContextBase& context) {
-  std::string name = PrincipalsOf(context).Name();
+std::string CallerNameOf(std::string principal, const grpc::ServerContextBase& context) {
+  std::string name = std::move(principal);
   if (name.empty()) {
     name = context.peer();
     // "ipv4:10.1.2.3:40112": the port differs from connection to connection.

@@ -29,9 +29,9 @@ Principals PrincipalsOf(const grpc::ServerContextBase& context);
 // this thread has seen lately.
 std::optional<Error> CheckCertificate(grpc::ServerContext& context);
 
-// Who the caller is to those who share things out among callers: the name in its certificate, else
-// its address without the port, "ipv4:10.1.2.3". Costs some allocations.
-std::string CallerNameOf(const grpc::ServerContextBase& context);
+// Who the caller is to those who share things out among callers: the `principal` that its
+// certificate names, else, where that is empty, its address without the port, "ipv4:10.1.2.3".
+std::string CallerNameOf(std::string principal, const grpc::ServerContextBase& context);
 
 // One look at the policy as it was when the object was made: a policy that changes in between must
 // not let a call through by halves.

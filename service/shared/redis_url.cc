@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
@@ -24,11 +23,14 @@ std::optional<std::string> PercentDecoded(absl::string_view text) {
       continue;
     }
     const absl::string_view digits = text.substr(i + 1, 2);
+    unsigned value = 0;
+    // SimpleHexAtoi alone takes "-1" and " 1", too.
     if (digits.size() != 2 || !absl::ascii_isxdigit(static_cast<unsigned char>(digits[0])) ||
-        !absl::ascii_isxdigit(static_cast<unsigned char>(digits[1]))) {
+        !absl::ascii_isxdigit(static_cast<unsigned char>(digits[1])) ||
+        !absl::SimpleHexAtoi(digits, &value)) {
       return std::nullopt;
     }
-    decoded += absl::HexStringToBytes(digits);
+    decoded += static_cast<char>(value);
     i += 2;
   }
   if (absl::StrContains(decoded, absl::string_view("\0", 1))) return std::nullopt;

@@ -24,6 +24,8 @@ absl::string_view NameOf(Reason reason) {
       return "UPSTREAM_PERMISSION_DENIED";
     case Reason::kUpstreamCredentialsRejected:
       return "UPSTREAM_CREDENTIALS_REJECTED";
+    case Reason::kUpstreamAccountDenied:
+      return "UPSTREAM_ACCOUNT_DENIED";
     case Reason::kPcapNotFound:
       return "PCAP_NOT_FOUND";
     case Reason::kNotCached:

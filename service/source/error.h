@@ -3,6 +3,7 @@
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_ERROR_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_ERROR_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,6 +28,7 @@ enum class Reason {
   kUpstreamUnauthenticated,
   kUpstreamPermissionDenied,
   kUpstreamCredentialsRejected,
+  kUpstreamAccountDenied,
   kPcapNotFound,
   kNotCached,
   kUpstreamConflict,
@@ -44,6 +46,7 @@ enum class Reason {
   kShuttingDown,
   kInternal,
 };
+inline constexpr size_t kReasons = static_cast<size_t>(Reason::kInternal) + 1;
 
 // The reason's name in UPPER_SNAKE_CASE, as it goes into google.rpc.ErrorInfo.
 absl::string_view NameOf(Reason reason);

@@ -15,6 +15,8 @@ struct HttpAnswer {
   int status = 0;  // 200 to 599
   std::string body;
   std::string content_type;
+  std::string content_encoding;
+  std::string cf_mitigated;  // "challenge": Cloudflare's edge wants a browser to prove itself
   std::string cf_ray;
   std::string retry_after;
   std::string ratelimit;

@@ -46,8 +46,10 @@ std::string* PlaceFor(absl::string_view name, HttpAnswer& answer) {
     case 11:
       return absl::EqualsIgnoreCase(name, "retry-after") ? &answer.retry_after : nullptr;
     case 12:
+      if (absl::EqualsIgnoreCase(name, "cf-mitigated")) return &answer.cf_mitigated;
       return absl::EqualsIgnoreCase(name, "content-type") ? &answer.content_type : nullptr;
     case 16:
+      if (absl::EqualsIgnoreCase(name, "content-encoding")) return &answer.content_encoding;
       return absl::EqualsIgnoreCase(name, "ratelimit-policy") ? &answer.ratelimit_policy : nullptr;
     default:
       return nullptr;
@@ -115,6 +117,9 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& us
                                bool whole_url) {
   curl_slist_free_all(std::exchange(headers_, nullptr));
   headers_ = curl_slist_append(nullptr, "Accept: application/json");
+  // Without it an answer in any coding is in order (RFC 9110, 12.5.3). libcurl's own option for it
+  // would decode what comes all the same, bombs too.
+  headers_ = curl_slist_append(headers_, "Accept-Encoding: identity");
   headers_ = curl_slist_append(headers_, user_agent.c_str());
   if (request.credential != nullptr) {
     for (const std::string& line : request.credential->header_lines()) {

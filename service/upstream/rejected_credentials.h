@@ -40,10 +40,10 @@ class RejectedCredentials {
   }
 
   // Notes the outcome, which rejects the credential as a whole.
-  void Rejected(const Partition& credential, OutcomePtr outcome, absl::Time now) {
+  void Rejected(const Partition& credential, const OutcomePtr& outcome, absl::Time now) {
     Forget(now);
     if (accepted_.erase(credential) > 0) return;
-    if (!outcomes_.emplace(credential, std::move(outcome)).second) return;
+    if (!outcomes_.emplace(credential, outcome).second) return;
     by_time_.emplace_back(now, credential);
     if (by_time_.size() > kMost) ForgetOldest();
   }

@@ -192,6 +192,7 @@ OutcomePtr RestSource::OutcomeOf(const Call& call, HttpResult result) const {
   } else {
     HttpAnswer& answer = std::get<HttpAnswer>(result);
     credential.RedactFrom(answer.content_type);
+    credential.RedactFrom(answer.content_encoding);
     credential.RedactFrom(answer.cf_ray);
     *outcome = call.query.endpoint->parse(
         answer, {.credential = &credential,

@@ -53,6 +53,10 @@ def api(world: World) -> web.Application:
     app.router.add_get(path + "/{pcap_id}", pcaps.get, allow_head=False)
     app.router.add_put(path + "/{pcap_id}/stop", pcaps.stop)
     app.router.add_get(path + "/{pcap_id}/download", pcaps.download, allow_head=False)
+    tokens = _Tokens(world)
+    app.router.add_get("/user/tokens/verify", tokens.verify, allow_head=False)
+    app.router.add_get("/accounts/{account_id}/tokens/verify", tokens.verify, allow_head=False)
+    app.router.add_get("/user", tokens.user, allow_head=False)
     app.router.add_route("*", "/{anything:.*}", _no_route)
     return app
 
@@ -140,6 +144,27 @@ def _credential_of(request: web.Request) -> str:
 
 
 # The operations ---------------------------------------------------------------------------------
+
+
+class _Tokens:
+    """What Cloudflare says of a credential itself: "Verify Token", "User Details"."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def verify(self, request: web.Request) -> web.StreamResponse:
+        principal = self._world.credentials.authenticate(request.headers)
+        if principal.token is None or principal.account != request.match_info.get("account_id"):
+            # ASSUMED: status. Code and text as quoted in public reports.
+            raise Refusal(401, 1000, "Invalid API Token")
+        token_id = hashlib.md5(principal.token.encode()).hexdigest()
+        return envelope.success({"id": token_id, "status": principal.status})
+
+    async def user(self, request: web.Request) -> web.StreamResponse:
+        principal = self._world.credentials.authenticate(request.headers)
+        if principal.email is None:
+            raise Refusal(403, 9109, "Unauthorized to access requested resource")
+        return envelope.success({"email": principal.email})
 
 
 class _Pcaps:

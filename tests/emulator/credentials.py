@@ -20,6 +20,8 @@ class Principal:
     token: str | None = None
     email: str | None = None
     key: str | None = None
+    account: str | None = None  # that owns the token; None: a user does
+    status: str = "active"  # of the token: "active", "disabled", "expired"
 
     def may(self, right: str, account_id: str) -> bool:
         rights = self.rights.get(account_id, frozenset())

@@ -56,6 +56,18 @@ def answer(status: int, body: str | None = None, **headers: str) -> dict[str, An
     return {"kind": "answer", "status": status, "body": text, "headers": named}
 
 
+def coded(status: int) -> dict[str, Any]:
+    return {"kind": "gzip", "status": status}
+
+
+def rejection(*chain: int) -> str:
+    """The last code within the error chain of those before it."""
+    error: dict[str, Any] = {"code": chain[-1], "message": "no"}
+    for code in reversed(chain[:-1]):
+        error = {"code": code, "message": "no", "error_chain": [error]}
+    return json.dumps({"success": False, "errors": [error], "messages": [], "result": None})
+
+
 PROBLEM = json.dumps({"title": "Error 1020: Access denied", "status": 403, "error_code": 1020})
 NOT_HTTP = {"kind": "raw", "base64": base64.b64encode(b"hello\r\n\r\n").decode()}
 
@@ -65,7 +77,26 @@ ROWS = [
     Row("401 caller", "UNAUTHENTICATED", "UPSTREAM_UNAUTHENTICATED", answer(401), caller=True),
     Row("403 caller", "PERMISSION_DENIED", "UPSTREAM_PERMISSION_DENIED", answer(403), caller=True),
     Row("401 service", "INTERNAL", "UPSTREAM_CREDENTIALS_REJECTED", answer(401)),
-    Row("403 service", "INTERNAL", "UPSTREAM_CREDENTIALS_REJECTED", answer(403)),
+    Row("403 service", "PERMISSION_DENIED", "UPSTREAM_ACCOUNT_DENIED", answer(403)),
+    *[
+        row
+        for chain in ((6003, 6103), (6003, 6111), (1000, 1001, 6111), (9106,), (10000,), (10001,))
+        for row in (
+            Row(
+                f"400 {chain} service",
+                "INTERNAL",
+                "UPSTREAM_CREDENTIALS_REJECTED",
+                answer(400, rejection(*chain)),
+            ),
+            Row(
+                f"400 {chain} caller",
+                "UNAUTHENTICATED",
+                "UPSTREAM_UNAUTHENTICATED",
+                answer(400, rejection(*chain)),
+                caller=True,
+            ),
+        )
+    ],
     Row("404", "NOT_FOUND", "PCAP_NOT_FOUND", answer(404)),
     Row("409", "ABORTED", "UPSTREAM_CONFLICT", answer(409)),
     Row("429", "RESOURCE_EXHAUSTED", "RATE_LIMITED", answer(429, retry_after="17")),
@@ -91,6 +122,12 @@ ROWS = [
         for name, fault in (
             ("edge's problem", answer(status, PROBLEM, content_type="application/problem+json")),
             ("proxy's JSON", answer(status, '{"error":"denied"}')),
+            ("edge's text", answer(status, "error code: 1010", content_type="text/plain")),
+            (
+                "edge's challenge",
+                answer(status, "<html>", content_type="text/html", cf_mitigated="challenge"),
+            ),
+            ("coded", coded(status)),
         )
     ],
     *[
@@ -123,6 +160,7 @@ ROWS = [
     ],
     Row("204", "INTERNAL", "UPSTREAM_INVALID_RESPONSE", empty(204)),
     Row("html 200", "INTERNAL", "UPSTREAM_INVALID_RESPONSE", page(200)),
+    Row("coded 200", "INTERNAL", "UPSTREAM_INVALID_RESPONSE", coded(200)),
     Row("deep", "INTERNAL", "UPSTREAM_INVALID_RESPONSE", {"kind": "nested", "depth": 10_000}),
     Row("large", "INTERNAL", "UPSTREAM_RESPONSE_TOO_LARGE", {"kind": "huge", "size": 2 << 20}),
     Row("success false", "INTERNAL", "UPSTREAM_ERROR", answer(200, envelope(4242))),
@@ -189,6 +227,40 @@ def test_what_is_not_cloudflares_word_forgets_nothing(
     assert ("Access denied (1020)" in failure.message) == (body == PROBLEM)
     again = get(gateway.channel, pcap_id)
     assert again.pcap == kept and again.is_hit
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (answer(403, PROBLEM), "Error 1020: Access denied (1020)"),
+        (answer(403, '{"message":"no route","detail":"try later"}'), "no route; try later"),
+        (answer(403, '{"error":"denied","token":"s3cr3t"}'), "denied"),
+        (answer(403, "error code: 1010", content_type="text/plain"), "error 1010"),
+        (
+            answer(403, "<html>", content_type="text/html", cf_mitigated="challenge"),
+            "it is a challenge of Cloudflare's edge",
+        ),
+    ],
+    ids=["problem", "message", "error", "text", "challenge"],
+)
+def test_what_the_edge_or_a_proxy_says_is_told(
+    gateway: Gateway, emulator: Emulator, fault: dict[str, Any], words: str
+) -> None:
+    pcap_id = emulator.add()
+    emulator.fault(pcap_id, times=1, **fault)
+    failure = fail(gateway.channel, pcap_id)
+    check_details(failure)
+    assert failure.message.endswith(words)
+    assert "s3cr3t" not in failure.told()
+
+
+def test_no_coding_is_asked_for_and_one_that_comes_is_named(
+    gateway: Gateway, emulator: Emulator
+) -> None:
+    pcap_id = emulator.add()
+    emulator.fault(pcap_id, times=1, **coded(200))
+    assert "in the coding gzip, which was not asked for" in fail(gateway.channel, pcap_id).message
+    assert emulator.headers(pcap_id)["accept-encoding"] == "identity"
 
 
 def test_429_says_when_to_come_back(gateway: Gateway, emulator: Emulator) -> None:

@@ -132,6 +132,8 @@ def test_cloudflares_429_is_told_and_what_is_withheld_after_it(
     assert metrics["pcap_gateway_upstream_requests_total"] == 1
     assert metrics['pcap_gateway_upstream_budget_left{credential="service"}'] == 0
     assert metrics[handled("ResourceExhausted")] == 2
+    assert metrics[f'pcap_gateway_calls_failed_total{{{GET},reason="RATE_LIMITED"}}'] == 2
+    assert metrics[f'pcap_gateway_calls_failed_total{{{GET},reason="INTERNAL"}}'] == 0
 
 
 def test_an_open_circuit_is_told_and_what_is_repeated_before_it(

@@ -397,8 +397,9 @@ def test_a_start_that_fails_tells_no_secret(emulator: Emulator, option: str) -> 
         [BINARY, "--listen=127.0.0.1:0", "--admin-listen", "", option],
         environment(Path("/nonexistent"), CLOUDFLARE_EMAIL=EMAIL, CLOUDFLARE_API_KEY=KEY),
     )
-    code = process.wait()
-    assert code == 2 and told(process.output().encode()) == [], "a secret in the start's error"
+    # A file that is not there may come to be.
+    assert process.wait() == (1 if option.startswith("--api-token-file") else 2)
+    assert told(process.output().encode()) == [], "a secret in the start's error"
 
 
 @pytest.mark.parametrize("content", [f"{TOKEN}\n{TOKEN}", f"{TOKEN} x", f"{TOKEN}\0", f"ü{TOKEN}"])

@@ -84,6 +84,7 @@ ROOMS = {
         "operations",
         "spdlog",
         "cli11",
+        "nlohmann",
         "posix",
     },
     # The library, and what of it others build against; pcapctl has no more of gRPC than that gives.

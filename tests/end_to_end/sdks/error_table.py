@@ -13,6 +13,13 @@ from typing import Any
 from sdks.made_up_errors import HTML, JSON, PAGE, ErrorAnswer, envelope
 
 _ERROR = [{"code": 1000, "message": "what Cloudflare says"}]
+_MALFORMED = [
+    {
+        "code": 6003,
+        "message": "Invalid request headers",
+        "error_chain": [{"code": 6111, "message": "Invalid format for Authorization header"}],
+    }
+]
 API = "*cloudflare.Error"
 
 # "" in an SDK's column: the call ends without an error.
@@ -79,6 +86,14 @@ ROWS = (
         _answer(403),
         API,
         "PermissionDeniedError",
+        "PERMISSION_DENIED",
+        "UPSTREAM_ACCOUNT_DENIED",
+    ),
+    Row(
+        "400, a malformed credential of the gateway's",
+        _answer(400, envelope(_MALFORMED)),
+        API,
+        "BadRequestError",
         "INTERNAL",
         "UPSTREAM_CREDENTIALS_REJECTED",
     ),

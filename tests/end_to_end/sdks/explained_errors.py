@@ -67,7 +67,7 @@ _PYTHON_TYPES = {400: "BadRequestError", 401: "AuthenticationError", 403: "Permi
 # For the status, where the body is the envelope.
 _VERDICTS = {
     401: ("INTERNAL", "UPSTREAM_CREDENTIALS_REJECTED"),
-    403: ("INTERNAL", "UPSTREAM_CREDENTIALS_REJECTED"),
+    403: ("PERMISSION_DENIED", "UPSTREAM_ACCOUNT_DENIED"),
     404: ("NOT_FOUND", "PCAP_NOT_FOUND"),
     408: ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE"),
     409: ("ABORTED", "UPSTREAM_CONFLICT"),
@@ -76,7 +76,7 @@ _VERDICTS = {
 }
 _UNAVAILABLE = ("UNAVAILABLE", "UPSTREAM_UNAVAILABLE")
 
-# Codes that tell the status where `success` is false in a 2xx.
+# Codes that tell the status where `success` is false in a 2xx; 401 also in a 400.
 _KNOWN_CODES = {10000: 401, 7003: 404, 971: 429}
 
 # What Cloudflare's rate limit blocks for.
@@ -84,22 +84,22 @@ _BLOCK_SECONDS = 300.0
 
 
 def _codes(errors: Any) -> list[int | None]:
-    """Of the errors that the gateway quotes."""
+    """Of the errors, in their order."""
     codes: list[int | None] = []
     for error in errors or []:
         code = error.get("code") if isinstance(error, dict) else None
         codes.append(None if code is None else int(code))
-    return codes[:3]
+    return codes
 
 
 def due(answer: ErrorAnswer) -> tuple[str, str]:
     """The gateway's code and reason, by the contract's table."""
     envelope = answer.envelope
     status = answer.status
+    known = [_KNOWN_CODES[code] for code in _codes(answer.errors) if code in _KNOWN_CODES]
     if status == 200:
         if envelope is None or envelope.get("success", True):
             return "INTERNAL", "UPSTREAM_INVALID_RESPONSE"
-        known = [_KNOWN_CODES[code] for code in _codes(answer.errors) if code in _KNOWN_CODES]
         return _VERDICTS[known[0]] if known else ("INTERNAL", "UPSTREAM_ERROR")
     if not 400 <= status < 500:
         return _UNAVAILABLE
@@ -107,6 +107,8 @@ def due(answer: ErrorAnswer) -> tuple[str, str]:
     is_envelope = envelope is not None and ("success" in envelope or "errors" in envelope)
     if not is_envelope and status != 429:
         return _UNAVAILABLE
+    if status == 400 and 401 in known:
+        status = 401
     return _VERDICTS.get(status, ("INVALID_ARGUMENT", "UPSTREAM_BAD_REQUEST"))
 
 
@@ -140,7 +142,7 @@ def faults(answer: ErrorAnswer, told: Told) -> Iterator[str]:
         after = None
     if told.wait_seconds != after:
         yield f"RetryInfo {told.wait_seconds} instead of {after}"
-    sent = [error for error in answer.errors or [] if isinstance(error, dict)][:3]
+    sent = [error for error in answer.errors or [] if isinstance(error, dict)]
     urls = [error["documentation_url"] for error in sent if "documentation_url" in error]
     if told.links != urls[:1]:
         yield f"links {told.links} instead of {urls[:1]}"

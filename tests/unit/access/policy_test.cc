@@ -205,7 +205,8 @@ struct Wrong {
 
 constexpr Wrong kWrong[] = {
     {"", "not JSON"},
-    {"{", "not JSON, at byte"},
+    {"{", "not JSON, at line 1, column 2"},
+    {"{\n \"name\": x}", "not JSON, at line 2, column 10"},
     {R"({"name":"p","allow_rules":[{"name":"r"}]} x)", "not JSON"},
     {R"({"name":"p",/*c*/"allow_rules":[{"name":"r"}]})", "not JSON"},
     {"[]", "the policy is not an object"},

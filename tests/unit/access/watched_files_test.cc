@@ -37,8 +37,7 @@ class WatchedFilesTest : public testing::Test {
 
   const std::string folder_ = NewFolder();
   // A pair is of use when both say the same.
-  WatchedFiles files_{"pair",
-                      {Path("key"), Path("certificate")},
+  WatchedFiles files_{{{"pair", Path("key")}, {"other-of-pair", Path("certificate")}},
                       100,
                       [this](const std::vector<std::string>& contents) {
                         if (contents[0] != contents[1]) {
@@ -57,11 +56,21 @@ TEST_F(WatchedFilesTest, AreTakenAtTheStart) {
 
 TEST_F(WatchedFilesTest, ThatAreOfNoUseAtTheStartAreAnError) {
   Write("key", "2");
-  EXPECT_EQ(files_.Load().message(), "they do not fit");
-  std::filesystem::remove(Path("key"));
-  EXPECT_EQ(files_.Load().message(), "cannot be read");
+  EXPECT_EQ(files_.Load(), absl::InvalidArgumentError("--pair: they do not fit"));
   Write("key", std::string(101, 'x'));
-  EXPECT_EQ(files_.Load().message(), "is too large");
+  EXPECT_EQ(files_.Load(),
+            absl::InvalidArgumentError(absl::StrCat("--pair: is too large (", Path("key"), ")")));
+  std::filesystem::remove(Path("key"));
+  EXPECT_EQ(files_.Load(),
+            absl::NotFoundError(absl::StrCat("--pair: cannot be read: No such file or directory (",
+                                             Path("key"), ")")));
+}
+
+TEST_F(WatchedFilesTest, TheOneThatIsMissingIsNamedByItsOwnOption) {
+  std::filesystem::remove(Path("certificate"));
+  EXPECT_EQ(files_.Load(), absl::NotFoundError(absl::StrCat(
+                               "--other-of-pair: cannot be read: No such file or directory (",
+                               Path("certificate"), ")")));
 }
 
 TEST_F(WatchedFilesTest, AreTakenAgainOnlyWhenTheyHoldSomethingElse) {
@@ -111,8 +120,10 @@ TEST_F(WatchedFilesTest, ThatAreGoneAreKeptAsTheyWere) {
   ASSERT_TRUE(files_.Load().ok());
   std::filesystem::remove(Path("key"));
   for (int i = 0; i < 3; ++i) files_.Look(WatchedFiles::Patience::kNone);
-  EXPECT_THAT(told_, ElementsAre("--pair: the new file is of no use, the old one is kept: cannot "
-                                 "be read"));
+  EXPECT_THAT(told_,
+              ElementsAre(absl::StrCat("--pair: the new file is of no use, the old one is kept: "
+                                       "cannot be read: No such file or directory (",
+                                       Path("key"), ")")));
   Write("key", "1");
   files_.Look(WatchedFiles::Patience::kNone);
   EXPECT_EQ(told_.size(), 2u);
@@ -126,7 +137,7 @@ TEST_F(WatchedFilesTest, BehindALinkThatIsSwappedAreNoticed) {
   Write("b/f", "b");
   std::filesystem::create_directory_symlink("a", Path("data"));
   WatchedFiles files(
-      "f", {Path("data/f")}, 100,
+      {{"f", Path("data/f")}}, 100,
       [this](const std::vector<std::string>& contents) {
         taken_.push_back(contents[0]);
         return absl::OkStatus();

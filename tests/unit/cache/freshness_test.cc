@@ -35,10 +35,10 @@ TEST(LifetimeOf, NoOtherFailureKeepsAtAll) {
   for (const Reason reason :
        {Reason::kUpstreamBadRequest, Reason::kUpstreamUnauthenticated,
         Reason::kUpstreamPermissionDenied, Reason::kUpstreamCredentialsRejected,
-        Reason::kUpstreamConflict, Reason::kRateLimited, Reason::kUpstreamUnavailable,
-        Reason::kUpstreamUnreachable, Reason::kUpstreamInvalidResponse,
-        Reason::kUpstreamResponseTooLarge, Reason::kUpstreamError, Reason::kDeadlineExceeded,
-        Reason::kCancelled, Reason::kShuttingDown, Reason::kInternal}) {
+        Reason::kUpstreamAccountDenied, Reason::kUpstreamConflict, Reason::kRateLimited,
+        Reason::kUpstreamUnavailable, Reason::kUpstreamUnreachable,
+        Reason::kUpstreamInvalidResponse, Reason::kUpstreamResponseTooLarge, Reason::kUpstreamError,
+        Reason::kDeadlineExceeded, Reason::kCancelled, Reason::kShuttingDown, Reason::kInternal}) {
     const Error error(absl::StatusCode::kUnavailable, reason, "failed");
     EXPECT_EQ(LifetimeOf(*MakeFailure(kNoon, error, 500), kPolicy), absl::ZeroDuration())
         << NameOf(reason);
@@ -181,7 +181,9 @@ TEST(CallsForStale, OnlyWhatIsNotAnAnswer) {
       {absl::StatusCode::kResourceExhausted, Reason::kRateLimited, 429, false},
       {absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 408, true},
       {absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 404, true},  // a proxy's
-      {absl::StatusCode::kInternal, Reason::kUpstreamCredentialsRejected, 403, false},
+      {absl::StatusCode::kInternal, Reason::kUpstreamCredentialsRejected, 401, false},
+      {absl::StatusCode::kInternal, Reason::kUpstreamCredentialsRejected, 400, false},
+      {absl::StatusCode::kPermissionDenied, Reason::kUpstreamAccountDenied, 403, false},
       {absl::StatusCode::kNotFound, Reason::kPcapNotFound, 404, false},
       {absl::StatusCode::kNotFound, Reason::kPcapNotFound, 200, false},
       {absl::StatusCode::kPermissionDenied, Reason::kUpstreamPermissionDenied, 200, false},

@@ -95,11 +95,38 @@ TEST(ErrorFromHttp, BlamesTheOwnerOfACredentialThatIsRejected) {
   EXPECT_EQ(TheError(401, kNotFound, Owner::kCaller).reason, Reason::kUpstreamUnauthenticated);
   EXPECT_EQ(TheError(403, kNotFound, Owner::kCaller).code, StatusCode::kPermissionDenied);
   EXPECT_EQ(TheError(403, kNotFound, Owner::kCaller).reason, Reason::kUpstreamPermissionDenied);
-  for (const int status : {401, 403}) {
-    EXPECT_EQ(TheError(status, kNotFound, Owner::kGateway).code, StatusCode::kInternal);
-    EXPECT_EQ(TheError(status, kNotFound, Owner::kGateway).reason,
-              Reason::kUpstreamCredentialsRejected);
+  EXPECT_EQ(TheError(401, kNotFound, Owner::kGateway).code, StatusCode::kInternal);
+  EXPECT_EQ(TheError(401, kNotFound, Owner::kGateway).reason, Reason::kUpstreamCredentialsRejected);
+  // That the account is another's is no fault of the gateway.
+  EXPECT_EQ(TheError(403, kNotFound, Owner::kGateway).code, StatusCode::kPermissionDenied);
+  EXPECT_EQ(TheError(403, kNotFound, Owner::kGateway).reason, Reason::kUpstreamAccountDenied);
+}
+
+TEST(ErrorFromHttp, TakesA400OfAMalformedOrUnknownCredentialForA401) {
+  const auto with = [](const std::string& errors) {
+    return R"({"success": false, "result": null, "errors": )" + errors + "}";
+  };
+  std::string far = R"({"code": 6111})";
+  for (int i = 0; i < 10; ++i) far = R"({"code": 1000, "error_chain": [)" + far + "]}";
+  for (const std::string& body :
+       {with(R"([{"code": 6003, "error_chain": [{"code": 6103}]}])"), with(R"([{"code": 6003}])"),
+        with(R"([{"code": 1000, "error_chain": [{"code": 6111}]}])"), with("[" + far + "]"),
+        with(R"([{"code": 9106}])"), with(R"([{"code": "10000"}])"), with("[10001]"),
+        with(R"([{"code": 7003}, {"code": 1}, {"code": 2}, {"code": 3}, {"code": 10000}])")}) {
+    const Error gateways = TheError(400, body, Owner::kGateway);
+    EXPECT_EQ(gateways.code, StatusCode::kInternal) << body;
+    EXPECT_EQ(gateways.reason, Reason::kUpstreamCredentialsRejected) << body;
+    EXPECT_THAT(gateways.message, HasSubstr("the gateway's own credential (HTTP 400)"));
+    const Error callers = TheError(400, body, Owner::kCaller);
+    EXPECT_EQ(callers.code, StatusCode::kUnauthenticated) << body;
+    EXPECT_EQ(callers.reason, Reason::kUpstreamUnauthenticated) << body;
   }
+  // Others' codes, and other statuses, say what they say.
+  EXPECT_EQ(TheError(400, with(R"([{"code": 9109}, {"code": 7003}])")).reason,
+            Reason::kUpstreamBadRequest);
+  EXPECT_EQ(TheError(400, with(R"(["10000"])")).reason, Reason::kUpstreamBadRequest);
+  EXPECT_EQ(TheError(404, with(R"([{"code": 10000}])")).reason, Reason::kPcapNotFound);
+  EXPECT_EQ(TheError(503, with(R"([{"code": 10000}])")).reason, Reason::kUpstreamUnavailable);
 }
 
 TEST(ErrorFromHttp, SaysWhatItDeniesTheCredential) {
@@ -187,6 +214,66 @@ TEST(ErrorFromHttp, TellsWhatJsonThatIsNoEnvelopeSays) {
               ElementsAre(Pair("httpStatus", "403"), Pair("contentType", "application/json"),
                           Pair("bodyBytes", _), Pair("upstreamCode", "1020"),
                           Pair("upstreamMessage", "Access denied (1020)")));
+}
+
+TEST(ErrorFromHttp, TellsTheCodeInTheEdgesPlainText) {
+  HttpAnswer answer{
+      .status = 403, .body = "error code: 1010\n", .content_type = "text/plain; charset=UTF-8"};
+  const Error error = *ErrorIn(answer);
+  EXPECT_EQ(error.message,
+            "Cloudflare cannot answer now (HTTP 403): the body is not JSON (text/plain, 17 bytes): "
+            "error 1010");
+  EXPECT_THAT(error.metadata, Contains(Pair("upstreamCode", "1010")));
+  for (const std::string body :
+       {"error code: ", "error code: 123456789", "error code: 10x", "error code: 1 <b>", "1010"}) {
+    answer.body = body;
+    EXPECT_TRUE(absl::EndsWith(ErrorIn(answer)->message, " bytes)")) << body;
+  }
+}
+
+TEST(ErrorFromHttp, SaysThatThePageIsAChallengeOfTheEdge) {
+  HttpAnswer answer{.status = 403,
+                    .body = "<html>Just a moment...</html>",
+                    .content_type = "text/html",
+                    .cf_mitigated = "challenge"};
+  const Error error = *ErrorIn(answer);
+  EXPECT_EQ(error.reason, Reason::kUpstreamUnavailable);
+  EXPECT_EQ(error.message,
+            "Cloudflare cannot answer now (HTTP 403): the body is not JSON (text/html, 29 bytes); "
+            "it is a challenge of Cloudflare's edge");
+  EXPECT_THAT(error.metadata, Contains(Pair("cfMitigated", "challenge")));
+  answer.cf_mitigated = "\x1B[31m";
+  EXPECT_TRUE(absl::EndsWith(ErrorIn(answer)->message, "29 bytes)"));
+}
+
+TEST(ErrorFromHttp, SaysWhichCodingABodyIsInThatNobodyAskedToCode) {
+  HttpAnswer answer{.status = 200, .body = "\x1F\x8B\x08", .content_type = "application/json"};
+  answer.content_encoding = "GZIP";
+  Error error = *ErrorIn(answer);
+  EXPECT_EQ(error.code, StatusCode::kInternal);
+  EXPECT_EQ(error.reason, Reason::kUpstreamInvalidResponse);
+  EXPECT_EQ(error.message,
+            "Cloudflare answered HTTP 200 with a body that is in the coding gzip, which was not "
+            "asked for (application/json, 3 bytes)");
+  EXPECT_THAT(error.metadata, Contains(Pair("contentEncoding", "gzip")));
+  for (const int status : {403, 404, 502}) {
+    answer.status = status;
+    error = *ErrorIn(answer);
+    EXPECT_EQ(error.code, StatusCode::kUnavailable);
+    EXPECT_THAT(error.message, HasSubstr("): the body is in the coding gzip, which was not asked "
+                                         "for (application/json, 3 bytes)"));
+  }
+  answer.content_encoding = "br, gzip";
+  EXPECT_THAT(ErrorIn(answer)->message, HasSubstr("in the coding br, gzip, which"));
+  answer.content_encoding = "\x1B[31m<b>";
+  EXPECT_THAT(ErrorIn(answer)->message, HasSubstr("in the coding unknown, which"));
+  answer.content_encoding = "Identity";
+  EXPECT_THAT(ErrorIn(answer)->message, HasSubstr("the body is not JSON ("));
+  // A header that is wrong is no harm.
+  EXPECT_EQ(ErrorIn({.status = 200,
+                     .body = R"({"success": true, "result": {}})",
+                     .content_encoding = "gzip"}),
+            std::nullopt);
 }
 
 TEST(ErrorFromHttp, SeesNoErrorInASuccess) {
@@ -283,8 +370,8 @@ TEST(ErrorFromHttp, QuotesErrorsOfAnyShape) {
       {R"("a")", "Cloudflare refuses the request (HTTP 400): a"},
       {R"([{"code": 1}])", "Cloudflare refuses the request (HTTP 400): error 1"},
       {R"([{"message": "a"}])", "Cloudflare refuses the request (HTTP 400): a"},
-      {R"([{"code": 6003, "message": "a", "error_chain": [{"code": 6111, "message": "b"}]}])",
-       "Cloudflare refuses the request (HTTP 400): a (6003); b (6111)"},
+      {R"([{"code": 1003, "message": "a", "error_chain": [{"code": 1111, "message": "b"}]}])",
+       "Cloudflare refuses the request (HTTP 400): a (1003); b (1111)"},
       {R"([1, 2, 3, 4])", "Cloudflare refuses the request (HTTP 400): error 1; error 2; error 3"},
   };
   for (const auto& [errors, message] : cases) {

@@ -206,7 +206,7 @@ TEST(GetPcap, GivesTheErrorOfAnErrorStatus) {
   ASSERT_FALSE(outcome.ok());
   EXPECT_EQ(outcome.error->reason, Reason::kUpstreamPermissionDenied);
   EXPECT_EQ(outcome.http_status, 403);
-  EXPECT_EQ(Parse(403, body).error->reason, Reason::kUpstreamCredentialsRejected);
+  EXPECT_EQ(Parse(403, body).error->reason, Reason::kUpstreamAccountDenied);
 }
 
 TEST(GetPcap, IsNeverOkWhenCloudflareSaysNoSuccess) {

@@ -76,6 +76,7 @@ class AdminListenerTest : public testing::Test {
                                           .ready = [this] { return ready_.load(); },
                                           .status_html = [] { return std::string("<p>"); },
                                           .status_json = [] { return std::string("{}"); },
+                                          .config_json = "{}",
                                           .status_css = "p {}"});
   }
 

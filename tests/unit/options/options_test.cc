@@ -43,10 +43,15 @@ class OptionsTest : public testing::Test {
   }
 
   std::variant<Options, EarlyExit> Read(const std::vector<std::string>& arguments) const {
-    return ReadOptions(arguments, [this](const char* name) -> const char* {
-      const auto found = variables_.find(name);
-      return found == variables_.end() ? nullptr : found->second.c_str();
-    });
+    std::vector<std::string> names;
+    for (const auto& [name, value] : variables_) names.push_back(name);
+    return ReadOptions(
+        arguments,
+        [this](const char* name) -> const char* {
+          const auto found = variables_.find(name);
+          return found == variables_.end() ? nullptr : found->second.c_str();
+        },
+        names);
   }
 
   // The options of arguments that can be used.
@@ -59,15 +64,15 @@ class OptionsTest : public testing::Test {
     return std::get<Options>(std::move(read));
   }
 
-  // The line that arguments which cannot be used end the start with.
-  std::string Refusal(const std::vector<std::string>& arguments) const {
+  // The line that arguments which cannot be used, now or ever, end the start with.
+  std::string Refusal(const std::vector<std::string>& arguments, int code = 2) const {
     const auto read = Read(arguments);
     const auto* exit = std::get_if<EarlyExit>(&read);
     if (exit == nullptr) {
       ADD_FAILURE() << "not refused: " << testing::PrintToString(arguments);
       return "";
     }
-    EXPECT_EQ(exit->code, 2);
+    EXPECT_EQ(exit->code, code) << exit->text;
     EXPECT_THAT(exit->text, StartsWith("pcap-gateway: "));
     EXPECT_TRUE(std::none_of(exit->text.begin(), exit->text.end(),
                              [](char c) { return static_cast<unsigned char>(c) < ' '; }))
@@ -124,7 +129,9 @@ TEST_F(OptionsTest, HaveDefaults) {
   EXPECT_EQ(options.log_level, LogLevel::kInfo);
   EXPECT_EQ(options.log_hits, 0.01);
   EXPECT_EQ(options.log_file, "");
-  EXPECT_THAT(options.given, IsEmpty());
+  EXPECT_EQ(SummaryOf(options.settings), "");
+  EXPECT_THAT(options.warnings, IsEmpty());
+  EXPECT_EQ(options.check, Options::Check::kNone);
 }
 
 TEST_F(OptionsTest, SayWhatIsLogged) {
@@ -147,16 +154,98 @@ TEST_F(OptionsTest, SayWhatIsLogged) {
   EXPECT_EQ(Good({"--log-file=/var/log/pcap-gateway"}).log_file, "/var/log/pcap-gateway");
 }
 
-TEST_F(OptionsTest, KnowWhichOfThemWereGiven) {
+TEST_F(OptionsTest, KnowWhereEachComesFrom) {
   Set("PCAP_GATEWAY_CACHE_BYTES", "1M");
+  Set("PCAP_GATEWAY_LOG_LEVEL", "debug");
+  Set("CLOUDFLARE_ACCOUNT_ID", kAccount);
+  const std::string file = File("\nlame-duck = 1s\ncache-bytes = 2M\n");
   const Options options =
       Good({"--listen=127.0.0.1:1", "--listen=127.0.0.1:2", "--no-reflection",
-            "--admin-listen=", "--allow-http-upstream", "--config", File("lame-duck = 1s")});
-  EXPECT_THAT(options.given,
-              UnorderedElementsAre(Pair("cache-bytes", "1M"), Pair("listen", "127.0.0.1:2"),
-                                   Pair("reflection", "false"), Pair("admin-listen", ""),
-                                   Pair("allow-http-upstream", "true"), Pair("lame-duck", "1s"),
-                                   Pair("config", testing::_)));
+            "--admin-listen=", "--allow-http-upstream", "--log-level=warn", "--config", file});
+  EXPECT_EQ(SummaryOf(options.settings),
+            absl::StrCat("config=", file,
+                         " (the command line), listen=127.0.0.1:2 (the command line), "
+                         "allow-http-upstream=true (the command line), "
+                         "default-account-id=",
+                         kAccount,
+                         " (CLOUDFLARE_ACCOUNT_ID), "
+                         "cache-bytes=1M (PCAP_GATEWAY_CACHE_BYTES), "
+                         "admin-listen= (the command line), "
+                         "lame-duck=1s (",
+                         file,
+                         ", line 2), "
+                         "reflection=false (the command line), "
+                         "log-level=warn (the command line)"));
+}
+
+TEST_F(OptionsTest, ShowNoSecret) {
+  const std::string token = "abcdefghijklmnopqrstuvwxyz0123456789ABCD";
+  const Options options =
+      Good({"--redis-url=redis://me:canary@redis:1/2", "--upstream-proxy=http://me:canary@proxy:1",
+            "--tls-client-ca-file=", "--log-file=" + token});
+  const std::string summary = SummaryOf(options.settings);
+  EXPECT_THAT(summary, AllOf(HasSubstr("redis-url=redis://REDACTED@redis:1/2"),
+                             HasSubstr("upstream-proxy=http://REDACTED@proxy:1"),
+                             HasSubstr("log-file=REDACTED"), Not(HasSubstr("canary"))));
+  EXPECT_THAT(JsonOf(options.settings, "1.2.3"),
+              AllOf(HasSubstr("\"version\": \"1.2.3\""), Not(HasSubstr("canary")),
+                    Not(HasSubstr(token)), HasSubstr("default")));
+}
+
+TEST_F(OptionsTest, AMessageTellsTheValueAndWhereItComesFrom) {
+  EXPECT_THAT(Refusal({"--cache-bytes=lots"}), EndsWith("; `lots` comes from the command line"));
+  EXPECT_THAT(Refusal({"--config", File("\n\ncache-bytes = lots")}),
+              AllOf(HasSubstr("; `lots` comes from "), EndsWith(", line 3")));
+  Set("PCAP_GATEWAY_CACHE_BYTES", "lots");
+  EXPECT_THAT(Refusal({}), EndsWith("; `lots` comes from PCAP_GATEWAY_CACHE_BYTES"));
+  Unset("PCAP_GATEWAY_CACHE_BYTES");
+  Set("SSL_CERT_FILE", "/no/such/file");
+  EXPECT_THAT(Refusal({}, 1), EndsWith("; `/no/such/file` comes from SSL_CERT_FILE"));
+  Unset("SSL_CERT_FILE");
+  EXPECT_THAT(Refusal({"--redis-url=redis//me:canary@host"}), Not(HasSubstr("canary")));
+  EXPECT_THAT(Refusal({"--moving-lifetime=1h"}), EndsWith("; `10s` is the default"));
+}
+
+TEST_F(OptionsTest, ASlipIsAskedAbout) {
+  EXPECT_THAT(Refusal({"--log-levle=debug"}), HasSubstr("did you mean --log-level?"));
+  EXPECT_THAT(Refusal({"--chache-bytes=1"}), HasSubstr("did you mean --cache-bytes?"));
+  EXPECT_THAT(Refusal({"--config", File("lstien = a")}), HasSubstr("did you mean --listen?"));
+  EXPECT_THAT(Refusal({"--something-else=1"}), Not(HasSubstr("did you mean")));
+}
+
+TEST_F(OptionsTest, AVariableThatSetsNothingIsWarnedOf) {
+  Set("PCAP_GATEWAY_LOG_LEVLE", "debug");
+  Set("PCAP_GATEWAY_SOMETHING_ELSE", "1");
+  for (const char* link :
+       {"PCAP_GATEWAY_SERVICE_HOST", "PCAP_GATEWAY_SERVICE_PORT", "PCAP_GATEWAY_SERVICE_PORT_GRPC",
+        "PCAP_GATEWAY_PORT", "PCAP_GATEWAY_PORT_50051_TCP", "PCAP_GATEWAY_PORT_50051_TCP_ADDR",
+        "PCAP_GATEWAY_ADMIN_SERVICE_HOST", "PCAP_GATEWAY_ADMIN_PORT_9464_TCP_PROTO"}) {
+    Set(link, "tcp://10.0.0.1:1");
+  }
+  Set("PCAP_GATEWAYS", "no prefix of ours");
+  EXPECT_THAT(
+      Good().warnings,
+      UnorderedElementsAre("PCAP_GATEWAY_LOG_LEVLE: there is no such option, so nothing is set; "
+                           "did you mean PCAP_GATEWAY_LOG_LEVEL?",
+                           "PCAP_GATEWAY_SOMETHING_ELSE: there is no such option, so nothing is "
+                           "set"));
+}
+
+TEST_F(OptionsTest, AreLookedAtWithoutAStart) {
+  EXPECT_EQ(Good({"--check"}).check, Options::Check::kFiles);
+  EXPECT_EQ(Good({"--check", "--listen=127.0.0.1:1"}).check, Options::Check::kFiles);
+  EXPECT_EQ(Good({"--check=online"}).check, Options::Check::kOnline);
+  EXPECT_THAT(Refusal({"--check=maybe"}), HasSubstr("--check=online"));
+  Set("PCAP_GATEWAY_CHECK", "online");  // nobody means it for each start
+  EXPECT_EQ(Good().check, Options::Check::kNone);
+}
+
+TEST_F(OptionsTest, WhatIsNotThereYetIsWorthAnotherTry) {
+  const std::string nowhere = "/does/not/exist";
+  for (const char* option : {"--config=", "--api-token-file=", "--upstream-ca-file="}) {
+    EXPECT_THAT(Refusal({option + nowhere}, 1), HasSubstr(nowhere));
+    EXPECT_THAT(Refusal({absl::StrCat(option, "/")}, 2), HasSubstr("is a directory"));
+  }
 }
 
 TEST_F(OptionsTest, AreFlags) {
@@ -419,8 +508,8 @@ TEST_F(OptionsTest, ATokenThatIsNoHeaderValueIsRefusedAndNotRepeated) {
 }
 
 TEST_F(OptionsTest, ATokenInThePlaceOfItsFileIsNotRepeated) {
-  EXPECT_THAT(Refusal({"--api-token-file=canary"}), Not(HasSubstr("canary")));
-  EXPECT_THAT(Refusal({"--api-token-file=/no/such/file"}), HasSubstr("/no/such/file"));
+  EXPECT_THAT(Refusal({"--api-token-file=canary"}, 1), Not(HasSubstr("canary")));
+  EXPECT_THAT(Refusal({"--api-token-file=/no/such/file"}, 1), HasSubstr("/no/such/file"));
 }
 
 TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
@@ -435,7 +524,7 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"reload-interval", "10"},
       {"upstream-url", "http://example.com/client/v4"},
       {"upstream-url", ""},
-      {"upstream-ca-file", "/does/not/exist"},
+      {"upstream-ca-file", "/"},
       {"upstream-ca-file", "/"},
       {"upstream-ca-file", File("no certificate")},
       {"upstream-proxy", "proxy:3128"},
@@ -451,7 +540,7 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"upstream-failures", "1.5"},
       {"credential", "both"},
       {"credential", ""},
-      {"api-token-file", "/does/not/exist"},
+      {"api-token-file", "/"},
       {"api-token-file", "/"},
       {"api-token-file", "/dev/null"},
       {"api-token-file", "/dev/zero"},
@@ -494,7 +583,6 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"reflection", "maybe"},
       {"reveal-destination-secrets", "2"},
       {"reveal-destination-secrets", ""},
-      {"config", "/does/not/exist"},
       {"config", "/"},
   };
   for (const auto& [name, value] : rows) {
@@ -545,7 +633,7 @@ TEST_F(OptionsTest, AnUnknownNameInTheFileIsRefusedByItsLine) {
 }
 
 TEST_F(OptionsTest, ControlCharactersDoNotReachTheTerminal) {
-  EXPECT_THAT(Refusal({"--upstream-ca-file=/a\x1b[31m\nb"}), HasSubstr("--upstream-ca-file: "));
+  EXPECT_THAT(Refusal({"--upstream-ca-file=/a\x1b[31m\nb"}, 1), HasSubstr("--upstream-ca-file: "));
 }
 
 TEST_F(OptionsTest, HelpAndVersionNeedNothingElse) {

@@ -1,0 +1,45 @@
+# What the scripts that install and build share; they source it, from the repository's root.
+
+# give_up LINE...: why a script ends, in its own name.
+give_up() {
+  printf '%s: %s\n' "${SCRIPT:-$0}" "$*" >&2
+  exit 1
+}
+
+# build_folder FOLDER: makes it, or says why it cannot be.
+build_folder() {
+  local said
+  said=$(mkdir -p "$1" 2>&1 && touch "$1/.writable" 2>&1 && rm -f "$1/.writable" 2>&1) ||
+    give_up "cannot write into $PWD/$1: ${said##*: }"
+}
+
+# Whether there is a virtual environment that works: not one that was cut off when it was made, or
+# whose Python went with an older Debian.
+venv_works() { "$1/bin/python" -c 'import pip, sys; sys.exit(sys.prefix == sys.base_prefix)' >/dev/null 2>&1; }
+
+# python_packages VENV ARGUMENT...: pip's arguments, for a virtual environment that is made where
+# there is none that works.
+python_packages() {
+  local venv=$1 log=build/pip-${1//\//-}.log
+  shift
+  if ! venv_works "$venv"; then
+    # Debian's own python: another one on the PATH may be of any age.
+    /usr/bin/python3 -m venv --clear "$venv" >$log 2>&1 || python_failed $log "making $venv"
+  fi
+  # A registry may be slow, or away for a moment; what was downloaded is kept in pip's cache.
+  "$venv/bin/python" -m pip install -q --disable-pip-version-check --retries 5 --timeout 60 "$@" >$log 2>&1 ||
+    python_failed $log "installing Python packages into $venv"
+}
+
+python_failed() {
+  give_up "$2 failed: $(reason_in "$1" '^ERROR: '); the whole log is in $1, and the next run goes on from here"
+}
+
+# reason_in LOG PATTERN: the line of a log that says why, on one line of our own.
+reason_in() {
+  local line
+  line=$(grep -o -m 1 'No space left on device' "$1" || grep -m 1 -E 'Temporary failure|Could not resolve|Connection (refused|timed out)|Network is unreachable' "$1" ||
+    grep -E "$2" "$1" | tail -n 1 || true)
+  [ -n "$line" ] || line=$(tail -n 1 "$1")
+  echo "${line:0:300}"
+}
