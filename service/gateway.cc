@@ -31,6 +31,7 @@
 #include "service/settings.h"
 #include "service/shared/name_lookup.h"
 #include "service/shared/redis_client.h"
+#include "service/shared/redis_rehearsal.h"
 #include "service/shared/shared_ledger.h"
 #include "service/shared/shared_source.h"
 #include "service/source/clock.h"
@@ -267,6 +268,7 @@ absl::Status Gateway::Parts::StartClients(const Options& options, Log& log) {
   absl::StatusOr<std::unique_ptr<RedisClient>> started_redis =
       RedisClient::Start({.url = *options.redis_url,
                           .command_timeout = options.redis_timeout,
+                          .rehearsal = RedisRehearsal(),
                           .log = [&log](bool is_up, const std::string& line) {
                             log.Write(is_up ? LogLevel::kInfo : LogLevel::kWarn, line);
                           }});

@@ -165,7 +165,7 @@ void AddRedisMetrics(const SharedSource& shared, Metrics& metrics) {
        stats.misses},
       {"pcap_gateway_redis_waits_total", "Questions that waited for another replica's request.",
        stats.waits},
-      {"pcap_gateway_redis_stores_total", "Outcomes given to Redis.", stats.stores},
+      {"pcap_gateway_redis_stores_total", "Outcomes that Redis took.", stats.stores},
       {"pcap_gateway_redis_corrupt_total", "Entries in Redis that were none of ours.",
        stats.corrupt},
       {"pcap_gateway_redis_skipped_total", "Commands not sent, as Redis was down.", redis.skipped},
@@ -186,6 +186,13 @@ void AddRedisMetrics(const SharedSource& shared, Metrics& metrics) {
                  .help = "Commands that failed, and connections lost or refused, by kind.",
                  .labels = {{"kind", kind}},
                  .value = [&counter = counter] { return counter.Value(); }});
+  }
+  for (size_t i = 0; i < kRedisRefusals.size(); ++i) {
+    metrics.Add({.name = "pcap_gateway_redis_refusals_total",
+                 .help = "Errors by which Redis said that it is not to be used, by their first "
+                         "word.",
+                 .labels = {{"kind", std::string(kRedisRefusals[i])}},
+                 .value = [&redis, i] { return redis.refusals[i].Value(); }});
   }
 }
 

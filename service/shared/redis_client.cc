@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "service/shared/name_lookup.h"
 #include "service/source/burst.h"
@@ -55,7 +56,8 @@ class RedisClient::Impl {
   // A command that was sent; hiredis calls back for each, with or without a reply.
   struct Command {
     Impl& client;
-    Done done;  // empty: it has timed out
+    std::string name;  // GET, EVAL
+    Done done;         // empty: it has timed out
     uint64_t due;
   };
   // What hiredis wants to hear of a socket.
@@ -78,6 +80,7 @@ class RedisClient::Impl {
   void Found(const std::vector<std::string>& addresses);
   void Attach(redisAsyncContext* context);
   void Greet();
+  void SendGreeting(const std::vector<absl::string_view>& arguments, redisCallbackFn* callback);
   void Greeted(const redisReply* reply);
   void Ping();
   void Ponged(const redisReply* reply);
@@ -85,7 +88,8 @@ class RedisClient::Impl {
   void Answered(bool in_time);
   std::string Lateness() const;
   void ComeUp();
-  void GoDownLate();
+  bool IsRefusal(absl::string_view error, bool greets);
+  void GoDownForLonger(absl::string_view why);
   void ConnectionLost(absl::string_view why);
   void GoDown(absl::string_view why);
 
@@ -122,7 +126,9 @@ class RedisClient::Impl {
   redisAsyncContext* context_ = nullptr;
   std::deque<Command*> in_flight_;  // neither replied to nor timed out; the oldest first
   ReplyGuard guard_;                // of the connection's replies
-  // Of the connection under way: PINGs sent, and the last of them that were answered in time.
+  // Of the connection under way: what was sent and not yet answered, PINGs sent, and the last of
+  // them that were answered in time.
+  std::deque<std::string> greetings_;
   int pings_ = 0;
   int prompt_pings_ = 0;
   uint64_t ping_due_ = 0;
@@ -361,9 +367,10 @@ void RedisClient::Impl::Attach(redisAsyncContext* context) {
   });
 }
 
-// Logs in, and sees whether it is a Redis at all.
+// Logs in, and sees whether it is a Redis at all, and one that will do.
 void RedisClient::Impl::Greet() {
   guard_.Watch(*context_->c.reader);
+  greetings_.clear();
   pings_ = prompt_pings_ = 0;
   const RedisUrl& url = options_.url;
   std::vector<std::vector<absl::string_view>> greeting;
@@ -374,37 +381,49 @@ void RedisClient::Impl::Greet() {
   }
   const std::string database = absl::StrCat(url.database);
   if (url.database != 0) greeting.push_back({"SELECT", database});
+  for (const auto& command : options_.rehearsal) {
+    greeting.emplace_back(command.begin(), command.end());
+  }
   for (const auto& arguments : greeting) {
-    Issue(
-        arguments,
-        [](redisAsyncContext*, void* reply, void* client) {
-          static_cast<Impl*>(client)->Greeted(static_cast<redisReply*>(reply));
-        },
-        this);
+    SendGreeting(arguments, [](redisAsyncContext*, void* reply, void* client) {
+      static_cast<Impl*>(client)->Greeted(static_cast<redisReply*>(reply));
+    });
   }
   Ping();
+}
+
+void RedisClient::Impl::SendGreeting(const std::vector<absl::string_view>& arguments,
+                                     redisCallbackFn* callback) {
+  if (Issue(arguments, callback, this)) greetings_.emplace_back(arguments.front());
 }
 
 void RedisClient::Impl::Greeted(const redisReply* reply) {
   guard_.Done();
   if (reply == nullptr || state_ != State::kConnecting) return;  // lost, or given up before
+  const std::string command = std::move(greetings_.front());
+  greetings_.pop_front();  // replies come in the order of the commands
   if (reply->type != REDIS_REPLY_ERROR) return;
+  const absl::string_view error(reply->str, reply->len);
+  if (IsRefusal(error, /*greets=*/true)) GoDown(TellRedisRefusal(error, command));
+}
+
+// Counts an error that Redis replied. Whoever greets takes any for a refusal.
+bool RedisClient::Impl::IsRefusal(absl::string_view error, bool greets) {
+  if (absl::StartsWith(error, kUnknownScript)) return false;
   stats_.errors.Add();
-  // Its first word alone: WRONGPASS, NOAUTH, LOADING. The rest may repeat what it was sent.
-  const absl::string_view text(reply->str, reply->len);
-  GoDown(absl::StrCat("it says ", text.substr(0, std::min<size_t>(text.find(' '), 32))));
+  std::optional<size_t> refusal = RedisRefusalIn(error);
+  if (!refusal.has_value() && greets) refusal = kOtherRefusal;
+  if (refusal.has_value()) stats_.refusals[*refusal].Add();
+  return refusal.has_value();
 }
 
 void RedisClient::Impl::Ping() {
   ++pings_;
   uv_update_time(&loop_);
   ping_due_ = uv_now(&loop_) + Milliseconds(options_.command_timeout);
-  Issue(
-      {"PING"},
-      [](redisAsyncContext*, void* reply, void* client) {
-        static_cast<Impl*>(client)->Ponged(static_cast<redisReply*>(reply));
-      },
-      this);
+  SendGreeting({"PING"}, [](redisAsyncContext*, void* reply, void* client) {
+    static_cast<Impl*>(client)->Ponged(static_cast<redisReply*>(reply));
+  });
 }
 
 void RedisClient::Impl::Ponged(const redisReply* reply) {
@@ -413,7 +432,9 @@ void RedisClient::Impl::Ponged(const redisReply* reply) {
   uv_update_time(&loop_);
   prompt_pings_ = uv_now(&loop_) <= ping_due_ ? prompt_pings_ + 1 : 0;
   if (prompt_pings_ == kPromptPings) return ComeUp();
-  if (pings_ == kMostPings) return GoDownLate();
+  if (pings_ == kMostPings) {
+    return GoDownForLonger("it answers too late: PINGs took longer than --redis-timeout");
+  }
   Ping();
 }
 
@@ -430,10 +451,9 @@ void RedisClient::Impl::ComeUp() {
 }
 
 // Each time, it is left alone for twice as long.
-void RedisClient::Impl::GoDownLate() {
+void RedisClient::Impl::GoDownForLonger(absl::string_view why) {
   const absl::Duration pause = std::max(pause_, options_.reconnect_after);
-  GoDown(state_ == State::kUp ? Lateness()
-                              : "it answers too late: PINGs took longer than --redis-timeout");
+  GoDown(why);
   pause_ = std::min(2 * pause, std::max(options_.longest_reconnect_after, pause));
   if (stopping_) return;
   StartTimer(connect_timer_, uv_now(&loop_) + Milliseconds(pause),
@@ -501,6 +521,7 @@ void RedisClient::Impl::Send(const std::vector<absl::string_view>& arguments, Do
     return std::move(done)(std::nullopt);
   }
   auto* const command = new Command{.client = *this,
+                                    .name = std::string(arguments.front()),
                                     .done = std::move(done),
                                     .due = uv_now(&loop_) + Milliseconds(options_.command_timeout)};
   const bool issued = Issue(
@@ -538,7 +559,14 @@ void RedisClient::Impl::HandleReply(Command& command, const redisReply* reply) {
   in_flight_.pop_front();  // replies come in the order of the commands
   if (reply == nullptr) return std::move(command.done)(std::nullopt);
   Answered(true);
-  if (reply->type == REDIS_REPLY_ERROR) stats_.errors.Add();
+  if (reply->type == REDIS_REPLY_ERROR) {
+    const absl::string_view error(reply->str, reply->len);
+    if (IsRefusal(error, /*greets=*/false)) {
+      // First, so that nobody who is called back asks it again.
+      if (state_ == State::kUp) GoDownForLonger(TellRedisRefusal(error, command.name));
+      return std::move(command.done)(std::nullopt);
+    }
+  }
   std::move(command.done)(ReplyFrom(*reply));
 }
 
@@ -561,7 +589,9 @@ void RedisClient::Impl::HandleTimeouts() {
   if (state_ != State::kUp) return;
   const bool in_a_row = timeouts_in_a_row_ >= options_.timeouts_until_down;
   if (in_a_row && !replied_late_) return GoDown("it does not answer");
-  if (in_a_row || std::popcount(late_) >= options_.late_until_down) return GoDownLate();
+  if (in_a_row || std::popcount(late_) >= options_.late_until_down) {
+    return GoDownForLonger(Lateness());
+  }
   if (in_flight_.empty()) return;
   StartTimer(command_timer_, in_flight_.front()->due,
              [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->HandleTimeouts(); });

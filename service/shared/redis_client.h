@@ -10,13 +10,17 @@
 // After some of those in a row, or half of the last ones, or when the connection is lost, Redis is
 // down: commands fail at once, until a new connection answers PINGs in time. So the worst that a
 // Redis can do to a call is to hold it up for one timeout, and that for the first few calls alone.
-// One that keeps coming back and being late is tried less and less often.
+//
+// One that refuses (redis_refusals.h: a replica, a user without rights, no memory) is down, too,
+// until a new connection, made to the name's address by then, has done the rehearsal.
+// One that keeps coming back and being late or refusing is tried less and less often.
 //
 // What it replies is bounded as it is read (redis_replies.h); a reply beyond that ends the
 // connection.
 #ifndef PCAP_GATEWAY_SERVICE_SHARED_REDIS_CLIENT_H_
 #define PCAP_GATEWAY_SERVICE_SHARED_REDIS_CLIENT_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -29,6 +33,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "service/shared/redis_refusals.h"
 #include "service/shared/redis_replies.h"
 #include "service/shared/redis_url.h"
 #include "service/source/counter.h"
@@ -46,6 +51,9 @@ struct RedisOptions {
   int late_until_down = 16;
   // The longest pause before a Redis is tried again that was late.
   absl::Duration longest_reconnect_after = absl::Seconds(60);
+  // Commands for each new connection: it is of no use where it replies an error to one of them, but
+  // for NOSCRIPT. They hold no secrets. See RedisRehearsal.
+  std::vector<std::vector<std::string>> rehearsal;
   // Commands that wait for their reply; more fail at once.
   size_t most_in_flight = 10'000;
   // Told, on the client's thread, when Redis has come up or gone down, and why: one line without
@@ -58,16 +66,18 @@ struct RedisOptions {
 struct RedisStats {
   Counter timeouts;     // no reply in time
   Counter connections;  // lost, refused, or spoke nonsense
-  Counter errors;       // Redis refused: out of memory, wrong password, read-only
+  Counter errors;       // Redis replied an error, but for NOSCRIPT
   Counter overloads;    // too many in flight
   Counter skipped;      // not sent, as Redis was down
+  // Of the errors those that took it down, by kRedisRefusals.
+  std::array<Counter, kRedisRefusals.size()> refusals;
   std::atomic<bool> up{false};
 };
 
 class RedisClient {
  public:
   using Task = absl::AnyInvocable<void() &&>;
-  // Absent: there is no reply. An error that Redis replies is one.
+  // Absent: there is no reply, or a refusal. Any other error that Redis replies is a reply.
   using Done = absl::AnyInvocable<void(std::optional<RedisReply>) &&>;
 
   // Starts the thread, and connects in the background. Fails where the process is out of file

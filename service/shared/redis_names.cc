@@ -23,11 +23,10 @@ std::string RedisMac(const Credential& credential, absl::string_view purpose,
 
 std::string RedisName(const Credential& credential, absl::string_view what) {
   const Partition& partition = credential.partition();
-  const std::string whole = absl::StrCat(
-      absl::string_view(reinterpret_cast<const char*>(partition.data()), partition.size()), "\n",
-      what);
-  return absl::StrCat("pcap-gateway:v1:",
-                      absl::BytesToHexString(RedisMac(credential, "name", whole)));
+  const absl::string_view whose(reinterpret_cast<const char*>(partition.data()), partition.size());
+  return absl::StrCat(
+      kRedisPrefix, "{", absl::BytesToHexString(RedisMac(credential, "slot", whose)),
+      "}:", absl::BytesToHexString(RedisMac(credential, "name", absl::StrCat(whose, "\n", what))));
 }
 
 bool SameMac(absl::string_view a, absl::string_view b) {

@@ -14,8 +14,14 @@ namespace pcap_gateway {
 std::string RedisMac(const Credential& credential, absl::string_view purpose,
                      absl::string_view text);
 
-// A key for `what`, of which it shows nothing: pcap-gateway:v1:<32 hexadecimal digits>. `what`
-// belongs to the credential alone, whatever other credentials call theirs.
+// What all keys begin with.
+inline constexpr absl::string_view kRedisPrefix = "pcap-gateway:v1:";
+
+// A key for `what`, of which it shows nothing: pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>.
+// `what` belongs to the credential alone, whatever other credentials call theirs.
+//
+// The first digits stand for the credential: by the braces all of its keys lie in one slot of a
+// cluster, as those must that one script touches.
 std::string RedisName(const Credential& credential, absl::string_view what);
 
 // Compares in time that does not tell where they differ.

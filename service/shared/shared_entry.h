@@ -1,9 +1,11 @@
 // Shared entry: a kept outcome as it stands in Redis, and the name that it stands under.
 //
-//   pcap-gateway:v1:<32 hexadecimal digits>          the entry
-//   pcap-gateway:v1:<32 hexadecimal digits>:lock     who asks Cloudflare for it just now
+//   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>          the entry
+//   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>:lock     who asks Cloudflare for it just
+//   now
 //
-// The name is an HMAC under the credential's secret, over account, capture, endpoint and variant;
+// The name is made of HMACs under the credential's secret (redis_names.h), the second of them over
+// account, capture, endpoint and variant;
 // the value is sealed with an HMAC under the same secret, over the name and all of the value. So
 // Redis does not show whose entry it is or about which capture; nobody without the credential can
 // look for an entry or make one; and an entry that was changed, cut off, or moved under another

@@ -1,12 +1,16 @@
 #include "service/shared/shared_ledger.h"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "service/shared/redis_names.h"
+#include "service/shared/redis_refusals.h"
 #include "service/shared/spend_lua.h"  // made of spend.lua
 #include "service/source/budget_rules.h"
 
@@ -28,9 +32,16 @@ std::string Milliseconds(absl::Duration duration) {
   return absl::StrCat(absl::ToInt64Milliseconds(duration));
 }
 
-// Braces: the keys of one credential lie in one slot of a cluster.
 std::string BudgetKey(const Credential& credential, absl::string_view what) {
-  return absl::StrCat("{", RedisName(credential, "budget"), "}:", what);
+  return absl::StrCat(RedisName(credential, "budget"), ":", what);
+}
+
+// What Redis calls a script: its SHA-1.
+std::string NameOfScript(absl::string_view script) {
+  std::array<uint8_t, 20> digest{};
+  EVP_Digest(script.data(), script.size(), digest.data(), nullptr, EVP_sha1(), nullptr);
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
 }
 
 // Of the reply's numbers; absent: it has none there.
@@ -96,7 +107,11 @@ std::optional<LedgerWord> LedgerWordFrom(const RedisReply& reply, const LedgerEn
 
 SharedLedger::SharedLedger(std::shared_ptr<RedisClient> redis, const Clock& clock,
                            absl::string_view script)
-    : redis_(std::move(redis)), clock_(clock), script_(script), instance_(RandomName()) {}
+    : redis_(std::move(redis)),
+      clock_(clock),
+      script_(script),
+      script_name_(NameOfScript(script)),
+      instance_(RandomName()) {}
 
 void SharedLedger::Spend(LedgerEntry entry, Done done) {
   redis_->Post([this, entry = std::move(entry), done = std::move(done)]() mutable {
@@ -111,7 +126,7 @@ void SharedLedger::Spend(LedgerEntry entry, Done done) {
       arguments.push_back(std::move(argument));
     }
     arguments.insert(arguments.end(), report.begin(), report.end());
-    RunScript(std::move(arguments),
+    RunScript(std::move(arguments), /*by_name=*/true,
               [this, partition, number, entry = std::move(entry),
                done = std::move(done)](const std::optional<RedisReply>& reply) mutable {
                 std::optional<LedgerWord> word;
@@ -123,13 +138,8 @@ void SharedLedger::Spend(LedgerEntry entry, Done done) {
 }
 
 // Redis keeps the script, and is sent its name alone while it does.
-void SharedLedger::RunScript(std::vector<std::string> arguments, RedisClient::Done done) {
-  if (script_name_.empty()) {
-    redis_->Send({"SCRIPT", "LOAD", script_}, [this](const std::optional<RedisReply>& reply) {
-      if (reply.has_value() && reply->kind == RedisReply::Kind::kText) script_name_ = reply->text;
-    });
-  }
-  const bool by_name = !script_name_.empty();
+void SharedLedger::RunScript(std::vector<std::string> arguments, bool by_name,
+                             RedisClient::Done done) {
   std::vector<absl::string_view> command = {by_name ? "EVALSHA" : "EVAL",
                                             by_name ? script_name_ : script_};
   command.insert(command.end(), arguments.begin(), arguments.end());
@@ -137,10 +147,9 @@ void SharedLedger::RunScript(std::vector<std::string> arguments, RedisClient::Do
                          done = std::move(done)](std::optional<RedisReply> reply) mutable {
     const bool is_unknown = by_name && reply.has_value() &&
                             reply->kind == RedisReply::Kind::kError &&
-                            absl::StartsWith(reply->text, "NOSCRIPT");
+                            absl::StartsWith(reply->text, kUnknownScript);
     if (!is_unknown) return std::move(done)(std::move(reply));
-    script_name_.clear();  // it has been restarted
-    RunScript(std::move(arguments), std::move(done));
+    RunScript(std::move(arguments), /*by_name=*/false, std::move(done));
   });
 }
 

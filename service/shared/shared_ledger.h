@@ -1,15 +1,17 @@
 // SharedLedger: the Ledger in Redis.
 //
-//   {pcap-gateway:v1:<32 hexadecimal digits>}:count   hash: requests, by when they were sent or
-//   over …:callers                                         hash: what each has had, and asked for
-//   …:places, …:owners                                sorted set and hash: questions that have a
-//   place …:replicas                                        sorted set: who has asked, by when
-//   …:reports                                         hash: the last report of each
-//   …:blocked                                         there while Cloudflare blocks the credential
+//   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>:count
+//               hash: requests, by when they were sent or over
+//   …:callers   hash: what each has had, and asked for
+//   …:places    sorted set: questions that have a place
+//   …:owners    hash: whose they are
+//   …:replicas  sorted set: who has asked, by when
+//   …:reports   hash: the last report of each
+//   …:blocked   there while Cloudflare blocks the credential
 //
-// The digits are an HMAC under the credential's secret, and so are questions and callers. The rules
-// are those of upstream/budget.h, kept by one script, so that no two replicas take the same place;
-// time is Redis' own. The keys of one credential lie in one slot of a cluster.
+// The digits are HMACs under the credential's secret (redis_names.h), and so are questions and
+// callers. The rules are those of upstream/budget.h, kept by one script, so that no two replicas
+// take the same place; time is Redis' own.
 //
 // What becomes of requests is reported with the next Spend. A report has a number, and is repeated
 // until Redis has answered one that carried it: Redis takes it once.
@@ -71,7 +73,7 @@ class SharedLedger final : public Ledger {
     absl::Time as_of;  // of the last entry
   };
 
-  void RunScript(std::vector<std::string> arguments, RedisClient::Done done);
+  void RunScript(std::vector<std::string> arguments, bool by_name, RedisClient::Done done);
   std::vector<std::string> TakeReport(const LedgerEntry& entry, int64_t& number);
   void Reported(const Partition& partition, int64_t number, bool taken);
   void ForgetOldTellings(absl::Time now);
@@ -79,9 +81,9 @@ class SharedLedger final : public Ledger {
   const std::shared_ptr<RedisClient> redis_;
   const Clock& clock_;
   const std::string script_;
-  const std::string instance_;  // this replica's name
-  std::string script_name_;     // Redis' own; empty: not known. The Redis client's thread only.
-  std::mutex mutex_;            // guards the next
+  const std::string script_name_;  // Redis'
+  const std::string instance_;     // this replica's name
+  std::mutex mutex_;               // guards the next
   absl::flat_hash_map<Partition, Telling> tellings_;
 };
 

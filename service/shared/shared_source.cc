@@ -432,8 +432,8 @@ void SharedSource::TellDenials(absl::Time redis_now, absl::Time looked_at,
   }
 }
 
-// Gives the others what was learnt, and the lock back. Who was told that the capture still moves
-// hears of it only once Redis has said that nobody knows better.
+// Gives the others what was learnt, and the lock back. The asker hears of it once Redis has said
+// that it took it, or that somebody knows better.
 void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duration longest,
                          absl::Time redis_now) {
   if (question->kept != nullptr && FallsBehind(*reply.outcome, *question->kept)) {
@@ -455,11 +455,7 @@ void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duratio
     since[i] = SealedStanding({.since = redis_now, .denied = false}, standings[i]->name,
                               *question->query.credential);
   }
-  const bool may_fall_behind = outcome.ok() && outcome.stage == Stage::kMoving;
-  reply.cache_status.stored = true;
-  reply.cache_status.ttl = lifetime - std::max(clock_.Now() - outcome.as_of, absl::ZeroDuration());
-  stats_.stores.Add();
-  if (!may_fall_behind) Answer(*question, reply);
+  const absl::Time fresh_until = outcome.as_of + lifetime;
   redis_->Send(
       {"EVAL", kStore, "4", question->name, question->lock_name, standings[0]->name,
        standings[1]->name, value, MillisecondsOf(kept_for), absl::string_view(value).substr(0, 1),
@@ -467,6 +463,10 @@ void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duratio
       [=, this, reply = std::move(reply)](std::optional<RedisReply> stored) mutable {
         if (stored.has_value() && stored->kind == Kind::kText) {
           Supersede(*question, stored->text, reply);
+        } else if (stored.has_value() && stored->kind == Kind::kInteger) {
+          stats_.stores.Add();
+          reply.cache_status.stored = true;
+          reply.cache_status.ttl = fresh_until - std::max(clock_.Now(), reply.outcome->as_of);
         }
         Answer(*question, std::move(reply));
       });

@@ -53,7 +53,7 @@ struct SharedStats {
   Counter hits;            // answered by Redis
   Counter misses;          // Redis held nothing that would do, nor came to in time
   Counter waits;           // questions that waited for another replica's answer
-  Counter stores;          // outcomes given to Redis
+  Counter stores;          // outcomes that Redis took
   Counter corrupt;         // entries and standings that were none
   Counter stale_if_error;  // given stale, as asking failed
   Counter confirmed;       // answers that fell behind a final one, and confirmed it

@@ -1,6 +1,7 @@
 // Shared standing: since when what Redis holds for a credential, or for it in one account, counts.
 //
-//   pcap-gateway:v1:<32 hexadecimal digits>:standing     "0001793370000123456K", and a seal
+//   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>:standing
+//                                            "0001793370000123456K", and a seal
 //
 // An entry counts only if both of its standings are there, and it was asked for no earlier than
 // either says: so where Redis drops one to make room, or somebody spoils it, replicas ask

@@ -50,7 +50,7 @@ ROOMS = {
     "service/endpoints": {"source", "mapping", "messages", "protobuf"},
     "service/access": {"source", "nlohmann", "openssl", "posix"},
     "service/cache": {"source"},
-    "service/shared": {"source", "cache", "hiredis", "uv", "posix"},
+    "service/shared": {"source", "cache", "hiredis", "uv", "openssl", "posix"},
     "service/upstream": {"source", "curl", "posix"},
     "service/rpc": {
         "source",
@@ -121,6 +121,7 @@ ONLY_IN = {
     "uv": {"service/shared/redis_client.cc"},
     "prometheus": {"service/operations/metrics.cc"},
     "openssl": {
+        "service/shared/shared_ledger.cc",
         "service/source/credential.cc",
         "service/access/tls_identity.cc",
         "service/access/certificate_validity.cc",

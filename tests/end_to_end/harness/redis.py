@@ -7,9 +7,10 @@ import random
 import signal
 import socket
 import tempfile
+import time
 from pathlib import Path
 
-from harness.process import Process
+from harness.process import PATIENCE_SECONDS, Process
 
 REDIS = "/usr/bin/redis-server"
 
@@ -26,7 +27,10 @@ def free_port() -> int:
 class Redis:
     """Answering once it is made."""
 
-    def __init__(self) -> None:
+    def __init__(self, *settings: str, port: int = 0) -> None:
+        """`settings`: as on redis-server's command line. `port`: on 127.0.0.1, too."""
+        self.port = port
+        self._settings = settings
         # Not pytest's folder, whose name is too long for a socket.
         self._folder = tempfile.TemporaryDirectory(prefix="redis-")
         self._socket = Path(self._folder.name) / "redis.sock"
@@ -34,7 +38,8 @@ class Redis:
         self.start()
 
     def start(self) -> None:
-        settings = ["--port", "0", "--unixsocket", self._socket, "--save", ""]
+        settings = ["--port", str(self.port), "--unixsocket", self._socket, "--save", ""]
+        settings += ["--bind", "127.0.0.1", *self._settings]
         self._process = Process([REDIS, *settings, "--dir", self._folder.name])
         self._process.stdout.wait_for(r"eady to accept connections")
 
@@ -58,6 +63,12 @@ class Redis:
         if self._process.running():
             self._process.kill()
         self._folder.cleanup()
+
+    def wait_for_reply(self, text: str, *words: str) -> None:
+        """Until the command's reply holds it."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while text not in (reply := self.cli(*words)):
+            assert time.monotonic() < give_up_at, reply
 
     def cli(self, *words: str) -> str:
         """Everything that Redis replies to the command, as its protocol has it."""

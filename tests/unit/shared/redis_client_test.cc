@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <future>
@@ -13,8 +14,11 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_split.h"
+#include "service/shared/redis_rehearsal.h"
 #include "tests/support/event.h"
 #include "tests/support/redis_server.h"
+#include "tests/support/until.h"
 
 namespace pcap_gateway {
 namespace {
@@ -72,6 +76,15 @@ class RedisClientTest : public testing::Test {
                     [&](std::optional<RedisReply> its) { reply.set_value(std::move(its)); });
     });
     return reply.get_future().get();
+  }
+
+  uint64_t Refusals(absl::string_view kind) const {
+    const auto at = std::find(kRedisRefusals.begin(), kRedisRefusals.end(), kind);
+    return client_->stats().refusals.at(at - kRedisRefusals.begin()).Value();
+  }
+  // How often it was logged.
+  int Count(absl::string_view text) const {
+    return static_cast<int>(std::vector<std::string>(absl::StrSplit(log_.text(), text)).size()) - 1;
   }
 
   Log log_;
@@ -196,6 +209,74 @@ TEST_F(RedisClientTest, LogsInAndSaysSoWhereItCannot) {
   EXPECT_THAT(log_.text(), Not(HasSubstr("canary")));
 }
 
+TEST_F(RedisClientTest, AUserWhoMayNotDoWhatIsRehearsedIsNotLetInUntilHeMay) {
+  server_.Cli({"ACL", "SETUSER", "lame", "on", ">pw", "~*", "+@all", "-@scripting"});
+  const std::string url = "unix://lame:pw@" + server_.socket();
+  StartClient(url, {.rehearsal = RedisRehearsal()});
+  ASSERT_TRUE(log_.Await("Redis is down: it says NOPERM: its user may not use EVALSHA"));
+  EXPECT_FALSE(client_->stats().up);
+  server_.Cli({"ACL", "SETUSER", "lame", "+@all", "-hset"});
+  EXPECT_TRUE(Until([&] { return Refusals("NOPERM") > 2; }));
+  server_.Cli({"ACL", "SETUSER", "lame", "+@all"});
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  EXPECT_EQ(Count("NOPERM"), 1);
+  EXPECT_EQ(server_.Cli({"DBSIZE"}), "0");
+}
+
+// A command that is refused has no reply, and none is sent until Redis takes some again.
+TEST_F(RedisClientTest, ARedisThatBecomesAReplicaIsDownUntilItIsNoneAnyMore) {
+  StartClient(server_.url(), {.rehearsal = RedisRehearsal()});
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  server_.Cli({"REPLICAOF", "127.0.0.1", "1"});
+  server_.Cli({"CONFIG", "SET", "replica-serve-stale-data", "yes"});
+  EXPECT_FALSE(Send({"SET", "a", "b"}).has_value());
+  EXPECT_FALSE(client_->stats().up);
+  ASSERT_TRUE(log_.Await("Redis is down: it says READONLY: it is a replica"));
+  // It is asked again on new connections, and says the same.
+  EXPECT_TRUE(Until([&] { return Refusals("READONLY") > 2; }));
+  EXPECT_FALSE(Send({"SET", "a", "b"}).has_value());
+  server_.Cli({"REPLICAOF", "NO", "ONE"});
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  EXPECT_EQ(Send({"SET", "a", "b"})->text, "OK");
+  EXPECT_EQ(Count("READONLY"), 1);
+}
+
+TEST_F(RedisClientTest, WhatARedisSaysThatCannotNowTakesItDown) {
+  server_.Cli({"CONFIG", "SET", "maxmemory-policy", "noeviction"});
+  StartClient(server_.url(), {.rehearsal = RedisRehearsal()});
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  server_.Cli({"CONFIG", "SET", "maxmemory", "1"});
+  EXPECT_FALSE(Send({"SET", "a", "b"}).has_value());
+  ASSERT_TRUE(log_.Await("Redis is down: it says OOM"));
+  server_.Cli({"CONFIG", "SET", "maxmemory", "0"});
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  server_.Cli({"CONFIG", "SET", "min-replicas-to-write", "1"});
+  EXPECT_FALSE(Send({"EVAL", "return redis.call('SET', KEYS[1], 'b')", "1", "a"}).has_value());
+  ASSERT_TRUE(log_.Await("Redis is down: it says NOREPLICAS"));
+  server_.Cli({"CONFIG", "SET", "min-replicas-to-write", "0"});
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  EXPECT_GE(Refusals("OOM"), 1u);
+  EXPECT_GE(Refusals("NOREPLICAS"), 1u);
+}
+
+TEST_F(RedisClientTest, CommandsInFlightWithARefusedOneFail) {
+  StartClient(server_.url());
+  ASSERT_TRUE(log_.Await("Redis is up"));
+  server_.Cli({"REPLICAOF", "127.0.0.1", "1"});
+  std::atomic<int> failed{0};
+  Event all;
+  client_->Post([&] {
+    for (int i = 0; i < 10; ++i) {
+      client_->Send({"SET", "a", "b"}, [&](const std::optional<RedisReply>& reply) {
+        EXPECT_FALSE(reply.has_value());
+        if (++failed == 10) all.Happen();
+      });
+    }
+  });
+  EXPECT_TRUE(all.Await());
+  EXPECT_EQ(Refusals("READONLY"), 1u);
+}
+
 TEST_F(RedisClientTest, NobodyThereIsToldOnce) {
   StartClient("unix:///nonexistent/redis.sock");
   ASSERT_TRUE(log_.Await("Redis is down: "));
@@ -278,7 +359,7 @@ TEST_F(RedisClientTest, AServerThatPromisesTooMuchIsDown) {
   };
   for (const auto& [says, why] : cases) {
     const OddServer server(says);
-    StartClient(server.url());
+    StartClient(server.url(), {.connect_timeout = absl::Seconds(20)});
     ASSERT_TRUE(log_.Await("Redis is down")) << says.substr(0, 40);
     ASSERT_TRUE(log_.Await(why)) << says.substr(0, 40) << log_.text();
     EXPECT_GE(client_->stats().connections.Value(), 1u);

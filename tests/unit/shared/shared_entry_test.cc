@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "service/shared/shared_standing.h"
 #include "tests/support/fake_source.h"
 #include "tests/support/queries.h"
 
@@ -11,9 +12,9 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::MatchesRegex;
 using testing::Not;
 using testing::Pair;
-using testing::StartsWith;
 
 const absl::Time kNoon = absl::FromUnixSeconds(1'700'000'000);
 const auto kCredential = TestCredential("canary-token-of-one-user");
@@ -111,10 +112,25 @@ TEST(EntryName, ShowsNothingOfWhatItNames) {
   Query query = QueryFor(0xabcdef);
   query.credential = kCredential;
   const std::string name = EntryName(query, "");
-  EXPECT_THAT(name, StartsWith("pcap-gateway:v1:"));
-  EXPECT_EQ(name.size(), 16 + 32u);
+  EXPECT_THAT(name, MatchesRegex("pcap-gateway:v1:\\{[0-9a-f]+\\}:[0-9a-f]+"));
+  EXPECT_EQ(name.size(), 16 + 34 + 1 + 32u);
   EXPECT_THAT(name, Not(HasSubstr("canary")));
   EXPECT_THAT(name, Not(HasSubstr("abcdef")));
+}
+
+// As a cluster of Redis' wants it of what one script touches.
+TEST(EntryName, LiesInOneSlotWithWhatBelongsToTheSameCredential) {
+  const auto slot_of = [](const std::string& name) { return name.substr(0, name.find('}')); };
+  Query query = QueryFor(1);
+  query.credential = kCredential;
+  Query other = QueryFor(2);
+  other.credential = kCredential;
+  const std::string slot = slot_of(EntryName(query, ""));
+  EXPECT_EQ(slot, slot_of(EntryName(other, "a")));
+  EXPECT_EQ(slot, slot_of(StandingName(*kCredential)));
+  EXPECT_EQ(slot, slot_of(StandingName(*kCredential, NumberedId(1))));
+  other.credential = kOther;
+  EXPECT_NE(slot, slot_of(EntryName(other, "")));
 }
 
 }  // namespace

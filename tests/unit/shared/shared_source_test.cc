@@ -3,17 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "service/shared/redis_rehearsal.h"
 #include "service/shared/shared_entry.h"
 #include "tests/support/event.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_source.h"
 #include "tests/support/queries.h"
 #include "tests/support/redis_server.h"
+#include "tests/support/until.h"
 
 namespace pcap_gateway {
 namespace {
@@ -24,17 +25,6 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 using How = CacheStatus::How;
-
-// Until what other threads do has come about; false: it has not, within the patience of a test.
-template <typename Condition>
-[[nodiscard]] bool Until(Condition condition) {
-  const auto give_up_at = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > give_up_at) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 // A question that was asked.
 struct Asked {
@@ -53,7 +43,8 @@ struct Asked {
 struct Replica {
   Replica(const RedisServer& server, const Clock& clock, SharedOptions options,
           RedisOptions redis = {}) {
-    redis.url = *RedisUrlFrom(server.url());
+    if (redis.url.path.empty()) redis.url = *RedisUrlFrom(server.url());
+    redis.rehearsal = RedisRehearsal();
     redis.reconnect_after = absl::Milliseconds(10);
     auto owned = std::make_unique<FakeSource>(clock);
     upstream = owned.get();
@@ -336,7 +327,51 @@ TEST_F(SharedSourceTest, AFullRedisHoldsUpNobody) {
     replica->upstream->Answer(i, "capture");
     EXPECT_EQ(asked->message(), "capture");
   }
-  EXPECT_GE(replica->source->redis_stats().errors.Value(), 3u);
+  EXPECT_GE(replica->source->redis_stats().errors.Value(), 1u);
+  EXPECT_EQ(replica->source->stats().stores.Value(), 0u);
+  EXPECT_FALSE(replica->source->redis_stats().up);
+}
+
+// What Redis took is called stored, and nothing else.
+TEST_F(SharedSourceTest, WhatAReplicaOfRedisRefusesIsNotCalledStored) {
+  const auto replica = NewReplica();
+  for (const Stage stage : {Stage::kFinal, Stage::kMoving}) {
+    server_.Cli({"REPLICAOF", "NO", "ONE"});
+    ASSERT_TRUE(replica->AwaitUp());
+    const size_t number = replica->upstream->asked();
+    const auto asked = replica->Ask(QueryFor(static_cast<int>(number)));
+    ASSERT_TRUE(replica->upstream->AwaitAsked(number + 1));
+    server_.Cli({"REPLICAOF", "127.0.0.1", "1"});
+    replica->upstream->Answer(number, "capture", stage);
+    EXPECT_EQ(asked->message(), "capture");
+    EXPECT_FALSE(asked->reply().cache_status.stored);
+    EXPECT_EQ(asked->reply().cache_status.ttl, std::nullopt);
+    EXPECT_TRUE(Until([&] { return !replica->source->redis_stats().up; }));
+  }
+  EXPECT_EQ(replica->source->stats().stores.Value(), 0u);
+}
+
+// A lock that can be taken and not be given back would hold up everybody else.
+TEST_F(SharedSourceTest, AUserWithoutScriptsHoldsUpNobody) {
+  server_.Cli({"ACL", "SETUSER", "lame", "on", ">pw", "~*", "+@all"});
+  RedisOptions redis;
+  redis.url = *RedisUrlFrom("unix://lame:pw@" + server_.socket());
+  const auto one = NewReplica({}, redis), other = NewReplica({}, redis);
+  server_.Cli({"ACL", "SETUSER", "lame", "-@scripting"});
+  const auto first = one->Ask(QueryFor(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  one->upstream->Answer(0, "capture");  // stored in vain
+  EXPECT_EQ(first->message(), "capture");
+  EXPECT_FALSE(one->source->redis_stats().up);
+  // The other one is still up, and finds the lock that could not be given back.
+  const auto second = other->Ask(QueryFor(2));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  other->upstream->Answer(0, "another");
+  EXPECT_EQ(second->message(), "another");
+  const auto third = other->Ask(QueryFor(1));
+  ASSERT_TRUE(other->upstream->AwaitAsked(2));
+  other->upstream->Answer(1, "capture");
+  EXPECT_EQ(third->message(), "capture");
 }
 
 TEST_F(SharedSourceTest, ALockThatWasTakenWhenRedisBecameFullIsGivenBack) {
