@@ -224,6 +224,18 @@ def test_a_build_that_fails_shows_the_first_failure_and_where_the_log_is(tree: T
     ]
 
 
+def test_a_build_that_was_stopped_shows_its_end(tree: Tree) -> None:
+    tree.stand_in(
+        "cmake",
+        'case "$1" in --build) echo "[1/3] Building a.cc.o"; '
+        'echo "ninja: build stopped: interrupted by user."; exit 130 ;; esac',
+    )
+    ended = tree.run("deploy/build")
+    assert ended.returncode == 1
+    assert "ninja: build stopped: interrupted by user." in ended.stderr
+    assert "building failed; the whole log is in build/build.log" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("variables", "tests", "warnings"),
     [
