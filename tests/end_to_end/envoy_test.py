@@ -435,6 +435,23 @@ def test_a_simple_capture_as_json(envoy: Envoy, emulator: Emulator, http2: bool)
 
 
 @both_versions
+@pytest.mark.parametrize("known", [True, False])
+def test_head_gives_what_get_gives_without_the_body(
+    envoy: Envoy, emulator: Emulator, http2: bool, known: bool
+) -> None:
+    pcap_id = emulator.add() if known else emulator.unknown_id()
+    paths = (path_of(pcap_id), f"/v1/pcaps/{pcap_id}", path_of("no-id"), "/", "/v1/pcaps/a?b=1")
+    for path in paths:
+        get_json(envoy.address, path)  # what comes from Cloudflare has one header more
+        got = get_json(envoy.address, path, http2=http2)
+        head = get_json(envoy.address, path, http2=http2, method="HEAD")
+        assert (head.status, head.body) == (got.status, b"")
+        for name in ("content-type", "content-length", "cache-control"):
+            assert head.headers.get(name) == got.headers.get(name), name
+        assert head.headers.keys() == got.headers.keys()
+
+
+@both_versions
 def test_a_full_capture_as_json(envoy: Envoy, emulator: Emulator, http2: bool) -> None:
     pcap_id = emulator.add(
         type="full",

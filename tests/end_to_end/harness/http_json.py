@@ -73,7 +73,8 @@ def _ask_http1(
             name, _, value = line.partition(": ")
             fields[name.lower()] = value
         # Always told here. A close may come only later.
-        body = stream.read(int(fields["content-length"]))
+        body = b"" if method == "HEAD" else stream.read(int(fields["content-length"]))
+        assert method != "HEAD" or not stream.read(1), "a body after HEAD"
     assert time.monotonic() < until
     return HttpAnswer(int(first.split()[1]), fields, body)
 
