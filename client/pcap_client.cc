@@ -158,33 +158,48 @@ absl::StatusCode CodeOf(grpc::StatusCode code) {
   return absl::StatusCode::kUnknown;
 }
 
-CallError CallErrorOf(const grpc::Status& status, const grpc::ClientContext& context) {
+// Of a call on `channel` that has ended so. Whoever said more than a code was reached.
+bool HadNoConnection(const grpc::Status& status, grpc::Channel& channel) {
+  const bool may_be = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+                      status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+  return may_be && status.error_details().empty() &&
+         channel.GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
+}
+
+CallError CallErrorOf(const grpc::Status& status, const grpc::ClientContext& context,
+                      grpc::Channel& channel) {
   CallError error{.code = CodeOf(status.error_code()),
                   .message = status.error_message(),
                   .request_id = ResponseMetadata(context, "x-request-id"),
                   .cf_ray = ResponseMetadata(context, "cf-ray")};
   ReadStatusDetails(status.error_details(), error);
+  error.no_connection = HadNoConnection(status, channel);
+  if (error.no_connection && error.code == absl::StatusCode::kDeadlineExceeded) {
+    error.message = "there was no connection to the gateway in time";
+  }
   return error;
 }
 
 // Of a call that has ended with `status`.
 template <typename Response>
 CallResult<Answer<Response>> ResultOf(const grpc::Status& status, Response response,
-                                      const grpc::ClientContext& context) {
-  if (!status.ok()) return CallErrorOf(status, context);
+                                      const grpc::ClientContext& context, grpc::Channel& channel) {
+  if (!status.ok()) return CallErrorOf(status, context, channel);
   return Answer<Response>{std::move(response), AnswerInfoOf(context)};
 }
 
 // Makes one call and waits for it.
 template <typename Stub, typename Request, typename Response>
-CallResult<Answer<Response>> CallAndWait(
-    Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-    const Request& request, const ClientOptions& client, const CallOptions& options) {
+CallResult<Answer<Response>> CallAndWait(Stub& stub,
+                                         grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                                      const Request&, Response*),
+                                         const Request& request, const ClientOptions& client,
+                                         const CallOptions& options, grpc::Channel& channel) {
   grpc::ClientContext context;
   if (auto error = Prepare(client, options, context)) return *std::move(error);
   Response response;
   const grpc::Status status = (stub.*method)(&context, request, &response);
-  return ResultOf(status, std::move(response), context);
+  return ResultOf(status, std::move(response), context, channel);
 }
 
 // What must live as long as a call in flight. Shared by gRPC's callback and the PendingCall.
@@ -198,19 +213,21 @@ struct CallInFlight {
   PcapClient::Done<Response> done;
 };
 
-// Starts one call. `start(context, request, response, on_status)` hands it to the stub.
+// Starts one call on `channel`, which `call->client` keeps. `start(context, request, response,
+// on_status)` hands it to the stub.
 template <typename Request, typename Response, typename Start>
 PendingCall StartCall(std::shared_ptr<CallInFlight<Request, Response>> call,
-                      const ClientOptions& client, const CallOptions& options, Start start) {
+                      const ClientOptions& client, const CallOptions& options,
+                      grpc::Channel& channel, Start start) {
   if (auto error = Prepare(client, options, call->context)) {
     std::move(call->done)(*std::move(error));
     return PendingCall();
   }
   start(&call->context, &call->request, &call->response,
-        [call](const grpc::Status& status) mutable {
+        [call, &channel](const grpc::Status& status) mutable {
           const GrpcThread here;
           auto done = std::move(call->done);
-          auto result = ResultOf(status, std::move(call->response), call->context);
+          auto result = ResultOf(status, std::move(call->response), call->context, channel);
           // Before whoever waits for `done` may let the client go: then it ends there, not here.
           call.reset();
           std::move(done)(std::move(result));
@@ -254,7 +271,8 @@ absl::StatusOr<PcapClient> PcapClient::Create(const ClientOptions& options) {
 CallResult<GetPcapAnswer> PcapClient::GetPcap(const GetPcapRequest& request,
                                               const CallOptions& options) const {
   if (auto error = WhatIsWrongWith(request)) return *std::move(error);
-  return CallAndWait(*impl_->pcap, &PcapService::Stub::GetPcap, request, impl_->options, options);
+  return CallAndWait(*impl_->pcap, &PcapService::Stub::GetPcap, request, impl_->options, options,
+                     *impl_->channel);
 }
 
 PendingCall PcapClient::GetPcapAsync(const GetPcapRequest& request, const CallOptions& options,
@@ -267,7 +285,7 @@ PendingCall PcapClient::GetPcapAsync(const GetPcapRequest& request, const CallOp
   call->client = impl_;
   call->request = request;
   call->done = std::move(done);
-  return StartCall(std::move(call), impl_->options, options,
+  return StartCall(std::move(call), impl_->options, options, *impl_->channel,
                    [&](auto* context, auto* request, auto* response, auto on_status) {
                      impl_->pcap->async()->GetPcap(context, request, response,
                                                    std::move(on_status));
@@ -280,7 +298,7 @@ CallResult<Health> PcapClient::CheckHealth(const std::string& service,
   HealthCheckRequest request;
   request.set_service(service);
   const auto result = CallAndWait(*impl_->health, &grpc::health::v1::Health::Stub::Check, request,
-                                  impl_->options, options);
+                                  impl_->options, options, *impl_->channel);
   if (!result.ok()) return result.error();
   return HealthOf(result->response.status());
 }

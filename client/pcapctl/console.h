@@ -2,7 +2,9 @@
 #ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_CONSOLE_H_
 #define PCAP_GATEWAY_CLIENT_PCAPCTL_CONSOLE_H_
 
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -17,6 +19,10 @@ inline constexpr int kUsageError = 2;
 struct Console {
   Palette out;  // of stdout
   bool err_is_terminal = false;
+  // Says of a call's error what only asking around can tell; may block. Empty: nothing.
+  std::function<CallError(CallError)> explain;
+
+  CallError Explained(CallError error) const { return explain ? explain(std::move(error)) : error; }
 };
 
 int ExitCode(absl::StatusCode code);

@@ -58,7 +58,8 @@ int Get(const PcapClient& client, const PcapArguments& arguments, const CallOpti
   std::vector<GetPcapAnswer> for_table;
   AskAll(client, requests, options, [&](size_t index, CallResult<GetPcapAnswer> result) {
     if (!result.ok()) {
-      const int code = Fail(result.error(), several ? arguments.pcap_ids[index] : "");
+      const int code =
+          Fail(console.Explained(result.error()), several ? arguments.pcap_ids[index] : "");
       if (exit_code == 0) exit_code = code;
       return;
     }

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,6 +28,7 @@
 #include "client/pcapctl/completion.h"
 #include "client/pcapctl/console.h"
 #include "client/pcapctl/context_file.h"
+#include "client/pcapctl/explain_connection.h"
 #include "client/pcapctl/get_command.h"
 #include "client/pcapctl/http_get.h"
 #include "client/pcapctl/metric_samples.h"
@@ -102,9 +104,17 @@ absl::StatusOr<CallOptions> CallOptionsOf(const Settings& settings) {
   return options;
 }
 
-Console ConsoleOf(const Arguments& arguments) {
+// Of a command that asks a gateway with `client`; of many calls that fail one explanation will do.
+Console ConsoleOf(const Arguments& arguments, const ClientOptions& client) {
+  const auto told = std::make_shared<std::optional<std::string>>();
   return {.out = Palette(WantsColour(arguments.colour, isatty(STDOUT_FILENO) == 1, Environment)),
-          .err_is_terminal = isatty(STDERR_FILENO) == 1};
+          .err_is_terminal = isatty(STDERR_FILENO) == 1,
+          .explain = [&client, told](CallError error) {
+            if (!error.no_connection) return error;
+            if (!told->has_value()) *told = Explained(error, client).message;
+            error.message = **told;
+            return error;
+          }};
 }
 
 OutputFormat OutputOf(const Arguments& arguments) {
@@ -112,7 +122,7 @@ OutputFormat OutputOf(const Arguments& arguments) {
 }
 
 int RunGet(const PcapClient& client, const Settings& settings, const Arguments& arguments,
-           bool wait) {
+           const Console& console, bool wait) {
   const absl::StatusOr<CallOptions> options = CallOptionsOf(settings);
   if (!options.ok()) return FailUsage(options.status().message());
   PcapArguments pcaps{
@@ -121,12 +131,12 @@ int RunGet(const PcapClient& client, const Settings& settings, const Arguments& 
       .max_age = DurationFrom(arguments.max_age, absl::ZeroDuration(), kLongestMaxAge),
       .output = OutputOf(arguments)};
   if (pcaps.pcap_ids.empty()) return FailUsage("PCAP_ID: stdin has none");
-  const Console console = ConsoleOf(arguments);
   if (!wait) return Get(client, pcaps, *options, console);
   WaitArguments waiting{.pcaps = std::move(pcaps), .interval = TimeoutFrom(arguments.interval)};
   // Who wants to know every second has no use for an answer of two seconds ago.
   waiting.pcaps.max_age = waiting.interval;
-  if (const auto timeout = TimeoutFrom(settings.timeout)) waiting.timeout = *timeout;
+  // Not a context's, which is that of each call.
+  if (const auto timeout = TimeoutFrom(arguments.settings.timeout)) waiting.timeout = *timeout;
   return Wait(client, waiting, *options, console);
 }
 
@@ -267,7 +277,7 @@ void Declare(CLI::App& app, Arguments& arguments) {
                   "Between two questions (default: as long as the gateway keeps an answer)")
       ->type_name("DURATION")
       ->check(CheckTimeout);
-  AddTimeout(wait, arguments, "The longest to wait in all (default: as long as it takes)");
+  AddTimeout(wait, arguments, "The longest to wait in all (default 15m)");
 
   CLI::App& status = *app.add_subcommand("status", "Say how the gateway is doing")->fallthrough();
   AddOutput(status, arguments);
@@ -343,16 +353,18 @@ int RunCommand(const CLI::App& app, const Arguments& arguments) {
   const absl::StatusOr<Settings> context =
       SettingsOfContext(arguments.config, arguments.context, Environment);
   if (!context.ok()) return FailUsage(context.status().message());
-  const Settings settings = FirstOf(FirstOf(arguments.settings, *context), DefaultSettings());
+  Settings settings = FirstOf(FirstOf(arguments.settings, *context), DefaultSettings());
   if (app.got_subcommand("cache")) return Cache(settings, arguments);
 
+  // A wait may be long, but none of its calls.
+  const bool wait = app.got_subcommand("wait");
+  if (wait) settings.timeout = context->timeout;
   absl::StatusOr<ClientOptions> options = ClientOptionsFrom(settings);
   if (!options.ok()) return FailUsage(options.status().message());
-  // A wait may be long, but none of its calls.
-  if (app.got_subcommand("wait")) options->timeout = ClientOptions().timeout;
   options->user_agent = "pcapctl/" PCAPCTL_VERSION;
   const auto client = PcapClient::Create(*options);
   if (!client.ok()) return FailUsage(absl::StrCat("--address: ", client.status().message()));
+  const Console console = ConsoleOf(arguments, *options);
   if (app.got_subcommand("status")) {
     return ShowStatus(*client,
                       {.address = settings.address,
@@ -360,9 +372,9 @@ int RunCommand(const CLI::App& app, const Arguments& arguments) {
                        .admin_address_is_a_guess = settings.admin_address.empty(),
                        .timeout = options->timeout,
                        .output = OutputOf(arguments)},
-                      ConsoleOf(arguments));
+                      console);
   }
-  return RunGet(*client, settings, arguments, app.got_subcommand("wait"));
+  return RunGet(*client, settings, arguments, console, wait);
 }
 
 int Run(int argc, char** argv) {

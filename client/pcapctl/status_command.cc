@@ -49,7 +49,7 @@ int ShowStatus(const PcapClient& client, const StatusArguments& arguments, const
     status.services.push_back({.service = service, .state = StateOf(health)});
     // Who did not answer the first question will not answer the second.
     if (status.services.back().state == State::kNoAnswer) {
-      Fail(health.error());
+      Fail(console.Explained(health.error()));
       break;
     }
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace pcap_client {
@@ -56,6 +57,10 @@ Decoded DecodeFirst(absl::string_view text) {
   return {code_point, bytes};
 }
 
+bool IsWide(uint32_t code_point) {
+  return code_point >= 0x2E80 || (code_point >= 0x1100 && code_point < 0x1160);
+}
+
 void AppendAscii(unsigned char c, std::string& safe) {
   switch (c) {
     case '\n':
@@ -100,6 +105,22 @@ std::string TerminalText(absl::string_view text) {
     text.remove_prefix(decoded.bytes);
   }
   return safe;
+}
+
+std::string CutToColumns(absl::string_view text, size_t columns) {
+  size_t used = 0;
+  size_t fits = 0;  // bytes that leave room for the ellipsis
+  for (size_t at = 0; at < text.size();) {
+    const bool ascii = static_cast<unsigned char>(text[at]) < 0x80;
+    const Decoded decoded = ascii ? Decoded{0, 1} : DecodeFirst(text.substr(at));
+    used += IsWide(decoded.code_point) ? 2 : 1;
+    if (used > columns) {
+      return columns == 0 ? "" : absl::StrCat(text.substr(0, fits), "…");
+    }
+    at += std::max<size_t>(decoded.bytes, 1);
+    if (used < columns) fits = at;
+  }
+  return std::string(text);
 }
 
 size_t CodePoints(absl::string_view text) {

@@ -24,6 +24,10 @@ std::string TerminalText(absl::string_view text);
 // How many code points `text`, which is valid UTF-8, has: its width, near enough.
 size_t CodePoints(absl::string_view text);
 
+// As much of `text`, which is valid UTF-8, as fits into `columns`; an ellipsis ends what was cut.
+// A character of East Asia, or from U+2E80 on, counts as two columns.
+std::string CutToColumns(absl::string_view text, size_t columns);
+
 }  // namespace pcap_client
 
 #endif  // PCAP_GATEWAY_CLIENT_PCAPCTL_TERMINAL_TEXT_H_

@@ -1,5 +1,8 @@
 #include "client/pcapctl/wait_command.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <iostream>
 #include <string>
@@ -34,7 +37,11 @@ struct Watched {
 };
 
 std::string Words(const Watched& one) {
-  if (one.error.has_value()) return absl::StatusCodeToString(one.error->code);
+  if (one.error.has_value()) {
+    const std::string code = absl::StatusCodeToString(one.error->code);
+    // Why it is over is told at the end, with all details.
+    return one.over ? code : absl::StrCat(code, ": ", one.error->message);
+  }
   if (!one.answer.has_value()) return "";
   std::string words = StatusText(one.status());
   const pcap::v1::Pcap& pcap = one.answer->response.pcap();
@@ -42,6 +49,11 @@ std::string Words(const Watched& one) {
     absl::StrAppend(&words, ", ", pcap.full().packets_captured(), " packets");
   }
   return words;
+}
+
+size_t WidthOfStderr() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 class Waiting {
@@ -52,7 +64,7 @@ class Waiting {
         arguments_(arguments),
         options_(options),
         console_(console),
-        progress_(std::cerr, console.err_is_terminal) {
+        progress_(std::cerr, console.err_is_terminal, WidthOfStderr) {
     for (const std::string& id : arguments.pcaps.pcap_ids) watched_.push_back({.id = id});
   }
 
@@ -88,11 +100,12 @@ class Waiting {
       const bool time_is_up = left <= usual && !result.ok() &&
                               result.error().code == absl::StatusCode::kDeadlineExceeded;
       if (time_is_up && open[index]->answer.has_value()) return;
+      reached_ = reached_ || result.ok() || !result.error().no_connection;
       Take(std::move(result), *open[index]);
     });
   }
 
-  static void Take(CallResult<GetPcapAnswer> result, Watched& one) {
+  void Take(CallResult<GetPcapAnswer> result, Watched& one) const {
     if (result.ok()) {
       one.answer = *std::move(result);
       one.error.reset();
@@ -101,12 +114,13 @@ class Waiting {
     } else {
       one.error = std::move(result).error();
       ++one.failures;
-      one.over = !IsPassing(*one.error);
+      one.over = !IsPassing(*one.error) || !reached_;
     }
   }
 
   void Tell() {
     std::string changes;
+    std::string failures;
     size_t over = 0;
     std::string of_the_open;
     for (Watched& one : watched_) {
@@ -114,14 +128,23 @@ class Waiting {
       if (one.over) {
         ++over;
       } else if (of_the_open.empty()) {
-        of_the_open = absl::StrCat(TerminalText(one.id), "  ", words);
+        of_the_open = LineOf(one, words);
       }
-      if (words != one.said) absl::StrAppend(&changes, TerminalText(one.id), "  ", words, "\n");
+      if (words != one.said) {
+        std::string& lines = one.error.has_value() ? failures : changes;
+        absl::StrAppend(&lines, LineOf(one, words), "\n");
+      }
       one.said = words;
     }
     const std::string count =
         watched_.size() > 1 ? absl::StrCat(over, " of ", watched_.size(), " ended  ") : "";
+    // The one that fails alone is told of at the end.
+    if (!AllOver()) progress_.Note(failures);
     progress_.Show(absl::StrCat(count, of_the_open), changes, absl::Now() - began_);
+  }
+
+  static std::string LineOf(const Watched& one, const std::string& words) {
+    return absl::StrCat(TerminalText(one.id), "  ", TerminalText(words));
   }
 
   bool AllOver() const {
@@ -153,7 +176,7 @@ class Waiting {
     std::vector<const GetPcapAnswer*> answers;
     for (const Watched& one : watched_) {
       if (one.over && one.error.has_value()) {
-        note(Fail(*one.error, watched_.size() > 1 ? one.id : ""));
+        note(Fail(console_.Explained(*one.error), watched_.size() > 1 ? one.id : ""));
         continue;
       }
       if (!one.over) {
@@ -179,6 +202,7 @@ class Waiting {
   const absl::Time began_ = absl::Now();
   const absl::Time deadline_ = began_ + arguments_.timeout;
   std::vector<Watched> watched_;
+  bool reached_ = false;  // somebody answered: what fails from now on was right once
 };
 
 }  // namespace

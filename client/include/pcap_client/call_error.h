@@ -37,6 +37,10 @@ struct CallError {
   // One sentence for a person; may change from version to version.
   std::string message;
 
+  // There was no connection to the gateway: its name is not known, nobody listens, TLS did not come
+  // about, or not in time. The call did not leave.
+  bool no_connection = false;
+
   // What a program switches over: google.rpc.ErrorInfo.reason, e.g. "PCAP_NOT_FOUND". All are
   // listed in proto/pcap/v1/pcap_service.proto. Empty when the gateway itself did not answer
   // (unreachable, the deadline, a proxy in between) or when its details could not be read.

@@ -249,6 +249,7 @@ TEST(PcapClient, GivesUpAfterFourAttempts) {
   const auto result = ClientOf(HastyOptions(gateway)).GetPcap(Request());
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(result.error().no_connection);
   EXPECT_EQ(gateway.calls(), 4);
 }
 
@@ -454,6 +455,18 @@ TEST(PcapClient, SaysThatNobodyListens) {
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, absl::StatusCode::kUnavailable);
   EXPECT_THAT(result.error().reason, IsEmpty());
+  EXPECT_TRUE(result.error().no_connection);
+}
+
+// A listener that takes connections and says nothing.
+TEST(PcapClient, SaysThatNoConnectionCameAboutInTime) {
+  const pcap_gateway::ScriptedServer silent(&SayNothing);
+  const auto result = ClientOf({.target = AddressOf(silent), .timeout = absl::Milliseconds(100)})
+                          .GetPcap(Request());
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, absl::StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(result.error().no_connection);
+  EXPECT_THAT(result.error().message, HasSubstr("no connection"));
 }
 
 TEST(PcapClientTls, TrustsTheAuthoritiesItIsGiven) {

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
@@ -243,6 +245,21 @@ TEST(PcapctlTls, ConnectsByTlsAndChecksTheName) {
   EXPECT_EQ(PcapctlAt(gateway, {"get", kPcapId, "--tls", "--timeout", "5s"}).exit_code, 14);
 }
 
+TEST(PcapctlTls, SaysWhichSideSpeaksIt) {
+  const ScriptedGateway with(SelfSigned("localhost"));
+  const ScriptedGateway without;
+  for (const char* const command : {"get", "wait"}) {
+    const ProgramRun plaintext = PcapctlAt(with, {command, kPcapId});
+    EXPECT_EQ(plaintext.exit_code, 14);
+    EXPECT_EQ(plaintext.err, absl::StrCat("pcapctl: UNAVAILABLE: the gateway at ", with.address(),
+                                          " speaks TLS: try --tls\n"));
+    const ProgramRun tls = PcapctlAt(without, {command, "--tls", kPcapId});
+    EXPECT_EQ(tls.exit_code, 14);
+    EXPECT_EQ(tls.err, absl::StrCat("pcapctl: UNAVAILABLE: the gateway at ", without.address(),
+                                    " does not speak TLS: try --no-tls\n"));
+  }
+}
+
 TEST(PcapctlContext, GivesWhatNeitherOptionsNorEnvironmentSay) {
   ScriptedGateway gateway;
   const TemporaryFile config(
@@ -305,6 +322,62 @@ TEST(PcapctlWait, WaitsOutWhatPasses) {
   gateway.Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_SUCCESS)});
   EXPECT_EQ(PcapctlAt(gateway, {"wait", kPcapId}).exit_code, 0);
   EXPECT_EQ(gateway.calls(), 2);
+}
+
+TEST(PcapctlWait, TellsTheCauseAtEachChange) {
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kResourceExhausted, .message = "too\x1b[2J much"});
+  gateway.Answer({.code = absl::StatusCode::kResourceExhausted, .message = "still too much"});
+  gateway.Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_SUCCESS)});
+  EXPECT_EQ(PcapctlAt(gateway, {"wait", kPcapId}).err,
+            absl::StrCat(kPcapId, "  RESOURCE_EXHAUSTED: too\\x1b[2J much\n", kPcapId,
+                         "  RESOURCE_EXHAUSTED: still too much\n", kPcapId, "  success\n"));
+}
+
+// A server of this test's that is gone: nobody listens there.
+std::string AddressOfNobody() { return ScriptedGateway().address(); }
+
+TEST(PcapctlWait, EndsAtOnceWhereThereNeverWasAConnection) {
+  const struct {
+    std::string address;
+    const char* cause;
+  } all[] = {{AddressOfNobody(), "Connection refused"}, {"gateway.invalid:1", "gateway.invalid"}};
+  for (const auto& [address, cause] : all) {
+    const ProgramRun run =
+        Pcapctl({"wait", kPcapId, "--address", address, "--timeout", "1h", "--interval", "1h"});
+    EXPECT_EQ(run.exit_code, 14);
+    EXPECT_THAT(run.err, StartsWith("pcapctl: UNAVAILABLE: "));
+    EXPECT_THAT(run.err, HasSubstr(cause));
+    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+  }
+}
+
+TEST(PcapctlWait, WaitsOutAGatewayThatWasThereOnce) {
+  auto gateway = std::make_unique<ScriptedGateway>();
+  gateway->Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_RUNNING)});
+  gateway->Answer({.never = true});
+  const std::string address = gateway->address();
+  ProgramRun run;
+  std::thread waiting([&] {
+    run = Pcapctl({"wait", "--interval", "1ms", "--timeout", "4s", "--address", address, kPcapId});
+  });
+  gateway->AwaitNever();
+  gateway.reset();
+  waiting.join();
+  EXPECT_EQ(run.exit_code, 4);
+  EXPECT_THAT(run.err, HasSubstr("DEADLINE_EXCEEDED: not final in time; last seen: UNAVAILABLE: "));
+}
+
+TEST(PcapctlWait, TakesAContextsTimeoutForThatOfEachCall) {
+  ScriptedGateway gateway;
+  gateway.Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_RUNNING)});
+  gateway.Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_RUNNING)});
+  gateway.Answer({.response = WithStatus(pcap::v1::PCAP_STATUS_SUCCESS)});
+  const TemporaryFile config(
+      absl::StrCat("current-context: here\ncontexts:\n  here:\n    timeout: 500ms\n    address: ",
+                   gateway.address(), "\n"));
+  EXPECT_EQ(Pcapctl({"wait", "--interval", "400ms", "--config", config.path(), kPcapId}).exit_code,
+            0);
 }
 
 TEST(PcapctlWait, EndsAtItsTimeoutWithWhatItKnows) {
