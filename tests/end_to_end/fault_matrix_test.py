@@ -373,7 +373,7 @@ def test_a_kept_connection_that_ends_as_it_is_used_is_no_retry(
     [kept], [struck, again] = emulator.requests(first), emulator.requests(second)
     assert struck["fault"] == "reset_before" and struck["connection"] == kept["connection"]
     assert again["fault"] is None and again["connection"] != kept["connection"]
-    check_sent(gateway, requests=2, retries=0)
+    check_sent(gateway, requests=2, retries=0, resent=1)
 
 
 def test_a_restart_of_the_upstream_between_two_calls_costs_nothing(
