@@ -284,7 +284,7 @@ std::shared_ptr<SharedSource::Standings> SharedSource::StandingsOf(const Query& 
 // too early.
 absl::Time SharedSource::ReadStanding(Question& question, Known& known, const std::string& value,
                                       absl::Time& denied) {
-  const absl::Time redis_now = *question.redis_now;
+  const absl::Time redis_now = question.redis_now.value_or(absl::InfinitePast());
   absl::Time since = absl::InfiniteFuture();
   if (value.empty()) {
     known.value.clear();
@@ -317,13 +317,14 @@ absl::Time SharedSource::ReadStanding(Question& question, Known& known, const st
 // which nobody can say how old they are. What is void goes, too: it is not to keep others out.
 void SharedSource::Open(Question& question, const std::string& value, absl::Time since) {
   std::optional<SharedEntry> entry = OpenedEntry(value, question.name, *question.query.credential);
-  const bool sound = entry.has_value() && entry->outcome->as_of <= *question.redis_now;
+  const absl::Time redis_now = question.redis_now.value_or(absl::InfinitePast());
+  const bool sound = entry.has_value() && entry->outcome->as_of <= redis_now;
   if (!sound) stats_.corrupt.Add();
   if (!sound || entry->outcome->as_of < since) {
     redis_->Send({"DEL", question.name}, kIgnore);
     return;
   }
-  entry->outcome->as_of = question.looked_at - (*question.redis_now - entry->outcome->as_of);
+  entry->outcome->as_of = question.looked_at - (redis_now - entry->outcome->as_of);
   question.fresh_until = entry->outcome->as_of + entry->lifetime;
   question.kept = std::move(entry->outcome);
 }

@@ -114,6 +114,7 @@ ONLY_IN = {
         "service/upstream/curl_pool.h",
         "service/upstream/curl_transfer.cc",
         "service/upstream/curl_transfer.h",
+        "client/pcapctl/explain_connection.cc",
         "client/pcapctl/http_get.cc",
     },
     "microhttpd": {"service/operations/admin_listener.cc"},
