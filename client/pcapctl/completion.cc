@@ -46,22 +46,41 @@ std::string BashValue(const CompletedProgram& program, const CompletedOption& op
     case ValueKind::kText:
       return absl::StrCat(begin, "return ;;\n");
     case ValueKind::kFile:
-      // So that a folder gets a slash, and no blank.
+      // So that a folder gets a slash, and no blank; what has blanks is quoted by bash itself.
       return absl::StrCat(begin, "compopt -o filenames 2>/dev/null\n      ",
-                          "COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n");
+                          "while IFS= read -r word; do COMPREPLY+=(\"$word\"); done",
+                          " < <(compgen -f -- \"$current\")\n      return ;;\n");
     case ValueKind::kContext:
-      return absl::StrCat(begin, "COMPREPLY=($(compgen -W \"$(", ContextsOf(program),
-                          ")\" -- \"$current\")); return ;;\n");
+      return absl::StrCat(begin, "_", program.name, "_lines < <(", ContextsOf(program),
+                          "); return ;;\n");
     case ValueKind::kOneOf:
-      return absl::StrCat(begin, "COMPREPLY=($(compgen -W \"", absl::StrJoin(option.words, " "),
-                          "\" -- \"$current\")); return ;;\n");
+      return absl::StrCat(begin, "COMPREPLY=($(compgen -W '", absl::StrJoin(option.words, " "),
+                          "' -- \"$current\")); return ;;\n");
   }
   return "";
 }
 
+// Offers the lines of stdin that begin with what is typed, each as one word and none as a command:
+// a name may be `$(reboot)`. What is typed may have begun with a quote, which bash keeps and ends;
+// then only what works within it is escaped, and else all.
+constexpr absl::string_view kBashLines = R"sh(_lines() {
+  local line word quote=
+  case $current in [\"\']*) quote=${current:0:1} ;; esac
+  while IFS= read -r line; do
+    case $quote in
+      '') printf -v word %q "$line" ;;
+      \") word=${line//\\/\\\\}; word=${word//\"/\\\"}; word=${word//\`/\\\`}; word=${word//\$/\\\$} ;;
+      *) word=${line//\'/\'\\\'\'} ;;
+    esac
+    [[ $word == "${current#"$quote"}"* ]] && COMPREPLY+=("$word")
+  done
+}
+)sh";
+
 std::string BashScript(const CompletedProgram& program) {
   std::string script =
-      absl::StrCat("# bash completion for ", program.name, "\n_", program.name, "() {\n",
+      absl::StrCat("# bash completion for ", program.name, "\n_", program.name, kBashLines, "_",
+                   program.name, "() {\n",
                    "  local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} "
                    "command= word\n",
                    "  COMPREPLY=()\n",
@@ -111,7 +130,7 @@ std::string ZshOption(const CompletedProgram& program, const CompletedOption& op
     case ValueKind::kFile:
       return absl::StrCat(begin, ":file:_files'");
     case ValueKind::kContext:
-      return absl::StrCat(begin, ":context:{compadd -- $(", ContextsOf(program), ")}'");
+      return absl::StrCat(begin, ":context:{compadd -- \"${(@f)$(", ContextsOf(program), ")}\"}'");
     case ValueKind::kOneOf:
       return absl::StrCat(begin, ":value:(", absl::StrJoin(option.words, " "), ")'");
   }

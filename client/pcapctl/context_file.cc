@@ -3,12 +3,14 @@
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -30,6 +32,16 @@ struct Wrong : std::runtime_error {
 std::string TextOf(const YAML::Node& node, absl::string_view key) {
   if (!node.IsScalar()) Throw(node, absl::StrCat("`", key, "` is not a text"));
   return node.Scalar();
+}
+
+// A context's name: one line, so that a list of names has a line each.
+std::string NameOf(const YAML::Node& node) {
+  std::string name = TextOf(node, "a context's name");
+  if (name.empty()) Throw(node, "a context has no name");
+  if (std::any_of(name.begin(), name.end(), absl::ascii_iscntrl)) {
+    Throw(node, "a context's name has a control character");
+  }
+  return name;
 }
 
 bool BoolOf(const YAML::Node& node, absl::string_view key) {
@@ -78,7 +90,7 @@ ContextFile FileIn(const YAML::Node& root) {
     } else if (key == "contexts") {
       if (!entry.second.IsMap()) Throw(entry.second, "`contexts` is not a mapping");
       for (const auto& context : entry.second) {
-        const std::string name = TextOf(context.first, "a context's name");
+        const std::string name = NameOf(context.first);
         if (!file.contexts.emplace(name, SettingsIn(context.second)).second) {
           Throw(context.first, absl::StrCat("a second context `", name, "`"));
         }

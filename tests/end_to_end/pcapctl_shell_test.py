@@ -6,9 +6,11 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -133,12 +135,21 @@ def test_bash_and_fish_offer_what_fits(
         ("pcapctl get --output=y", "pcapctl get --output=yaml "),
         ("pcapctl get -o y", "pcapctl get -o yaml "),
         ("pcapctl --config fol", "pcapctl --config folder/"),
-        ("pcapctl --tls-ca-file folder/", "pcapctl --tls-ca-file folder/ca.pem "),
+        ("pcapctl --tls-ca-file folder/c", "pcapctl --tls-ca-file folder/ca.pem "),
+        ("pcapctl --tls-ca-file folder/m", r"pcapctl --tls-ca-file folder/my\ own.pem "),
+        ("pcapctl --tls-ca-file 'folder/m", "pcapctl --tls-ca-file 'folder/my own.pem' "),
+        (r"pcapctl --tls-ca-file folder/my\ o", r"pcapctl --tls-ca-file folder/my\ own.pem "),
     ],
 )
 def test_bash_completes_as_somebody_types(home: Path, typed: str, expected: str) -> None:
     (home / "folder").mkdir()
     (home / "folder" / "ca.pem").touch()
+    (home / "folder" / "my own.pem").touch()
+    assert in_bash(home, typed) == expected
+
+
+def in_bash(home: Path, typed: str) -> str:
+    """What the line holds after Tab."""
     (home / ".bashrc").write_text(
         "PS1='ready> '; cd; source ~/completion.bash\n"
         # What the line holds when it is shown.
@@ -150,7 +161,7 @@ def test_bash_completes_as_somebody_types(home: Path, typed: str, expected: str)
     terminal.await_text("<<.*>>")
     os.kill(terminal.pid, signal.SIGKILL)
     terminal.end()
-    assert f"<<{expected}>>" in terminal.seen
+    return re.findall("<<(.*)>>", terminal.seen)[-1]
 
 
 @pytest.mark.parametrize(
@@ -164,6 +175,11 @@ def test_bash_completes_as_somebody_types(home: Path, typed: str, expected: str)
     ],
 )
 def test_zsh_completes_what_fits(home: Path, typed: str, expected: str) -> None:
+    assert in_zsh(home, typed) == expected
+
+
+def in_zsh(home: Path, typed: str) -> str:
+    """What the line holds after Tab."""
     (home / ".zshrc").write_text(
         "PS1='ready> '; autoload -U compinit; compinit -D\nsource ~/completion.zsh\n"
         # What the line holds when Enter is pressed, instead of running it.
@@ -174,7 +190,39 @@ def test_zsh_completes_what_fits(home: Path, typed: str, expected: str) -> None:
     terminal.type(typed + "\t")
     terminal.type("\r")
     terminal.end()
-    assert f"<<{expected}>>" in terminal.seen
+    return re.findall("<<(.*)>>", terminal.seen)[-1]
+
+
+def in_fish(home: Path, typed: str) -> str:
+    """What the line holds after Tab, if there is one offer; fish itself quotes what it inserts."""
+    (offer,) = fish_offers(home, typed)
+    escaped = run(home, "fish", "-c", 'string escape --no-quoted -- "$argv[1]"', "--", offer).strip()
+    return typed[: typed.rindex(" ") + 1] + escaped + " "
+
+
+# Words as a shell reads them are what it was given to complete, whatever the names are.
+@pytest.mark.parametrize("complete", [in_bash, in_zsh, in_fish])
+@pytest.mark.parametrize(
+    "name", ["$(touch run)", "`touch run`", "two  words", "*", 'a"b', "it's", "a;touch run", "-x\\"]
+)
+def test_a_contexts_name_is_taken_as_it_is(
+    home: Path, complete: Callable[[Path, str], str], name: str
+) -> None:
+    contexts = {"contexts": {name: {"address": "a:1"}}}
+    (home / ".config" / "pcapctl" / "config.yaml").write_text(yaml.safe_dump(contexts))
+    line = complete(home, "pcapctl --context ")
+    assert shlex.split(line)[1:] == ["--context", name]
+    assert not (home / "run").exists()
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_bash_completes_within_quotes(home: Path, quote: str) -> None:
+    name = "a $(touch run) \"it's\" `touch run` \\"
+    contexts = {"contexts": {name: {"address": "a:1"}}}
+    (home / ".config" / "pcapctl" / "config.yaml").write_text(yaml.safe_dump(contexts))
+    line = in_bash(home, f"pcapctl --context {quote}a ")
+    assert run(home, "bash", "-c", f'set -- {line[7:]}; printf %s "$2"') == name
+    assert not (home / "run").exists()
 
 
 def test_the_manual_page_is_well_formed() -> None:

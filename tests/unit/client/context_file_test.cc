@@ -94,5 +94,14 @@ TEST(SettingsOfContext, AFileThatWasNamedMustBeThereAndTheUsualOneNeedNot) {
   EXPECT_FALSE(SettingsOfContext("", "a", NoEnvironment).ok());
 }
 
+TEST(ContextFile, ANameIsOneLine) {
+  for (const char* const name : {"\"a\\nb\"", "\"\\e[2J\"", "\"\""}) {
+    EXPECT_EQ(ParseContextFile(absl::StrCat("contexts:\n  ", name, ": {address: 'a:1'}\n"))
+                  .status()
+                  .code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+}
+
 }  // namespace
 }  // namespace pcap_client
