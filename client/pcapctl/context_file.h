@@ -30,7 +30,8 @@ struct ContextFile {
 };
 
 // The file's contexts, from YAML. INVALID_ARGUMENT says in one line what is wrong, and where:
-// no YAML, a key that is not known, a value that is no text, a name that is not one line, a current context that is not there.
+// no YAML, a key that is not known, a value that is no text, a name that is not one line, a current
+// context that is not there.
 absl::StatusOr<ContextFile> ParseContextFile(const std::string& yaml);
 
 // The settings of the context called `name`, or of the current one where `name` is empty; none
