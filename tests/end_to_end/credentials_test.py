@@ -123,6 +123,7 @@ def test_a_token_of_the_gateways_without_the_right_to_captures(
     failure = fail(gateway.channel, demo.SIMPLE_ID)
     assert code_and_reason(failure) == ("PERMISSION_DENIED", "UPSTREAM_ACCOUNT_DENIED")
     # Nobody is woken for it: whoever names another account than the gateway's gets the same.
+    assert gateway.end() == 0
     [line] = [line for line in gateway.log() if "UPSTREAM_ACCOUNT_DENIED" in str(line)]
     assert line["level"] == "warn"
 
