@@ -50,9 +50,10 @@ StatusReport::Upstream UpstreamOf(const StatusFacts& facts, const MeteredParts& 
                                             parts.limited->stats().refreshes_waiting.load()};
   if (parts.retrying != nullptr) upstream.retries = parts.retrying->stats().retries.Value();
   if (parts.breaker != nullptr) upstream.withheld += parts.breaker->stats().withheld.Value();
-  if (parts.budgeted != nullptr)
+  if (parts.budgeted != nullptr) {
     upstream.withheld +=
         parts.budgeted->stats().withheld.Value() + parts.budgeted->stats().withheld_caller.Value();
+  }
   for (size_t i = 0; i < stats.answered.size(); ++i) {
     upstream.answers.emplace_back(absl::StrCat(i + 1, "xx"), stats.answered[i].Value());
   }

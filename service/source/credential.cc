@@ -68,9 +68,9 @@ const SecretFinder& Credential::finder() const {
   constexpr size_t kShortestSecret = 16;
   std::call_once(finder_made_, [this] {
     std::vector<absl::string_view> secrets;
-    if (secret_.size() >= kShortestSecret) secrets.push_back(secret_);
-    if (absl::StrContains(email_, '@')) secrets.push_back(email_);
-    finder_.emplace(secrets);
+    if (secret_.size() >= kShortestSecret) secrets.emplace_back(secret_);
+    if (absl::StrContains(email_, '@')) secrets.emplace_back(email_);
+    finder_ = std::make_unique<const SecretFinder>(secrets);
   });
   return *finder_;
 }

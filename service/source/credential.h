@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,7 +68,7 @@ class Credential {
   const std::vector<std::string> header_lines_;
   // Made when it is first needed: a hit in the cache has no text to look through.
   mutable std::once_flag finder_made_;
-  mutable std::optional<SecretFinder> finder_;
+  mutable std::unique_ptr<const SecretFinder> finder_;
 };
 
 }  // namespace pcap_gateway

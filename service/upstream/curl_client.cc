@@ -353,11 +353,13 @@ void CurlClient::Impl::FailStalled() {
 }
 
 void CurlClient::Impl::LookAtConnecting() {
-  std::unordered_set<CurlPool*> connecting;
-  for (const CurlTransfer* transfer : active_) {
-    if (transfer->sendings() == 0) connecting.insert(transfer->pool);
+  for (const auto& pool : pools_) {
+    const bool connects =
+        std::any_of(active_.begin(), active_.end(), [&pool](const CurlTransfer* transfer) {
+          return transfer->pool == pool.get() && transfer->sendings() == 0;
+        });
+    if (connects) pool->LookAfterAll();
   }
-  for (CurlPool* pool : connecting) pool->LookAfterAll();
   looks_at_connecting_ = !active_.empty();
   if (looks_at_connecting_) After(kLook, [this] { LookAtConnecting(); });
 }
