@@ -19,6 +19,7 @@
 #include "service/gateway_status.h"
 #include "service/log_redaction.h"
 #include "service/operations/admin_listener.h"
+#include "service/operations/caller_counts.h"
 #include "service/operations/descriptor_limit.h"
 #include "service/operations/heartbeat.h"
 #include "service/operations/metrics.h"
@@ -109,10 +110,12 @@ struct Gateway::Parts {
   // Both in `source`, or null where there is none.
   SharedSource* shared = nullptr;
   CachingSource* cache = nullptr;
+  // The server tells them of calls until it is gone.
   std::unique_ptr<CallLog> call_log;
+  std::unique_ptr<RecentErrors> errors;
+  std::optional<CallerCounts> callers;
   std::unique_ptr<Server> server;
   std::unique_ptr<ChannelzServer> channelz;  // null: there is none
-  std::unique_ptr<RecentErrors> errors;
   Metrics metrics;
   std::optional<MeteredParts> metered;
   std::optional<StatusHistory> history;
@@ -200,6 +203,7 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
   AddLimitMetrics(*server, metrics);
   metered.emplace(MeteredParts{.calls = &server->stats(),
                                .streams = &server->stream_stats(),
+                               .callers = &*callers,
                                .cache = cache,
                                .most_cache_bytes = options.cache_bytes,
                                .shared = shared,
@@ -308,6 +312,7 @@ void Gateway::Parts::BuildSource(const Options& options) {
 absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
   errors = std::make_unique<RecentErrors>(LogRedaction(options.service_credential), clock);
   call_log = std::make_unique<CallLog>(log, options.log_hits);
+  callers.emplace(!access->authorities_path().empty());
   const int64_t most_connections = MostConnections(options.max_connections, log);
   absl::StatusOr<std::unique_ptr<Server>> started = Server::Start(
       *source,
@@ -325,7 +330,7 @@ absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
        .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); },
        .channelz = !options.channelz_listen.empty(),
        .clock = &clock,
-       .observers = {call_log.get(), errors.get()}});
+       .observers = {call_log.get(), errors.get(), &*callers}});
   if (!started.ok()) {
     return absl::Status(started.status().code(),
                         absl::StrCat("--listen: ", started.status().message()));

@@ -94,6 +94,29 @@ void AddCallMetrics(const CallStats& calls, const StreamStats& streams, Metrics&
                .value = [&calls] { return calls.waiting.load(); }});
 }
 
+// Of the PcapService's calls.
+void AddCallerMetrics(const CallerCounts& callers, Metrics& metrics) {
+  const auto add = [&](const char* name, const char* help, Labels labels, CallerCounts::What what) {
+    metrics.Add({.name = name,
+                 .help = help,
+                 .labels = std::move(labels),
+                 .each_label = "principal",
+                 .each = [&callers, what] { return callers.All(what); }});
+  };
+  add("pcap_gateway_caller_calls_total",
+      "Calls that are over, by the name in the caller's certificate: none, without one; other, of "
+      "those beyond the first hundred names.",
+      {}, CallerCounts::What::kCalls);
+  add("pcap_gateway_caller_upstream_requests_total",
+      "Requests sent to Cloudflare on account of these calls, repeated ones each.", {},
+      CallerCounts::What::kUpstream);
+  constexpr char kFailures[] = "pcap_gateway_caller_failures_total";
+  constexpr char kFailuresHelp[] =
+      "Of these calls, those that failed: by the caller's doing, or the gateway's or Cloudflare's.";
+  add(kFailures, kFailuresHelp, {{"by", "caller"}}, CallerCounts::What::kMistakes);
+  add(kFailures, kFailuresHelp, {{"by", "service"}}, CallerCounts::What::kFaults);
+}
+
 // Null stands for what is not there.
 uint64_t CallsSaved(const CachingSource* cache, const SharedSource* shared) {
   uint64_t saved = 0;
@@ -390,6 +413,7 @@ void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& 
                .labels = {{"version", version}},
                .value = [] { return 1; }});
   AddCallMetrics(*parts.calls, *parts.streams, metrics);
+  AddCallerMetrics(*parts.callers, metrics);
   if (parts.cache != nullptr) AddCacheMetrics(*parts.cache, parts.most_cache_bytes, metrics);
   if (parts.shared != nullptr) AddRedisMetrics(*parts.shared, metrics);
   metrics.Add({.name = "pcap_gateway_upstream_calls_saved_total",

@@ -6,6 +6,7 @@
 
 #include "service/access/access_files.h"
 #include "service/cache/caching_source.h"
+#include "service/operations/caller_counts.h"
 #include "service/operations/metrics.h"
 #include "service/rpc/call_stats.h"
 #include "service/rpc/server.h"
@@ -21,8 +22,9 @@ namespace pcap_gateway {
 
 // The parts; null: an option turned it off. All outlive the metrics.
 struct MeteredParts {
-  const CallStats* calls;      // never null
-  const StreamStats* streams;  // never null
+  const CallStats* calls;       // never null
+  const StreamStats* streams;   // never null
+  const CallerCounts* callers;  // never null
   const CachingSource* cache;
   int64_t most_cache_bytes;
   const SharedSource* shared;

@@ -244,6 +244,14 @@ def test_one_greedy_caller_leaves_a_part_for_the_others(
     spent = "pcap_gateway_upstream_budget_caller_spent"
     assert told[f'{spent}{{credential="service",caller="{greedy}"}}'] == 95
     assert told[f'{spent}{{credential="service",caller="{modest}"}}'] == 5
+    # And what each has had of the whole, in counters that last.
+    series = "pcap_gateway_caller"
+    assert told[f'{series}_calls_total{{principal="{greedy}"}}'] == 150
+    assert told[f'{series}_upstream_requests_total{{principal="{greedy}"}}'] == 95
+    assert told[f'{series}_failures_total{{by="caller",principal="{greedy}"}}'] == 55
+    assert told[f'{series}_failures_total{{by="service",principal="{greedy}"}}'] == 0
+    assert told[f'{series}_calls_total{{principal="{modest}"}}'] == 5
+    assert told[f'{series}_calls_total{{principal="none"}}'] == 0
     _, page = fetch(gateway, "/status.json")
     [budget] = json.loads(page)["budgets"]
     assert {"caller": greedy, "spent": 95, "asked": 150} in budget["callers"]

@@ -17,6 +17,7 @@ from harness.admin import fetch, metrics_of
 from harness.calls import Failure, fail, get
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway
+from harness.identities import Authority
 from harness.stubs import REPOSITORY
 
 PROMTOOL = REPOSITORY / "build" / "tools" / "bin" / "promtool"
@@ -167,6 +168,44 @@ def test_of_callers_budgets_the_scarcest_is_told(
     assert metrics_of(gateway)['pcap_gateway_upstream_budget_left{credential="caller"}'] == 2
 
 
+def test_callers_are_told_apart_by_certificate_in_series_that_anything_can_read(
+    start_gateway: StartGateway, emulator: Emulator, tmp_path: Path
+) -> None:
+    authority = Authority()
+    certificate, key = authority.server().write(tmp_path, "server")
+    trusted = tmp_path / "ca.pem"
+    trusted.write_bytes(authority.pem)
+    gateway = start_gateway(
+        f"--tls-cert-file={certificate}",
+        f"--tls-key-file={key}",
+        f"--tls-client-ca-file={trusted}",
+        "--admin-listen=127.0.0.1:0",
+    )
+    odd = 'spiffe://example.com/a"b\\c}'
+    for number, name in enumerate(("spiffe://example.com/a", odd)):
+        with authority.channel(gateway.address, authority.issue(name)) as channel:
+            pcap_id = emulator.add()
+            get(channel, pcap_id)
+            get(channel, pcap_id)
+            fail(channel, f"{number:032x}")
+    check_lint(gateway)
+    metrics = metrics_of(gateway)
+    # Escaped once as in C, once as the text format asks for.
+    for label in ("spiffe://example.com/a", r"spiffe://example.com/a\\\"b\\\\c}"):
+        who = f'principal="{label}"'
+        assert metrics[f"pcap_gateway_caller_calls_total{{{who}}}"] == 3
+        assert metrics[f"pcap_gateway_caller_upstream_requests_total{{{who}}}"] == 2
+        assert metrics[f'pcap_gateway_caller_failures_total{{by="caller",{who}}}'] == 1
+        assert metrics[f'pcap_gateway_caller_failures_total{{by="service",{who}}}'] == 0
+
+
+def test_without_certificates_all_calls_are_of_none(plain: Gateway) -> None:
+    none = 'pcap_gateway_caller_calls_total{principal="none"}'
+    before = metrics_of(plain)[none]
+    fail(plain.channel, "f" * 32)
+    assert metrics_of(plain)[none] == before + 1
+
+
 def test_strangers_texts_make_no_series(plain: Gateway) -> None:
     before = len(metrics_of(plain))
     for number in range(300):
@@ -234,8 +273,6 @@ def redis_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def tls_files(tmp_path: Path) -> list[str]:
-    from harness.identities import Authority
-
     certificate, key = Authority().server().write(tmp_path, "server")
     return [f"--tls-cert-file={certificate}", f"--tls-key-file={key}"]
 
