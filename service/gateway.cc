@@ -267,6 +267,7 @@ absl::Status Gateway::Parts::StartClients(const Options& options, Log& log) {
   if (!options.redis_url.has_value()) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<RedisClient>> started_redis =
       RedisClient::Start({.url = *options.redis_url,
+                          .tls_files = options.redis_tls_files,
                           .command_timeout = options.redis_timeout,
                           .rehearsal = RedisRehearsal(),
                           .log = [&log](bool is_up, const std::string& line) {

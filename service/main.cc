@@ -32,6 +32,7 @@
 #include "service/operations/service_manager.h"
 #include "service/operations/watchdog.h"
 #include "service/options.h"
+#include "service/rpc/usable_cores.h"
 #include "service/source/clock.h"
 #include "service/source/thread.h"
 #include "service/start_memory.h"
@@ -152,8 +153,10 @@ int CheckAll(const pcap_gateway::Options& options, pcap_gateway::Log& log) {
 }
 
 // At the start and at the end: ours, those of libraries, and some to spare, as libraries start more
-// when there is much to do.
-size_t ThreadsNeeded() { return 24 + 3 * std::max(1u, std::thread::hardware_concurrency()); }
+// when there is much to do. Theirs go by the machine's cores, whatever the CPU limit.
+size_t ThreadsNeeded() {
+  return 24 + pcap_gateway::UsableCores() + 2 * std::max(1u, std::thread::hardware_concurrency());
+}
 
 // The signals that mean something to the program, kept from all threads so that main can wait for
 // them.

@@ -63,6 +63,9 @@ struct RawOptions {
   std::string stale_while_revalidate = "5s";
   std::string stale_if_error = "1h";
   std::string redis_url;
+  std::string redis_ca_file;
+  std::string redis_cert_file;
+  std::string redis_key_file;
   std::string redis_timeout = "5ms";
   std::string admin_listen = "127.0.0.1:9464";
   std::string channelz_listen;
@@ -226,6 +229,34 @@ absl::Status FinaliseUpstream(const RawOptions& raw, Options& options) {
   return status;
 }
 
+// The files are read with each new connection; that one is of no use should not wait till then.
+absl::Status FinaliseRedisTls(const RawOptions& raw, Options& options) {
+  const bool tls = options.redis_url.has_value() && options.redis_url->tls;
+  const std::pair<const char*, const std::string&> files[] = {
+      {"redis-ca-file", raw.redis_ca_file},
+      {"redis-cert-file", raw.redis_cert_file},
+      {"redis-key-file", raw.redis_key_file},
+  };
+  for (const auto& [option, path] : files) {
+    if (path.empty()) continue;
+    if (!tls) return Refused(option, "has no use without a --redis-url of rediss://");
+  }
+  if (raw.redis_cert_file.empty() != raw.redis_key_file.empty()) {
+    return Refused(raw.redis_cert_file.empty() ? "redis-cert-file" : "redis-key-file",
+                   "a certificate and its key belong together");
+  }
+  options.redis_tls_files = {.ca_file = raw.redis_ca_file,
+                             .cert_file = raw.redis_cert_file,
+                             .key_file = raw.redis_key_file};
+  if (!tls) return absl::OkStatus();
+  // Alone first, so that what is wrong with the other two is theirs.
+  const absl::Status authorities = RedisTls::Check({.ca_file = raw.redis_ca_file});
+  if (!authorities.ok()) return Check("redis-ca-file", authorities);
+  const absl::Status shown = RedisTls::Check(options.redis_tls_files);
+  const bool is_of_key = absl::StartsWith(shown.message(), absl::StrCat(raw.redis_key_file, ": "));
+  return Check(is_of_key ? "redis-key-file" : "redis-cert-file", shown);
+}
+
 absl::Status FinaliseCache(const RawOptions& raw, Options& options) {
   absl::Status status = Put("cache-bytes", BytesFrom(raw.cache_bytes), options.cache_bytes);
   FreshnessPolicy& freshness = options.freshness;
@@ -250,6 +281,7 @@ absl::Status FinaliseCache(const RawOptions& raw, Options& options) {
   if (!raw.redis_url.empty()) {
     status.Update(Put("redis-url", RedisUrlFrom(raw.redis_url), options.redis_url));
   }
+  if (status.ok()) status = FinaliseRedisTls(raw, options);
   status.Update(Put("redis-timeout",
                     DurationFrom(raw.redis_timeout, absl::Milliseconds(1), absl::Seconds(10)),
                     options.redis_timeout));
@@ -439,8 +471,13 @@ void Declare(CLI::App& app, RawOptions& raw) {
                  "How long after that a stale answer is given when Cloudflare fails");
   // No default is shown for what may hold a password.
   app.add_option("--redis-url", raw.redis_url,
-                 "Redis that replicas share: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or "
-                 "unix:///PATH");
+                 "Redis that replicas share: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], "
+                 "rediss:// for TLS, or unix:///PATH");
+  app.add_option("--redis-ca-file", raw.redis_ca_file,
+                 "PEM file of the certificates to trust for rediss:// instead of the system's");
+  app.add_option("--redis-cert-file", raw.redis_cert_file,
+                 "PEM file of the certificate to show to Redis, with its chain");
+  app.add_option("--redis-key-file", raw.redis_key_file, "PEM file of its private key");
   app.add_option("--redis-timeout", raw.redis_timeout, "The longest that a call waits for Redis");
   app.add_option("--channelz-listen", raw.channelz_listen,
                  "HOST:PORT of grpc.channelz.v1, on loopback; by default none");
@@ -711,7 +748,10 @@ std::variant<Options, EarlyExit> ReadOptions(const std::vector<std::string>& arg
   app.option_defaults()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->always_capture_default();
-  app.set_version_flag("--version", absl::StrCat("pcap-gateway ", PCAP_GATEWAY_VERSION));
+  app.set_version_flag(
+      "--version",
+      absl::StrCat("pcap-gateway ", PCAP_GATEWAY_VERSION, "\nRedis over TLS (rediss://): ",
+                   HasRedisTls() ? "yes" : "no, hiredis_ssl is not there"));
   app.set_config("--config", "", "File of `name = value` lines, one an option");
   std::map<std::string, int> lines;
   app.config_formatter(std::make_shared<OptionFile>(app, lines));

@@ -14,6 +14,7 @@
 #include "service/cache/freshness.h"
 #include "service/operations/log_line.h"
 #include "service/settings.h"
+#include "service/shared/redis_tls.h"
 #include "service/shared/redis_url.h"
 #include "service/source/credential.h"
 #include "service/source/id.h"
@@ -50,6 +51,8 @@ struct Options {
   FreshnessPolicy freshness;
   // The Redis that replicas share; absent: none.
   std::optional<RedisUrl> redis_url;
+  // For that, over TLS.
+  RedisTlsFiles redis_tls_files;
   // How long a call waits for Redis.
   absl::Duration redis_timeout = absl::Milliseconds(5);
   // HOST:PORT of metrics and health over HTTP; empty: none.

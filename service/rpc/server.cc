@@ -8,7 +8,6 @@
 #include <grpc/support/log.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -34,6 +33,7 @@
 #include "service/rpc/open_streams.h"
 #include "service/rpc/reflection.h"
 #include "service/rpc/stream.h"
+#include "service/rpc/usable_cores.h"
 #include "service/source/thread.h"
 
 namespace pcap_gateway {
@@ -105,15 +105,6 @@ std::vector<std::string> ServicesToList() {
       grpc::health::v1::HealthCheckRequest::descriptor()->file()->service(0)->full_name()};
   for (std::string& service : ReflectionServices()) services.push_back(std::move(service));
   return services;
-}
-
-// How many threads of ours can run at once. The machine may have more cores than this process (a
-// container's cpuset, taskset).
-unsigned UsableCores() {
-  cpu_set_t cores;
-  // Fails on a machine of more than 1024.
-  if (sched_getaffinity(0, sizeof(cores), &cores) == 0) return CPU_COUNT(&cores);
-  return std::max(1u, std::thread::hardware_concurrency());
 }
 
 // What gRPC and protobuf must be told once, before their first use.

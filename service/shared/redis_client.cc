@@ -39,6 +39,11 @@ constexpr int kRemembered = 32;
 // So many commands without going down, and earlier lateness is forgiven.
 constexpr int kForgivenAfter = 1000;
 
+constexpr absl::string_view kNoAnswer = "it does not answer";
+// A Redis without TLS takes the first bytes of a handshake for half a command, and waits.
+constexpr absl::string_view kNoHandshake =
+    "it does not answer to TLS; does it want redis:// instead of rediss://?";
+
 }  // namespace
 
 // All of it belongs to the thread, but for what the mutex guards.
@@ -90,6 +95,7 @@ class RedisClient::Impl {
   void ComeUp();
   bool IsRefusal(absl::string_view error, bool greets);
   void GoDownForLonger(absl::string_view why);
+  void HandleLoss(const redisAsyncContext& context);
   void ConnectionLost(absl::string_view why);
   void GoDown(absl::string_view why);
 
@@ -124,6 +130,7 @@ class RedisClient::Impl {
   std::shared_ptr<NameLookup> lookup_;  // under way, perhaps since an attempt that was given up
   size_t next_address_ = 0;  // of the name, modulo their number: the next one when one fails
   redisAsyncContext* context_ = nullptr;
+  std::optional<RedisTls> tls_;     // the context's
   std::deque<Command*> in_flight_;  // neither replied to nor timed out; the oldest first
   ReplyGuard guard_;                // of the connection's replies
   // Of the connection under way: what was sent and not yet answered, PINGs sent, and the last of
@@ -278,7 +285,9 @@ void RedisClient::Impl::StartConnecting() {
   state_ = State::kConnecting;
   StartTimer(connect_timer_, uv_now(&loop_) + Milliseconds(options_.connect_timeout),
              [](uv_timer_t* timer) {
-               static_cast<Impl*>(timer->data)->ConnectionLost("it does not answer");
+               Impl& client = *static_cast<Impl*>(timer->data);
+               const bool shakes_hands = client.tls_.has_value() && !client.tls_->IsUp();
+               client.ConnectionLost(shakes_hands ? kNoHandshake : kNoAnswer);
              });
 }
 
@@ -329,6 +338,15 @@ void RedisClient::Impl::Attach(redisAsyncContext* context) {
     redisAsyncFree(context);
     return ConnectionLost(why);
   }
+  if (options_.url.tls) {
+    absl::StatusOr<RedisTls> tls =
+        RedisTls::Begin(context->c, options_.tls_files, options_.url.host);
+    if (!tls.ok()) {
+      redisAsyncFree(context);
+      return ConnectionLost(tls.status().message());
+    }
+    tls_ = *tls;
+  }
   context_ = context;
   context->data = this;
   auto* const watch = new Watch{.poll = {}, .context = context};
@@ -356,14 +374,12 @@ void RedisClient::Impl::Attach(redisAsyncContext* context) {
     Impl& client = *static_cast<Impl*>(context->data);
     if (client.context_ != context) return;  // given up before
     if (status == REDIS_OK) return client.Greet();
-    client.context_ = nullptr;  // hiredis frees it
-    client.ConnectionLost(context->errstr);
+    client.HandleLoss(*context);
   });
   redisAsyncSetDisconnectCallback(context, [](const redisAsyncContext* context, int) {
     Impl& client = *static_cast<Impl*>(context->data);
     if (client.context_ != context) return;
-    client.context_ = nullptr;
-    client.ConnectionLost(context->errstr);
+    client.HandleLoss(*context);
   });
 }
 
@@ -466,6 +482,13 @@ std::string RedisClient::Impl::Lateness() const {
                       " commands took longer than --redis-timeout");
 }
 
+// hiredis frees the context when this returns. Of TLS it says no more than that it failed.
+void RedisClient::Impl::HandleLoss(const redisAsyncContext& context) {
+  context_ = nullptr;
+  const std::string tls_says = tls_.has_value() ? tls_->WhyItFailed() : "";
+  ConnectionLost(tls_says.empty() ? context.errstr : tls_says);
+}
+
 void RedisClient::Impl::ConnectionLost(absl::string_view why) {
   if (!stopping_) stats_.connections.Add();
   // What it did wrong says more than that hiredis had "no memory" for it.
@@ -482,6 +505,7 @@ void RedisClient::Impl::GoDown(absl::string_view why) {
   if (stopping_ && lookup_ != nullptr) std::exchange(lookup_, nullptr)->Abandon();
   // This calls back for each command without a reply.
   if (context_ != nullptr) redisAsyncFree(std::exchange(context_, nullptr));
+  tls_.reset();
   if (stopping_) return;
   // Once for each reason, whatever its figures: it is tried again each second.
   const absl::string_view reason = why.substr(0, why.find(':'));
@@ -588,7 +612,7 @@ void RedisClient::Impl::HandleTimeouts() {
   }
   if (state_ != State::kUp) return;
   const bool in_a_row = timeouts_in_a_row_ >= options_.timeouts_until_down;
-  if (in_a_row && !replied_late_) return GoDown("it does not answer");
+  if (in_a_row && !replied_late_) return GoDown(kNoAnswer);
   if (in_a_row || std::popcount(late_) >= options_.late_until_down) {
     return GoDownForLonger(Lateness());
   }

@@ -35,6 +35,7 @@
 #include "absl/time/time.h"
 #include "service/shared/redis_refusals.h"
 #include "service/shared/redis_replies.h"
+#include "service/shared/redis_tls.h"
 #include "service/shared/redis_url.h"
 #include "service/source/counter.h"
 
@@ -42,6 +43,7 @@ namespace pcap_gateway {
 
 struct RedisOptions {
   RedisUrl url;
+  RedisTlsFiles tls_files;  // where the URL says TLS
   absl::Duration command_timeout = absl::Milliseconds(5);
   // From the first packet to the answer to PING.
   absl::Duration connect_timeout = absl::Seconds(1);

@@ -7,12 +7,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/strip.h"
+#include "service/shared/redis_tls.h"
 
 namespace pcap_gateway {
 namespace {
 
 constexpr char kWanted[] =
-    "must be redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE] or unix:///PATH[?db=DATABASE]";
+    "must be redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], the same with rediss:// for TLS, or "
+    "unix:///PATH[?db=DATABASE]";
 
 // Absent: a % that no two hexadecimal digits follow, or a zero byte.
 std::optional<std::string> PercentDecoded(absl::string_view text) {
@@ -111,18 +113,20 @@ bool ReadUnix(absl::string_view text, RedisUrl& url) {
 }  // namespace
 
 absl::StatusOr<RedisUrl> RedisUrlFrom(absl::string_view text) {
-  if (absl::StartsWithIgnoreCase(text, "rediss:")) {
+  if (!HasRedisTls() && absl::StartsWithIgnoreCase(text, "rediss:")) {
     return absl::InvalidArgumentError(
-        "rediss:// (TLS) is not supported by this build: use redis:// through a tunnel, or a Unix "
-        "socket");
+        "rediss:// (TLS) is not supported by this build, as its hiredis has none (Debian's has it "
+        "from 13 on): use redis:// through a tunnel, or a Unix socket");
   }
   RedisUrl url;
   const bool clean = std::none_of(text.begin(), text.end(), [](unsigned char c) {
     return absl::ascii_isspace(c) || absl::ascii_iscntrl(c);
   });
-  const bool read = clean && (absl::ConsumePrefix(&text, "redis://")  ? ReadTcp(text, url)
-                              : absl::ConsumePrefix(&text, "unix://") ? ReadUnix(text, url)
-                                                                      : false);
+  url.tls = clean && absl::ConsumePrefix(&text, "rediss://");
+  const bool read = clean && (url.tls                                  ? ReadTcp(text, url)
+                              : absl::ConsumePrefix(&text, "redis://") ? ReadTcp(text, url)
+                              : absl::ConsumePrefix(&text, "unix://")  ? ReadUnix(text, url)
+                                                                       : false);
   if (!read) return absl::InvalidArgumentError(kWanted);
   return url;
 }

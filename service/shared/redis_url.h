@@ -1,6 +1,7 @@
 // RedisUrl: where a Redis is, and how to get in.
 //
 //   redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]
+//   rediss://…                                           over TLS
 //   unix://[[USER]:PASSWORD@]/PATH[?db=DATABASE]
 //
 // As Redis' own clients write it (redis-cli -u), with percent-encoding in user, password and path.
@@ -17,6 +18,7 @@ namespace pcap_gateway {
 struct RedisUrl {
   std::string host;  // name or address, an IPv6 one without brackets; empty: `path` counts
   int port = 6379;
+  bool tls = false;
   std::string path;      // of a Unix socket
   std::string user;      // empty: the default one
   std::string password;  // empty: none
@@ -24,8 +26,8 @@ struct RedisUrl {
 };
 
 // The error says what is wrong, as the end of a sentence that begins with the option's name, and
-// repeats nothing of the text: it holds a password. `rediss://` is an error: Debian 12's hiredis
-// has no TLS.
+// repeats nothing of the text: it holds a password. `rediss://` is one where this build has no TLS
+// for Redis (redis_tls.h).
 absl::StatusOr<RedisUrl> RedisUrlFrom(absl::string_view text);
 
 }  // namespace pcap_gateway

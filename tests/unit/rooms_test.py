@@ -118,10 +118,15 @@ ONLY_IN = {
         "client/pcapctl/http_get.cc",
     },
     "microhttpd": {"service/operations/admin_listener.cc"},
-    "hiredis": {"service/shared/redis_client.cc", "service/shared/redis_replies.cc"},
+    "hiredis": {
+        "service/shared/redis_client.cc",
+        "service/shared/redis_replies.cc",
+        "service/shared/redis_tls.cc",
+    },
     "uv": {"service/shared/redis_client.cc"},
     "prometheus": {"service/operations/metrics.cc"},
     "openssl": {
+        "service/shared/redis_tls.cc",
         "service/shared/shared_ledger.cc",
         "service/source/credential.cc",
         "service/access/tls_identity.cc",

@@ -557,7 +557,10 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"not-found-lifetime", ""},
       {"stale-while-revalidate", "soon"},
       {"stale-if-error", "-1h"},
-      {"redis-url", "rediss://cache"},
+      {"redis-url", "rediss://u@cache"},
+      {"redis-ca-file", File("no use without rediss://")},
+      {"redis-cert-file", File("no use without rediss://")},
+      {"redis-key-file", File("no use without rediss://")},
       {"redis-url", "cache:6379"},
       {"redis-timeout", "0s"},
       {"redis-timeout", "11s"},
@@ -643,7 +646,10 @@ TEST_F(OptionsTest, HelpAndVersionNeedNothingElse) {
     ASSERT_TRUE(std::holds_alternative<EarlyExit>(read)) << argument;
     EXPECT_EQ(std::get<EarlyExit>(read).code, 0);
   }
-  EXPECT_EQ(std::get<EarlyExit>(Read({"--version"})).text, "pcap-gateway " PCAP_GATEWAY_VERSION);
+  EXPECT_THAT(
+      std::get<EarlyExit>(Read({"--version"})).text,
+      AllOf(StartsWith("pcap-gateway " PCAP_GATEWAY_VERSION "\n"),
+            HasSubstr(HasRedisTls() ? "Redis over TLS (rediss://): yes" : "TLS (rediss://): no")));
 }
 
 TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {

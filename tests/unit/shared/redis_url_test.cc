@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "service/shared/redis_tls.h"
+
 namespace pcap_gateway {
 namespace {
 
@@ -59,12 +61,28 @@ TEST(RedisUrl, IsNothingElseAndItsErrorRepeatsNothing) {
                            "redis://[canary",
                            "redis://[canary]",
                            "redis://canary?db=1",
-                           "rediss://canary:canary@cache"}) {
+                           "rediss://canary@cache"}) {
     const std::string read = Read(text);
     EXPECT_THAT(read, HasSubstr("redis://")) << text;
     EXPECT_THAT(read, Not(HasSubstr("canary"))) << text;
   }
   EXPECT_FALSE(RedisUrlFrom("unix:///" + std::string(108, 'x')).ok());
+}
+
+TEST(RedisUrl, SaysTlsWhereThisBuildHasIt) {
+  EXPECT_FALSE(RedisUrlFrom("redis://cache")->tls);
+  const auto url = RedisUrlFrom("rediss://u:canary@cache:6380/2");
+  EXPECT_EQ(url.ok(), HasRedisTls());
+  if (HasRedisTls()) {
+    EXPECT_TRUE(url->tls);
+    EXPECT_EQ(url->host, "cache");
+    EXPECT_EQ(url->port, 6380);
+    EXPECT_EQ(url->database, 2);
+  } else {
+    EXPECT_THAT(url.status().message(),
+                HasSubstr("rediss:// (TLS) is not supported by this build"));
+    EXPECT_THAT(url.status().message(), Not(HasSubstr("canary")));
+  }
 }
 
 }  // namespace
