@@ -118,6 +118,9 @@ void CallLog::Write(const EndedCall& call) {
       {"upstream_requests", int64_t{call.upstream_requests}},
   };
   if (!outcome.ok()) fields.push_back({"reason", NameOf(outcome.error->reason)});
+  if (!outcome.ok() && !outcome.error->for_operators.empty()) {
+    fields.push_back({"upstream_failure", outcome.error->for_operators});
+  }
   if (http_status != 0) fields.push_back({"http_status", http_status});
   fields.insert(fields.end(), {{"account_id", account},
                                {"pcap_id", resource},

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
-#include "service/mapping/public_text.h"
+#include "service/source/public_text.h"
 
 namespace pcap_gateway {
 namespace {

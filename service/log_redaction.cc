@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "service/mapping/redaction.h"
+#include "service/source/redaction.h"
 
 namespace pcap_gateway {
 

@@ -7,8 +7,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "service/mapping/redaction.h"
 #include "service/operations/log_line.h"
+#include "service/source/redaction.h"
 
 namespace pcap_gateway {
 namespace {

@@ -14,7 +14,7 @@
 #include "google/protobuf/repeated_ptr_field.h"
 #include "pcap/v1/pcap_service.pb.h"
 #include "service/mapping/json_value.h"
-#include "service/mapping/redaction.h"
+#include "service/source/redaction.h"
 
 namespace pcap_gateway {
 

@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "service/mapping/public_text.h"
+#include "service/source/public_text.h"
 #include "service/source/retry_after.h"
 
 namespace pcap_gateway {

@@ -12,7 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "pcap/v1/pcap.pb.h"
 #include "service/mapping/json_value.h"
-#include "service/mapping/redaction.h"
+#include "service/source/redaction.h"
 
 namespace pcap_gateway {
 

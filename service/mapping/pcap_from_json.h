@@ -19,8 +19,8 @@
 
 #include "pcap/v1/pcap.pb.h"
 #include "service/mapping/json_value.h"
-#include "service/mapping/redaction.h"
 #include "service/source/outcome.h"
+#include "service/source/redaction.h"
 
 namespace pcap_gateway {
 

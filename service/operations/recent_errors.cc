@@ -38,6 +38,7 @@ void RecentErrors::Ended(const EndedCall& call) {
   }
   errors_.front().last = clock_.Now();
   errors_.front().message = error.message;
+  errors_.front().detail = error.for_operators;
   // An error that the cache knew has none.
   if (!request_id.empty()) errors_.front().request_id = std::move(request_id);
 }

@@ -28,6 +28,7 @@ struct RecentError {
   absl::StatusCode code = absl::StatusCode::kUnknown;
   std::string reason;
   std::string message;     // of the last of them
+  std::string detail;      // of the last of them, for operators alone; mostly none
   std::string request_id;  // of the last of them that had one
 
   bool is_fault() const { return IsFault(code); }

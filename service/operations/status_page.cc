@@ -239,7 +239,8 @@ std::string Errors(const StatusReport& report, bool faults) {
     absl::StrAppend(&rows, "<tr><td><time>", Shown(error.last), "</time></td><td class=\"number\">",
                     error.count, "</td><td>", EscapedHtml(absl::StatusCodeToString(error.code)),
                     "</td><td>", EscapedHtml(error.reason), "</td><td>", EscapedHtml(error.message),
-                    "</td><td>", EscapedHtml(error.request_id), "</td></tr>");
+                    error.detail.empty() ? "" : "<br>", EscapedHtml(error.detail), "</td><td>",
+                    EscapedHtml(error.request_id), "</td></tr>");
   }
   return Table(faults ? "Last faults" : "Last refused calls",
                {"Last", "Times", "Code", "Reason", "Last message", "Last request id"}, rows,
@@ -352,6 +353,7 @@ std::string StatusJson(const StatusReport& report) {
                               {"code", absl::StatusCodeToString(error.code)},
                               {"reason", error.reason},
                               {"message", error.message},
+                              {"detail", error.detail},
                               {"request_id", error.request_id}});
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -106,8 +106,8 @@ std::variant<std::shared_ptr<const Credential>, Error> CallHeaders::credential()
     credential = Credential::FromEmailAndKey(Credential::Owner::kCaller, email_, key_);
   } else {
     return NoCredential(Reason::kMissingCredential,
-                        "the call carries no Cloudflare credential: send `authorization: Bearer "
-                        "TOKEN`, or `x-auth-email` and `x-auth-key`");
+                        "the call carries no Cloudflare credential: send one as `Bearer TOKEN` in "
+                        "`authorization`, or in `x-auth-email` and `x-auth-key`");
   }
   if (credential.ok()) return *std::move(credential);
   return NoCredential(Reason::kInvalidCredential, credential.status().message());

@@ -67,6 +67,12 @@ grpc::StatusCode CodeOf(absl::StatusCode code) {
   return static_cast<grpc::StatusCode>(code);  // the same numbers, by Abseil's promise
 }
 
+// Whether the gateway has asked again where that could help, or leaves Cloudflare alone.
+bool WasRepeated(const Outcome& outcome) {
+  return !outcome.ok() && (outcome.error->reason == Reason::kUpstreamUnavailable ||
+                           outcome.error->reason == Reason::kUpstreamUnreachable);
+}
+
 }  // namespace
 
 std::string CacheStatusText(const CacheStatus& status) {
@@ -100,6 +106,7 @@ void AddResponseMetadata(const Reply& reply, absl::string_view request_id,
     const bool kept = status.how == CacheStatus::How::kHit || status.stale_if_error;
     if (!kept) metadata.Add("cf-ray", std::string(outcome.cf_ray.text()));
   }
+  if (WasRepeated(outcome)) metadata.Add("grpc-retry-pushback-ms", "-1");
   metadata.Add("x-request-id", std::string(request_id));
 }
 

@@ -73,7 +73,9 @@ struct Error {
   absl::StatusCode code;  // never kOk
   Reason reason;
   Denies denies = Denies::kNothing;
-  std::string message;                                        // one sentence for a person
+  std::string message;  // one sentence for a person
+  // More for the log and the status page, never for callers: hosts, addresses, libcurl's words.
+  std::string for_operators;
   std::vector<std::pair<std::string, std::string>> metadata;  // ErrorInfo.metadata: lowerCamelCase
   std::vector<FieldViolation> field_violations;               // with kInvalidRequest
   std::optional<absl::Duration> retry_after;  // not before then; absent: not known, or pointless

@@ -46,6 +46,8 @@ class CurlClient::Impl {
         // Often enough to be precise by a quarter.
         stall_check_(std::clamp(std::min(options_.first_byte_timeout, options_.stall_timeout) / 4,
                                 absl::Milliseconds(5), absl::Milliseconds(500))),
+        // libcurl's port of a proxy that names none.
+        proxy_(options_.proxy.empty() ? HostPort() : HostPortOf(options_.proxy, "1080")),
         user_agent_(absl::StrCat("User-Agent: ", options_.user_agent)) {}
 
   ~Impl() {
@@ -76,12 +78,13 @@ class CurlClient::Impl {
   CurlPool* PoolFor(SteadyTime now);
   std::unique_ptr<CurlTransfer> TakeTransfer();
   void Count(const CurlTransfer& transfer, const HttpResult& result);
-  void Fail(CurlTransfer* transfer, uint64_t number, TransportFailure failure);
+  void Fail(CurlTransfer* transfer, uint64_t number, Kind kind, absl::string_view detail);
   void Finish(CurlTransfer* transfer, HttpResult result);
 
   const CurlOptions options_;
   CurlStats& stats_;
   const absl::Duration stall_check_;
+  const HostPort proxy_;          // without a host: none
   const std::string user_agent_;  // as a header line: libcurl prints its own option twice
 
   std::mutex mutex_;  // guards these two
@@ -254,9 +257,7 @@ Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
     std::move(done)(TransportFailure{Kind::kOwnLimits, "libcurl is out of memory", /*sendings=*/0});
     return {};
   }
-  const CURLcode code =
-      transfer->Prepare(request, user_agent_, /*whole_url=*/!options_.proxy.empty());
-  if (code != CURLE_OK) {
+  if (const CURLcode code = transfer->Prepare(request, user_agent_); code != CURLE_OK) {
     std::move(done)(TransportFailure{KindOf(code), curl_easy_strerror(code), /*sendings=*/0});
     return {};
   }
@@ -275,7 +276,7 @@ Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
   }
   if (!std::exchange(looks_at_connecting_, true)) After(kLook, [this] { LookAtConnecting(); });
   return Ticket(
-      [this, raw, number = raw->number] { Fail(raw, number, {Kind::kCancelled, "cancelled"}); });
+      [this, raw, number = raw->number] { Fail(raw, number, Kind::kCancelled, "cancelled"); });
 }
 
 // Where a transfer that starts at `now` goes; null when libcurl has no memory.
@@ -298,7 +299,7 @@ std::unique_ptr<CurlTransfer> CurlClient::Impl::TakeTransfer() {
     return transfer;
   }
   auto transfer = std::make_unique<CurlTransfer>();
-  if (!transfer->Init() || sockets_->Attach(transfer->easy) != CURLE_OK) return nullptr;
+  if (!transfer->Init(*sockets_, proxy_)) return nullptr;
   EasySetup setup(transfer->easy);
   setup.Set(CURLOPT_NOSIGNAL, 1L)
       .Set(CURLOPT_FOLLOWLOCATION, 0L)
@@ -346,7 +347,7 @@ void CurlClient::Impl::FailStalled() {
     }
   }
   for (const auto& [transfer, number] : stalled) {
-    Fail(transfer, number, {Kind::kStalled, "it kept us waiting for its answer"});
+    Fail(transfer, number, Kind::kStalled, "it kept us waiting for its answer");
   }
   checks_for_stalls_ = !active_.empty();
   if (checks_for_stalls_) After(stall_check_, [this] { FailStalled(); });
@@ -365,10 +366,10 @@ void CurlClient::Impl::LookAtConnecting() {
 }
 
 // Does nothing if that use of the transfer has ended.
-void CurlClient::Impl::Fail(CurlTransfer* transfer, uint64_t number, TransportFailure failure) {
+void CurlClient::Impl::Fail(CurlTransfer* transfer, uint64_t number, Kind kind,
+                            absl::string_view detail) {
   if (!active_.contains(transfer) || transfer->number != number) return;
-  failure.sendings = transfer->sendings();
-  Finish(transfer, std::move(failure));
+  Finish(transfer, transfer->Failure(kind, std::string(detail)));
 }
 
 void CurlClient::Impl::Count(const CurlTransfer& transfer, const HttpResult& result) {
@@ -398,7 +399,7 @@ void CurlClient::Impl::Finish(CurlTransfer* transfer, HttpResult result) {
 void CurlClient::Impl::FailAll() {
   while (!active_.empty()) {
     CurlTransfer* const transfer = *active_.begin();
-    Fail(transfer, transfer->number, {Kind::kStopped, "the gateway is shutting down"});
+    Fail(transfer, transfer->number, Kind::kStopped, "the gateway is shutting down");
   }
   // Who waits for a later time finds now that nothing is sent any more.
   for (auto& [at, numbered] : std::exchange(due_, {})) std::move(numbered.second)();

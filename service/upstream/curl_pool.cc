@@ -23,10 +23,10 @@ constexpr long kMostStreams = 1000;
 
 }  // namespace
 
-CURLcode CurlSockets::Attach(CURL* easy) {
-  return EasySetup(easy)
+CURLcode CurlSockets::Attach(CurlTransfer& transfer) {
+  return EasySetup(transfer.easy)
       .Set(CURLOPT_OPENSOCKETFUNCTION, &OnOpen)
-      .Set(CURLOPT_OPENSOCKETDATA, this)
+      .Set(CURLOPT_OPENSOCKETDATA, &transfer)
       .Set(CURLOPT_CLOSESOCKETFUNCTION, &OnClose)
       .Set(CURLOPT_CLOSESOCKETDATA, this)
       .code();
@@ -60,7 +60,9 @@ curl_socket_t CurlSockets::OnOpen(void* user, curlsocktype, curl_sockaddr* addre
   // libcurl makes it non-blocking too, but goes on where that fails; and then the loop would wait.
   const int socket = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                               address->protocol);
-  auto& sockets = *static_cast<CurlSockets*>(user);
+  auto& transfer = *static_cast<CurlTransfer*>(user);
+  CurlSockets& sockets = *transfer.sockets;
+  transfer.NoteAddress(address->addr);
   if (socket < 0) {
     // The other errors are of the address.
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {

@@ -25,8 +25,8 @@ class CurlSockets {
   // `epoll` outlives it.
   explicit CurlSockets(int epoll) : epoll_(epoll) {}
 
-  // Lets transfers of `easy` open and close their sockets through this.
-  CURLcode Attach(CURL* easy);
+  // Lets `transfer` open and close its sockets through this.
+  CURLcode Attach(CurlTransfer& transfer);
 
   // libcurl's wish for a socket: watch it for reading, writing, both, or no more (CURL_POLL_*).
   void Watch(curl_socket_t socket, int what, CurlPool* pool);

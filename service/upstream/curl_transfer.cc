@@ -1,5 +1,8 @@
 #include "service/upstream/curl_transfer.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -7,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "service/upstream/curl_pool.h"
 
 namespace pcap_gateway {
 namespace {
@@ -21,6 +25,9 @@ constexpr size_t kMostHeaderBytes = 64 << 10;
 // server left it behind with GOAWAY: up to five times (8.0 and later). Once is what a dead
 // connection needs.
 constexpr int kMostRepeated = 1;
+
+// Of one name, that are told when none of them answers.
+constexpr size_t kMostAddresses = 4;
 
 // A URL in two: `https://host:port` and the request target `/path`.
 struct SplitUrl {
@@ -97,24 +104,26 @@ CurlTransfer::~CurlTransfer() {
   if (easy != nullptr) curl_easy_cleanup(easy);
 }
 
-bool CurlTransfer::Init() {
+bool CurlTransfer::Init(CurlSockets& through, const HostPort& proxy) {
+  sockets = &through;
+  proxy_ = &proxy;
   easy = curl_easy_init();
   parsed_origin_ = curl_url();
   if (easy == nullptr || parsed_origin_ == nullptr) return false;
   return EasySetup(easy)
-             .Set(CURLOPT_PRIVATE, this)
-             .Set(CURLOPT_WRITEFUNCTION, &OnBody)
-             .Set(CURLOPT_WRITEDATA, this)
-             .Set(CURLOPT_HEADERFUNCTION, &OnHeader)
-             .Set(CURLOPT_HEADERDATA, this)
-             .Set(CURLOPT_PREREQFUNCTION, &BeforeSending)
-             .Set(CURLOPT_PREREQDATA, this)
-             .Set(CURLOPT_ERRORBUFFER, error_.data())
-             .code() == CURLE_OK;
+                 .Set(CURLOPT_PRIVATE, this)
+                 .Set(CURLOPT_WRITEFUNCTION, &OnBody)
+                 .Set(CURLOPT_WRITEDATA, this)
+                 .Set(CURLOPT_HEADERFUNCTION, &OnHeader)
+                 .Set(CURLOPT_HEADERDATA, this)
+                 .Set(CURLOPT_PREREQFUNCTION, &BeforeSending)
+                 .Set(CURLOPT_PREREQDATA, this)
+                 .Set(CURLOPT_ERRORBUFFER, error_.data())
+                 .code() == CURLE_OK &&
+         sockets->Attach(*this) == CURLE_OK;
 }
 
-CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& user_agent,
-                               bool whole_url) {
+CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& user_agent) {
   curl_slist_free_all(std::exchange(headers_, nullptr));
   headers_ = curl_slist_append(nullptr, "Accept: application/json");
   // Without it an answer in any coding is in order (RFC 9110, 12.5.3). libcurl's own option for it
@@ -133,6 +142,7 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& us
   sendings_ = 0;
   most_sendings_ = request.idempotent ? 1 + kMostRepeated : 1;
   error_[0] = '\0';
+  addresses_.clear();
   answer_ = HttpAnswer();
   most_body_bytes_ = request.most_body_bytes;
   too_large_ = false;
@@ -141,7 +151,7 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& us
   received_ = 0;
   checked_received_ = 0;
   timeout_ = std::max(absl::Floor(request.timeout, absl::Milliseconds(1)), absl::Milliseconds(1));
-  if (const CURLcode code = SetUrl(request.url, whole_url); code != CURLE_OK) return code;
+  if (const CURLcode code = SetUrl(request.url); code != CURLE_OK) return code;
   EasySetup setup(easy);
   if (fresh_connection_ != request.fresh_connection) {
     setup.Set(CURLOPT_FRESH_CONNECT, request.fresh_connection ? 1L : 0L);
@@ -157,13 +167,15 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& us
 }
 
 // libcurl takes a URL apart and puts it together again for each request. Ours differ in the path
-// alone, which it sends as it is when it is told so; what comes before is parsed once.
-CURLcode CurlTransfer::SetUrl(const std::string& url, bool whole) {
-  if (whole) {
+// alone, which it sends as it is when it is told so; what comes before is parsed once. A proxy
+// wants to see it all.
+CURLcode CurlTransfer::SetUrl(const std::string& url) {
+  const SplitUrl split(url);
+  if (!proxy_->host.empty()) {
+    origin_ = split.origin;
     tls_ = absl::StartsWithIgnoreCase(url, "https:");
     return curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
   }
-  const SplitUrl split(url);
   if (origin_ != split.origin) {
     origin_.clear();
     if (curl_url_set(parsed_origin_, CURLUPART_URL, split.origin.c_str(), 0) != CURLUE_OK) {
@@ -205,31 +217,64 @@ HttpResult CurlTransfer::ResultOf(CURLcode code,
     answer_.status = static_cast<int>(status);
     answer_.sendings = std::max(sendings_, 1);
     // libcurl takes headers that the connection's end cuts short for an answer without a body.
-    if (!headers_ended_) {
-      return TransportFailure{Kind::kBroken, "the headers ended early", answer_.sendings};
-    }
+    if (!headers_ended_) return Failure(Kind::kBroken, "the headers ended early");
     return std::move(answer_);
   }
+  const std::string words =
+      ForCallers(error_[0] == '\0' ? curl_easy_strerror(code) : error_.data(), RouteOf());
   // libcurl calls it "out of memory" where one line of the headers is longer than it takes.
   const bool line_is_too_long = code == CURLE_OUT_OF_MEMORY && sendings_ > 0;
   if (too_large_ || line_is_too_long) {
-    return TransportFailure{Kind::kTooLarge, "the answer is too large", sendings_};
+    return Failure(Kind::kTooLarge, "the answer is too large");
   }
   if (code == CURLE_COULDNT_CONNECT && last_shortage >= started_at) {
-    return TransportFailure{Kind::kOwnLimits, "no file descriptor is left", sendings_};
+    return Failure(Kind::kOwnLimits, "no file descriptor is left");
   }
   if (code == CURLE_COULDNT_RESOLVE_HOST && absl::StrContains(error_.data(), "thread failed")) {
-    return TransportFailure{Kind::kOwnLimits, "no thread is left to look up the name", sendings_};
+    return Failure(Kind::kOwnLimits, "no thread is left to look up the name");
   }
   if (code == CURLE_ABORTED_BY_CALLBACK) {
-    return TransportFailure{Kind::kBroken, "the connection was lost again", sendings_};
+    return Failure(Kind::kBroken, "the connection was lost again");
   }
   // One code for two timeouts.
   if (code == CURLE_OPERATION_TIMEDOUT &&
       absl::FromChrono(std::chrono::steady_clock::now() - started_at) < timeout_) {
-    return TransportFailure{Kind::kConnect, "no connection in time", sendings_};
+    return Failure(Kind::kConnect, absl::StrCat("no connection in time: ", words));
   }
-  return TransportFailure{KindOf(code), curl_easy_strerror(code), sendings_};
+  return Failure(KindOf(code), words);
+}
+
+TransportFailure CurlTransfer::Failure(Kind kind, std::string detail) const {
+  TransportFailure failure{kind, std::move(detail), sendings_};
+  // Nothing has failed.
+  if (kind == Kind::kCancelled || kind == Kind::kStopped) return failure;
+  const bool silent = error_[0] == '\0';
+  failure.for_operators = ForOperators(silent ? failure.detail : error_.data(), RouteOf());
+  return failure;
+}
+
+Route CurlTransfer::RouteOf() const {
+  Route route{HostPortOf(origin_, "80"), *proxy_, addresses_};
+  // A connection that was there before.
+  char* address = nullptr;
+  if (addresses_.empty() && sendings_ > 0 &&
+      curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address) == CURLE_OK && address != nullptr &&
+      *address != '\0') {
+    route.addresses.emplace_back(address);
+  }
+  return route;
+}
+
+void CurlTransfer::NoteAddress(const sockaddr& address) {
+  if (addresses_.size() == kMostAddresses) return;
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const void* const bytes =
+      address.sa_family == AF_INET6
+          ? static_cast<const void*>(&reinterpret_cast<const sockaddr_in6&>(address).sin6_addr)
+          : &reinterpret_cast<const sockaddr_in&>(address).sin_addr;
+  if (inet_ntop(address.sa_family, bytes, text.data(), text.size()) != nullptr) {
+    addresses_.emplace_back(text.data());
+  }
 }
 
 // Each time that the request is about to leave, with a connection at hand.

@@ -3,6 +3,7 @@
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_CURL_TRANSFER_H_
 
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <atomic>
@@ -10,12 +11,15 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "service/upstream/http_client.h"
+#include "service/upstream/route.h"
 
 namespace pcap_gateway {
 
 class CurlPool;
+class CurlSockets;
 
 // Applies options to an easy handle and remembers the first failure, so that there is one place to
 // check.
@@ -45,11 +49,12 @@ struct CurlTransfer {
   ~CurlTransfer();
 
   // Makes the handle, with libcurl's callbacks set to this; false: libcurl has none to give.
-  bool Init();
+  // `sockets` opens and closes its sockets; `proxy`: that it goes through, if it has a host. Both
+  // outlive it.
+  bool Init(CurlSockets& sockets, const HostPort& proxy);
 
-  // Sets what differs from request to request. `user_agent`: a header line. `whole_url`: a proxy
-  // wants to see it.
-  CURLcode Prepare(const HttpRequest& request, const std::string& user_agent, bool whole_url);
+  // Sets what differs from request to request. `user_agent`: a header line.
+  CURLcode Prepare(const HttpRequest& request, const std::string& user_agent);
 
   // Whether the other side keeps us waiting longer than it may: for the first byte of its answer,
   // or between bytes of it. Asked now and then while the transfer is under way.
@@ -60,25 +65,35 @@ struct CurlTransfer {
   // had no descriptor or memory for a socket.
   HttpResult ResultOf(CURLcode code, std::chrono::steady_clock::time_point last_shortage);
 
+  // Why there is no answer: `detail`, which is public, and for operators what libcurl says.
+  TransportFailure Failure(TransportFailure::Kind kind, std::string detail) const;
+
+  // An address that libcurl is about to connect to.
+  void NoteAddress(const sockaddr& address);
+
   // How often the request went out, as far as is known.
   int sendings() const { return sendings_; }
 
   CURL* easy = nullptr;
+  CurlSockets* sockets = nullptr;
   CurlPool* pool = nullptr;  // that it is in while it is under way
   HttpClient::Done done;
   uint64_t number = 0;  // of this use; a ticket of an earlier one no longer fits
   std::chrono::steady_clock::time_point started_at;
 
  private:
-  CURLcode SetUrl(const std::string& url, bool whole);
+  CURLcode SetUrl(const std::string& url);
+  Route RouteOf() const;
 
   static size_t OnBody(char* data, size_t size, size_t count, void* user);
   static size_t OnHeader(char* data, size_t size, size_t count, void* user);
   static int BeforeSending(void* user, char*, char*, int, int);
 
   curl_slist* headers_ = nullptr;
+  const HostPort* proxy_ = nullptr;
   CURLU* parsed_origin_ = nullptr;
-  std::string origin_;  // that is parsed there
+  std::string origin_;                  // that is parsed there
+  std::vector<std::string> addresses_;  // of this use, the first ones
   bool tls_ = false;
   bool fresh_connection_ = false;
   absl::Duration timeout_;

@@ -82,12 +82,15 @@ struct TransportFailure {
   static constexpr size_t kKinds = 11;
 
   Kind kind;
-  // What went wrong, for a person. Public: names no header, no secret.
+  // What went wrong, for a person. Public: names no header, no secret, no address.
   std::string detail;
   // How often the request left this process; 0: never, so that nobody has counted it.
   int sendings = 1;
   // Since it left our own queue (LimitedClient fills it in); zero: it never did.
   absl::Duration out = absl::ZeroDuration();
+  // For the log and the status page alone: where to, by which proxy, at which address, and the
+  // transport's own words. Empty: it has none.
+  std::string for_operators;
 };
 
 // The kind's name in metrics: "resolve", "too_large".

@@ -185,7 +185,9 @@ OutcomePtr RestSource::OutcomeOf(const Call& call, HttpResult result) const {
   auto outcome = std::make_shared<Outcome>();
   if (const auto* failure = std::get_if<TransportFailure>(&result)) {
     Error error = ErrorOf(*failure, call.caller_set_the_limit);
+    error.for_operators = failure->for_operators;
     credential.RedactFrom(error.message);
+    credential.RedactFrom(error.for_operators);
     outcome->error = std::make_unique<const Error>(std::move(error));
   } else if (const auto* withheld = std::get_if<Withheld>(&result)) {
     outcome->error = std::make_unique<const Error>(ErrorOf(*withheld));

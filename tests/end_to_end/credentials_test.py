@@ -178,9 +178,13 @@ def test_a_missing_credential_is_told_before_anything_is_asked(
     caller_gateway: Gateway, emulator: Emulator, metadata: list[tuple[str, str]]
 ) -> None:
     pcap_id = emulator.add()
-    failure = fail(caller_gateway.channel, pcap_id, metadata=metadata)
+    failure = fail(caller_gateway.channel, pcap_id, metadata=[*metadata, ("x-request-id", pcap_id)])
     assert code_and_reason(failure) == ("UNAUTHENTICATED", "MISSING_CREDENTIAL")
     assert emulator.requests(pcap_id) == []
+    # How to mend it is no secret: the log says it whole.
+    caller_gateway.process.stderr.wait_for(pcap_id)
+    [line] = [line for line in caller_gateway.log() if line.get("request_id") == pcap_id]
+    assert line["message"] == failure.message and "Bearer TOKEN" in line["message"]
 
 
 @pytest.mark.parametrize(

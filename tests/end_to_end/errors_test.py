@@ -15,6 +15,7 @@ import pytest
 from emulator import demo
 from google.rpc.error_details_pb2 import BadRequest, Help, RequestInfo, RetryInfo
 
+from harness.admin import fetch
 from harness.calls import fail, get, request_for
 from harness.details import check_details
 from harness.emulator import Emulator
@@ -443,6 +444,34 @@ def test_nobody_listening_upstream_is_unavailable(start_gateway: StartGateway) -
         failure = fail(gateway.channel, demo.SIMPLE_ID)
     check_details(failure)
     assert (failure.code.name, failure.reason) == ("UNAVAILABLE", "UPSTREAM_UNREACHABLE")
+    assert failure.message.startswith(
+        "Cloudflare gave no answer: Failed to connect to the upstream after "
+    )
+
+
+def test_who_answers_not_is_told_to_operators_alone(start_gateway: StartGateway) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        gateway = start_gateway(
+            "--admin-listen=127.0.0.1:0",
+            "--allow-http-upstream",
+            f"--upstream-proxy=http://user:s3cr3t-of-the-proxy@127.0.0.1:{port}",
+            upstream_url="http://api.example.com",
+        )
+        failure = fail(gateway.channel, demo.SIMPLE_ID)
+    check_details(failure)
+    assert "connect to the proxy after" in failure.message
+    for hidden in ("127.0.0.1", str(port), "api.example.com", "s3cr3t"):
+        assert hidden not in failure.told()
+    page, described = fetch(gateway, "/")[1], json.loads(fetch(gateway, "/status.json")[1])
+    assert gateway.end() == 0
+    [line] = [line for line in gateway.log() if "reason" in line]
+    where = f"api.example.com port 80, through the proxy 127.0.0.1 port {port}, at 127.0.0.1: "
+    assert line["upstream_failure"].startswith(where + "Failed to connect to 127.0.0.1 port ")
+    assert [error["detail"] for error in described["errors"]] == [line["upstream_failure"]]
+    assert where in page
+    assert "s3cr3t" not in page + gateway.process.output()
 
 
 def test_a_name_without_an_address_is_unavailable(start_gateway: StartGateway) -> None:

@@ -167,3 +167,14 @@ def test_cache_of_nobody_is_unavailable(tmp_path: Path, start_gateway: StartGate
     assert gateway.end() == 0
     ended = pcapctl(tmp_path, gateway.address, "cache", "--admin-address", address)
     assert ended.returncode == 14 and ended.stdout == "" and address in ended.stderr
+
+
+def test_what_fails_upstream_is_tried_by_the_gateway_alone(
+    tmp_path: Path, gateway: Gateway, emulator: Emulator
+) -> None:
+    pcap_id = emulator.add()
+    emulator.answer(pcap_id, "out of order", status=503)
+    ended = get(tmp_path, gateway, pcap_id)
+    assert ended.returncode == 14 and "UPSTREAM_UNAVAILABLE" in ended.stderr
+    # The gateway retries twice at most; with pcapctl's four attempts it would be more.
+    assert len(emulator.requests(pcap_id)) <= 3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import socket
 from pathlib import Path
 from typing import Callable, Iterator
@@ -11,6 +13,7 @@ import grpc
 import pytest
 from emulator import demo
 
+from harness.admin import fetch
 from harness.calls import Answer, answer_of, fail, get, request_for
 from harness.emulator import Emulator
 from harness.gateway import StartGateway
@@ -44,10 +47,22 @@ def by_name(emulator: Emulator) -> str:
     return emulator.url.replace("127.0.0.1", "localhost")
 
 
-def check_untrusted(start_gateway: StartGateway, url: str, *options: str, **more: str) -> None:
-    gateway = start_gateway(*options, upstream_url=url, **more)
+def check_untrusted(
+    start_gateway: StartGateway, url: str, words: str, *options: str, **more: str
+) -> None:
+    """`words`: OpenSSL's, which callers and operators are told."""
+    gateway = start_gateway("--admin-listen=127.0.0.1:0", *options, upstream_url=url, **more)
     failure = fail(gateway.channel, demo.SIMPLE_ID)
     assert (failure.code.name, failure.reason) == ("UNAVAILABLE", "UPSTREAM_UNREACHABLE")
+    assert words in failure.message
+    assert not {"localhost", "127.0.0.1"} & set(re.findall(r"[\w.]+", failure.told()))
+    [error] = json.loads(fetch(gateway, "/status.json")[1])["errors"]
+    assert gateway.end() == 0
+    host, port = url.removeprefix("https://").split("/")[0].split(":")
+    [line] = [line for line in gateway.log() if "reason" in line]
+    for told in (line["upstream_failure"], error["detail"]):
+        assert re.match(rf"{host} port {port}, directly, at (::1, )?127.0.0.1: ", told), told
+        assert words in told
 
 
 def check_trusted(start_gateway: StartGateway, url: str, *options: str, **more: str) -> None:
@@ -59,28 +74,35 @@ def test_an_authority_that_nobody_trusts_is_unavailable(
     start_gateway: StartGateway, start_tls_emulator: StartEmulator, authority: Authority
 ) -> None:
     emulator = start_tls_emulator(*authority.certificate("localhost"))
-    check_untrusted(start_gateway, by_name(emulator))
+    check_untrusted(start_gateway, by_name(emulator), "unable to get local issuer certificate")
 
 
 def test_a_certificate_that_signs_itself_is_unavailable(
     start_gateway: StartGateway, start_tls_emulator: StartEmulator, tmp_path: Path
 ) -> None:
     emulator = start_tls_emulator(*self_signed_with_openssl(tmp_path, "localhost"))
-    check_untrusted(start_gateway, by_name(emulator))
+    check_untrusted(start_gateway, by_name(emulator), "self-signed certificate")
 
 
 def test_a_certificate_for_another_host_is_unavailable(
     start_gateway: StartGateway, start_tls_emulator: StartEmulator, authority: Authority
 ) -> None:
     emulator = start_tls_emulator(*authority.certificate("api.cloudflare.com"))
-    check_untrusted(start_gateway, by_name(emulator), f"--upstream-ca-file={authority.file}")
+    check_untrusted(
+        start_gateway,
+        by_name(emulator),
+        "no alternative certificate subject name matches target host name",
+        f"--upstream-ca-file={authority.file}",
+    )
 
 
 def test_a_name_in_the_certificate_is_no_address(
     start_gateway: StartGateway, start_tls_emulator: StartEmulator, authority: Authority
 ) -> None:
     emulator = start_tls_emulator(*authority.certificate("localhost"))
-    check_untrusted(start_gateway, emulator.url, f"--upstream-ca-file={authority.file}")
+    check_untrusted(
+        start_gateway, emulator.url, "no alternative", f"--upstream-ca-file={authority.file}"
+    )
 
 
 def test_the_ca_option_makes_an_authority_trusted(
@@ -109,6 +131,7 @@ def test_the_ca_option_is_instead_of_the_systems_authorities(
     check_untrusted(
         start_gateway,
         by_name(emulator),
+        "unable to get local issuer certificate",
         f"--upstream-ca-file={Authority(other).file}",
         SSL_CERT_FILE=str(authority.file),
     )
@@ -117,7 +140,9 @@ def test_the_ca_option_is_instead_of_the_systems_authorities(
 def test_plain_http_where_tls_is_expected_is_unavailable(
     start_gateway: StartGateway, emulator: Emulator
 ) -> None:
-    check_untrusted(start_gateway, emulator.url.replace("http:", "https:"))
+    check_untrusted(
+        start_gateway, emulator.url.replace("http:", "https:"), "wrong version number"
+    )
 
 
 def test_50_captures_at_once_go_over_one_http2_connection(

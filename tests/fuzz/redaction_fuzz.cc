@@ -5,8 +5,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/stubs/common.h"
-#include "service/mapping/public_text.h"
-#include "service/mapping/redaction.h"
+#include "service/source/public_text.h"
+#include "service/source/redaction.h"
 #include "tests/fuzz/require.h"
 
 namespace pcap_gateway {

@@ -275,6 +275,16 @@ TEST(PcapClient, DoesNotTryAgainAfterAnyOtherError) {
   EXPECT_EQ(gateway.calls(), 4);
 }
 
+// gRFC A6: the gateway has tried again, and says so.
+TEST(PcapClient, DoesNotTryAgainWhatTheGatewayHas) {
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kUnavailable,
+                  .message = "m",
+                  .trailing_metadata = {{"grpc-retry-pushback-ms", "-1"}}});
+  EXPECT_EQ(ClientOf(HastyOptions(gateway)).GetPcap(Request()).error().message, "m");
+  EXPECT_EQ(gateway.calls(), 1);
+}
+
 // gRFC A6: an attempt is committed by its initial metadata. So a gateway that wants to be asked
 // again sends an error's metadata in the trailers.
 TEST(PcapClient, DoesNotTryAgainOnceAnAttemptsMetadataHasCome) {

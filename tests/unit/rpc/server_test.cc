@@ -245,6 +245,34 @@ TEST_F(ServerTest, AnErrorComesWithTrailingMetadataAlone) {
   EXPECT_EQ(trailing.count("x-request-id"), 1u);
 }
 
+// gRFC A6. Another replica may take what this one had no room for; what failed at Cloudflare has
+// been tried as often as it should be.
+TEST_F(ServerTest, WhatFailedUpstreamIsNotForClientsToTryAgain) {
+  const struct {
+    absl::StatusCode code;
+    Reason reason;
+    bool held_back;
+  } all[] = {{absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, true},
+             {absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable, true},
+             {absl::StatusCode::kUnavailable, Reason::kShuttingDown, false},
+             {absl::StatusCode::kUnavailable, Reason::kOverloaded, false},
+             {absl::StatusCode::kNotFound, Reason::kPcapNotFound, false}};
+  ImmediateSource source;
+  Start(source);
+  for (const auto& [code, reason, held_back] : all) {
+    source.Set({.outcome = MakeFailure(absl::UnixEpoch(), Error(code, reason, "failed"), 0)},
+               /*at_hand=*/false);
+    grpc::ClientContext context;
+    EXPECT_FALSE(stub_->GetPcap(&context, GoodRequest(), &response_).ok());
+    const auto& trailing = context.GetServerTrailingMetadata();
+    const auto found = trailing.find("grpc-retry-pushback-ms");
+    ASSERT_EQ(found != trailing.end(), held_back) << NameOf(reason);
+    if (held_back) {
+      EXPECT_EQ(found->second, "-1");
+    }
+  }
+}
+
 TEST_F(ServerTest, ForeignTextInMetadataDoesNotEndTheProcess) {
   ImmediateSource source;
   auto outcome = std::make_shared<Outcome>();

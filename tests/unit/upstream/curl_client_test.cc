@@ -228,6 +228,41 @@ TEST_F(CurlClientTest, ANameWithoutAnAddress) {
   EXPECT_EQ(GetFailure({.url = "http://no-such-host.invalid/"}), Kind::kResolve);
 }
 
+TEST_F(CurlClientTest, SaysWhyThereIsNoAnswerAndWhereOnlyToOperators) {
+  const auto failure = [this](const std::string& url) {
+    HttpResult result = Get({.url = url});
+    const auto* failed = std::get_if<TransportFailure>(&result);
+    EXPECT_NE(failed, nullptr) << url;
+    return failed == nullptr ? TransportFailure{} : *failed;
+  };
+  // Port 1 is nobody's.
+  const TransportFailure refused = failure("http://127.0.0.1:1/");
+  EXPECT_THAT(refused.detail,
+              testing::MatchesRegex("Failed to connect to the upstream after [0-9]+ ms: .*"));
+  EXPECT_THAT(refused.for_operators,
+              testing::StartsWith("127.0.0.1 port 1, directly, at 127.0.0.1: Failed to connect "
+                                  "to 127.0.0.1 port 1 after "));
+  const TransportFailure unknown = failure("http://no-such-name.invalid/");
+  EXPECT_EQ(unknown.detail, "Could not resolve host: the upstream");
+  EXPECT_EQ(unknown.for_operators,
+            "no-such-name.invalid port 80, directly: Could not resolve host: "
+            "no-such-name.invalid");
+  // A connection that was there before: the address is that of the connection.
+  ScriptedServer server([](const std::string& request) {
+    return absl::StrContains(request, "/good") ? Answer(200, "{}") : Bytes{"hello\r\n\r\n"};
+  });
+  GetAnswer({.url = server.url() + "/good"});
+  EXPECT_THAT(failure(server.url() + "/bad").for_operators,
+              HasSubstr(", directly, at 127.0.0.1: "));
+  client_ = *CurlClient::Start({.proxy = "http://user:s3cr3t@127.0.0.1:1"});
+  const TransportFailure proxied = failure("http://api.example.com/");
+  EXPECT_THAT(proxied.detail, HasSubstr("connect to the proxy after"));
+  EXPECT_THAT(proxied.for_operators,
+              testing::StartsWith("api.example.com port 80, through the proxy 127.0.0.1 port 1, at "
+                                  "127.0.0.1: Failed"));
+  EXPECT_THAT(proxied.for_operators, Not(HasSubstr("s3cr3t")));
+}
+
 TEST(KindOf, TellsWhoHasNoTrustFromWhoWasInterrupted) {
   EXPECT_EQ(KindOf(CURLE_PEER_FAILED_VERIFICATION), Kind::kTls);
   EXPECT_EQ(KindOf(CURLE_SSL_CONNECT_ERROR), Kind::kConnect);

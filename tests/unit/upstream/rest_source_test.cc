@@ -102,10 +102,13 @@ TEST_F(RestSourceTest, NothingTellsTheCredentialThatItWasAskedWith) {
   EXPECT_THAT(http_.requests[0].header_lines,
               ElementsAre("tracestate: k=REDACTED", "X-Request-ID: REDACTED"));
   http_.End(0, HttpAnswer{.status = 403, .content_type = std::string("text/") + kToken});
-  http_.End(1, TransportFailure{Kind::kTls, std::string("the certificate is for ") + kToken});
+  http_.End(1, TransportFailure{.kind = Kind::kTls,
+                                .detail = std::string("the certificate is for ") + kToken,
+                                .for_operators = std::string("host port 1: ") + kToken});
   EXPECT_EQ(replies_.at(0).outcome->error->message, "said by text/REDACTED");
   EXPECT_THAT(replies_.at(1).outcome->error->message,
               testing::EndsWith("the certificate is for REDACTED"));
+  EXPECT_EQ(replies_.at(1).outcome->error->for_operators, "host port 1: REDACTED");
 }
 
 // A global API key consists of hexadecimal digits.

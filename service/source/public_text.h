@@ -1,8 +1,8 @@
 // PublicText: foreign text made fit for an error's message, which callers print, log and page on.
 //
 //   PublicText("bad\r\n  filter: <b>ip</b>", 200)     // "bad filter: ip"
-#ifndef PCAP_GATEWAY_SERVICE_MAPPING_PUBLIC_TEXT_H_
-#define PCAP_GATEWAY_SERVICE_MAPPING_PUBLIC_TEXT_H_
+#ifndef PCAP_GATEWAY_SERVICE_SOURCE_PUBLIC_TEXT_H_
+#define PCAP_GATEWAY_SERVICE_SOURCE_PUBLIC_TEXT_H_
 
 #include <cstddef>
 #include <string>
@@ -19,4 +19,4 @@ std::string PublicText(absl::string_view text, size_t most_bytes);
 
 }  // namespace pcap_gateway
 
-#endif  // PCAP_GATEWAY_SERVICE_MAPPING_PUBLIC_TEXT_H_
+#endif  // PCAP_GATEWAY_SERVICE_SOURCE_PUBLIC_TEXT_H_

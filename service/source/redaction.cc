@@ -1,4 +1,4 @@
-#include "service/mapping/redaction.h"
+#include "service/source/redaction.h"
 
 #include <algorithm>
 #include <array>

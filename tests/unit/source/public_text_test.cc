@@ -1,4 +1,4 @@
-#include "service/mapping/public_text.h"
+#include "service/source/public_text.h"
 
 #include <string>
 

@@ -10,8 +10,8 @@
 // must consist of letters, digits, `-` and `_` (so `;` separates nothing, it makes its value odd),
 // a parameter without `=` must be a known name. Valid UTF-8 stays valid. All functions are pure,
 // thread-safe, and take time in proportion to the text.
-#ifndef PCAP_GATEWAY_SERVICE_MAPPING_REDACTION_H_
-#define PCAP_GATEWAY_SERVICE_MAPPING_REDACTION_H_
+#ifndef PCAP_GATEWAY_SERVICE_SOURCE_REDACTION_H_
+#define PCAP_GATEWAY_SERVICE_SOURCE_REDACTION_H_
 
 #include <string>
 
@@ -44,4 +44,4 @@ bool MayBeShown(absl::string_view name, absl::string_view value);
 
 }  // namespace pcap_gateway
 
-#endif  // PCAP_GATEWAY_SERVICE_MAPPING_REDACTION_H_
+#endif  // PCAP_GATEWAY_SERVICE_SOURCE_REDACTION_H_

@@ -1,11 +1,11 @@
-#include "service/mapping/public_text.h"
+#include "service/source/public_text.h"
 
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "service/mapping/redaction.h"
+#include "service/source/redaction.h"
 
 namespace pcap_gateway {
 namespace {
