@@ -113,7 +113,7 @@ struct Gateway::Parts {
   // The server tells them of calls until it is gone.
   std::unique_ptr<CallLog> call_log;
   std::unique_ptr<RecentErrors> errors;
-  std::optional<CallerCounts> callers;
+  std::unique_ptr<CallerCounts> callers;
   std::unique_ptr<Server> server;
   std::unique_ptr<ChannelzServer> channelz;  // null: there is none
   Metrics metrics;
@@ -203,7 +203,7 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
   AddLimitMetrics(*server, metrics);
   metered.emplace(MeteredParts{.calls = &server->stats(),
                                .streams = &server->stream_stats(),
-                               .callers = &*callers,
+                               .callers = callers.get(),
                                .cache = cache,
                                .most_cache_bytes = options.cache_bytes,
                                .shared = shared,
@@ -312,7 +312,7 @@ void Gateway::Parts::BuildSource(const Options& options) {
 absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
   errors = std::make_unique<RecentErrors>(LogRedaction(options.service_credential), clock);
   call_log = std::make_unique<CallLog>(log, options.log_hits);
-  callers.emplace(!access->authorities_path().empty());
+  callers = std::make_unique<CallerCounts>(!access->authorities_path().empty());
   const int64_t most_connections = MostConnections(options.max_connections, log);
   absl::StatusOr<std::unique_ptr<Server>> started = Server::Start(
       *source,
@@ -330,7 +330,7 @@ absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
        .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); },
        .channelz = !options.channelz_listen.empty(),
        .clock = &clock,
-       .observers = {call_log.get(), errors.get(), &*callers}});
+       .observers = {call_log.get(), errors.get(), callers.get()}});
   if (!started.ok()) {
     return absl::Status(started.status().code(),
                         absl::StrCat("--listen: ", started.status().message()));

@@ -9,8 +9,7 @@ namespace pcap_gateway {
 void CallerCounts::Ended(const EndedCall& call) {
   Counts& counts = certificates_ ? Of(call.caller().principal) : none_;
   counts.calls.Add();
-  if (call.upstream_requests > 0)
-    counts.upstream.Add(static_cast<uint64_t>(call.upstream_requests));
+  counts.upstream.Add(static_cast<uint64_t>(call.upstream_requests));
   if (call.code() == absl::StatusCode::kOk) return;
   (IsFault(call.code()) ? counts.faults : counts.mistakes).Add();
 }

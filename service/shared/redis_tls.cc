@@ -18,7 +18,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 
 namespace pcap_gateway {
 namespace {
@@ -43,8 +42,8 @@ absl::Status Unusable(absl::string_view file, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat(file, ": ", why));
 }
 
-// Without the byte order mark that some editors put first. A FIFO would be waited for, and a device
-// have no end: neither is read.
+// A FIFO would be waited for, and a device have no end: neither is read. (A byte order mark that an
+// editor put first is skipped by OpenSSL.)
 absl::StatusOr<std::string> ContentOfFile(const std::string& path) {
   std::error_code problem;
   const auto type = std::filesystem::status(path, problem).type();
@@ -62,7 +61,7 @@ absl::StatusOr<std::string> ContentOfFile(const std::string& path) {
   if (content.size() > kMostFileBytes) {
     return Unusable(path, absl::StrCat("holds more than ", kMostFileBytes, " bytes"));
   }
-  return std::string(absl::StripPrefix(content, "\xEF\xBB\xBF"));
+  return content;
 }
 
 Bytes BytesOf(const std::string& content) {
@@ -106,7 +105,7 @@ absl::Status Trust(SSL_CTX* context, const std::string& ca_file) {
 
 absl::Status Show(SSL_CTX* context, const RedisTlsFiles& files) {
   bool first = true;  // ours, and then those that lead up to the authority
-  const absl::Status status = ForEachCertificate(files.cert_file, [&](X509* certificate) {
+  absl::Status status = ForEachCertificate(files.cert_file, [&](X509* certificate) {
     return std::exchange(first, false) ? SSL_CTX_use_certificate(context, certificate) == 1
                                        : SSL_CTX_add1_chain_cert(context, certificate) == 1;
   });
