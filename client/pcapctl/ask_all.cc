@@ -3,7 +3,10 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
+
+#include "client/pcapctl/pcap_id.h"
 
 namespace pcap_client {
 namespace {
@@ -27,6 +30,13 @@ void AskAll(const PcapClient& client, const std::vector<pcap::v1::GetPcapRequest
             const std::function<void(size_t index, CallResult<GetPcapAnswer> result)>& receive) {
   Answers answers(requests.size());
   const auto start = [&](size_t index) {
+    if (const auto id = FoldedId(requests[index].pcap_id()); !id.ok()) {
+      const std::lock_guard lock(answers.mutex);
+      answers.results[index] =
+          CallError{.code = id.status().code(), .message = std::string(id.status().message())};
+      --answers.in_flight;
+      return;
+    }
     client.GetPcapAsync(requests[index], options, [&, index](CallResult<GetPcapAnswer> result) {
       const std::lock_guard lock(answers.mutex);
       answers.results[index] = std::move(result);

@@ -13,7 +13,8 @@
 namespace pcap_client {
 
 // Blocks until all are answered. `receive` runs on this thread, as soon as the answer and all those
-// before it have come. At most 32 calls are in flight, so that a thousand ids are no flood.
+// before it have come. At most 32 calls are in flight, so that a thousand ids are no flood. An id
+// that is none is INVALID_ARGUMENT without a call.
 void AskAll(const PcapClient& client, const std::vector<pcap::v1::GetPcapRequest>& requests,
             const CallOptions& options,
             const std::function<void(size_t index, CallResult<GetPcapAnswer> result)>& receive);

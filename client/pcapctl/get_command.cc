@@ -2,11 +2,16 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 #include "client/pcapctl/ask_all.h"
+#include "client/pcapctl/pcap_id.h"
 #include "client/pcapctl/print_json.h"
 #include "client/pcapctl/print_list.h"
 #include "client/pcapctl/print_table.h"
 #include "client/pcapctl/print_yaml.h"
+#include "client/pcapctl/terminal_text.h"
 
 namespace pcap_client {
 namespace {
@@ -18,8 +23,34 @@ google::protobuf::Duration ProtoDuration(absl::Duration duration) {
   return proto;
 }
 
-std::string TableOf(const std::vector<const GetPcapAnswer*>& answers, const Palette& palette) {
-  return answers.size() == 1 ? PcapTable(*answers.front(), palette) : PcapList(answers, palette);
+std::string NamesOf(const std::vector<PcapRow>& rows) {
+  std::string names;
+  for (const PcapRow& row : rows) {
+    if (row.answer == nullptr) continue;
+    const pcap::v1::Pcap& pcap = row.answer->response.pcap();
+    const std::string& own = pcap.has_full() ? pcap.full().id() : pcap.simple().id();
+    absl::StrAppend(&names, TerminalText(own.empty() ? row.id : own), "\n");
+  }
+  return names;
+}
+
+absl::StatusOr<std::string> JsonOf(const std::vector<PcapRow>& rows, OutputFormat format) {
+  std::vector<std::string> documents;
+  for (const PcapRow& row : rows) {
+    if (row.answer == nullptr) continue;
+    absl::StatusOr<std::string> document = format == OutputFormat::kYaml
+                                               ? PcapYaml(row.answer->response)
+                                               : CompactPcapJson(row.answer->response);
+    if (!document.ok()) return document.status();
+    documents.push_back(*std::move(document));
+  }
+  if (format == OutputFormat::kYaml) return absl::StrJoin(documents, "");
+  if (format == OutputFormat::kJsonl) {
+    for (std::string& document : documents) document += '\n';
+    return absl::StrJoin(documents, "");
+  }
+  if (rows.size() == 1) return documents.empty() ? "" : IndentedJson(documents.front());
+  return IndentedJson(absl::StrCat("[", absl::StrJoin(documents, ","), "]"));
 }
 
 }  // namespace
@@ -27,24 +58,31 @@ std::string TableOf(const std::vector<const GetPcapAnswer*>& answers, const Pale
 pcap::v1::GetPcapRequest RequestFor(const std::string& pcap_id, const PcapArguments& arguments) {
   pcap::v1::GetPcapRequest request;
   request.set_account_id(arguments.account_id);
-  request.set_pcap_id(pcap_id);
+  request.set_pcap_id(FoldedId(pcap_id).value_or(pcap_id));
   if (arguments.max_age.has_value()) {
     *request.mutable_max_age() = ProtoDuration(*arguments.max_age);
   }
   return request;
 }
 
-absl::StatusOr<std::string> TextOf(const std::vector<const GetPcapAnswer*>& answers,
-                                   OutputFormat format, const Console& console) {
-  if (format == OutputFormat::kTable) return TableOf(answers, console.out);
-  std::string text;
-  for (const GetPcapAnswer* const answer : answers) {
-    const absl::StatusOr<std::string> document =
-        format == OutputFormat::kJson ? PcapJson(answer->response) : PcapYaml(answer->response);
-    if (!document.ok()) return document.status();
-    text += *document;
+absl::StatusOr<std::string> TextOf(const std::vector<PcapRow>& rows, OutputFormat format,
+                                   const Console& console) {
+  switch (format) {
+    case OutputFormat::kTable:
+      if (rows.size() > 1) return PcapList(rows, ListWidth::kUsual, absl::Now(), console.out);
+      return rows.front().answer == nullptr
+                 ? ""
+                 : PcapTable(*rows.front().answer, absl::Now(), console.out);
+    case OutputFormat::kWide:
+      return PcapList(rows, ListWidth::kWide, absl::Now(), console.out);
+    case OutputFormat::kName:
+      return NamesOf(rows);
+    case OutputFormat::kJson:
+    case OutputFormat::kJsonl:
+    case OutputFormat::kYaml:
+      break;
   }
-  return text;
+  return JsonOf(rows, format);
 }
 
 int Get(const PcapClient& client, const PcapArguments& arguments, const CallOptions& options,
@@ -52,37 +90,25 @@ int Get(const PcapClient& client, const PcapArguments& arguments, const CallOpti
   std::vector<pcap::v1::GetPcapRequest> requests;
   requests.reserve(arguments.pcap_ids.size());
   for (const std::string& id : arguments.pcap_ids) requests.push_back(RequestFor(id, arguments));
-  const bool several = requests.size() > 1;
   int exit_code = 0;
-  bool printed = true;
-  std::vector<GetPcapAnswer> for_table;
+  std::vector<std::optional<GetPcapAnswer>> answers(requests.size());
+  std::vector<PcapRow> rows;
+  rows.reserve(requests.size());
   AskAll(client, requests, options, [&](size_t index, CallResult<GetPcapAnswer> result) {
-    if (!result.ok()) {
-      const int code =
-          Fail(console.Explained(result.error()), several ? arguments.pcap_ids[index] : "");
+    PcapRow row{.id = requests[index].pcap_id()};
+    if (result.ok()) {
+      row.answer = &answers[index].emplace(*std::move(result));
+    } else {
+      const CallError error = console.Explained(result.error());
+      const int code = Fail(error, requests.size() > 1 ? arguments.pcap_ids[index] : "");
       if (exit_code == 0) exit_code = code;
-      return;
+      row.error = error.reason.empty() ? absl::StatusCodeToString(error.code) : error.reason;
     }
-    // A line's columns are as wide as the widest of all; documents need not wait for the others.
-    if (several && arguments.output == OutputFormat::kTable) {
-      for_table.push_back(*std::move(result));
-      return;
-    }
-    const absl::StatusOr<std::string> text = TextOf({&*result}, arguments.output, console);
-    if (!text.ok()) {
-      const int code = Fail(text.status());
-      if (exit_code == 0) exit_code = code;
-      return;
-    }
-    printed = printed && Print(*text);
+    rows.push_back(std::move(row));
   });
-  if (!for_table.empty()) {
-    std::vector<const GetPcapAnswer*> answers;
-    answers.reserve(for_table.size());
-    for (const GetPcapAnswer& answer : for_table) answers.push_back(&answer);
-    printed = Print(PcapList(answers, console.out));
-  }
-  return printed ? exit_code : ExitCode(absl::StatusCode::kDataLoss);
+  const absl::StatusOr<std::string> text = TextOf(rows, arguments.output, console);
+  if (!text.ok()) return Fail(text.status());
+  return text->empty() ? exit_code : PrintAndExit(*text, exit_code);
 }
 
 }  // namespace pcap_client

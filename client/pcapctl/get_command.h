@@ -8,11 +8,12 @@
 
 #include "absl/time/time.h"
 #include "client/pcapctl/console.h"
+#include "client/pcapctl/print_list.h"
 #include "pcap_client/pcap_client.h"
 
 namespace pcap_client {
 
-enum class OutputFormat { kTable, kJson, kYaml };
+enum class OutputFormat { kTable, kWide, kJson, kJsonl, kYaml, kName };
 
 // What `get` and `wait` ask for, and how they show it.
 struct PcapArguments {
@@ -22,16 +23,18 @@ struct PcapArguments {
   OutputFormat output = OutputFormat::kTable;
 };
 
+// With the id as the gateway takes it, where it is one; else as it was typed.
 pcap::v1::GetPcapRequest RequestFor(const std::string& pcap_id, const PcapArguments& arguments);
 
-// Prints captures, in the order of their ids, and errors. One: a table, or a document. Several: a
-// table with a line each, or a document each. The exit code is that of the first error.
+// Prints captures, in the order of their ids, and errors. The exit code is that of the first error.
 int Get(const PcapClient& client, const PcapArguments& arguments, const CallOptions& options,
         const Console& console);
 
-// The answers, as one text. `answers` is not empty.
-absl::StatusOr<std::string> TextOf(const std::vector<const GetPcapAnswer*>& answers,
-                                   OutputFormat format, const Console& console);
+// What became of `rows`, as one text. Where one was asked for: a table, or a document. Several: a
+// list with a line each, those without an answer too; one JSON array of the answers; or a YAML
+// document each. kJsonl and kName have a line each, kWide a list, however many there are.
+absl::StatusOr<std::string> TextOf(const std::vector<PcapRow>& rows, OutputFormat format,
+                                   const Console& console);
 
 }  // namespace pcap_client
 

@@ -1,7 +1,7 @@
 // pcapctl: asks a pcap-gateway from the command line.
 //
 //   pcapctl get 3d2b8c5f1a7e4960b1c2d3e4f5a60718
-//   pcapctl get --output json --max-age 0 3d2b8c5f1a7e4960b1c2d3e4f5a60718 | jq .pcap.full.status
+//   pcapctl -o json get --max-age 0 3d2b8c5f1a7e4960b1c2d3e4f5a60718 | jq .pcap.full.status
 //   pcapctl wait --timeout 10m 3d2b8c5f1a7e4960b1c2d3e4f5a60718 && pcapctl --context production …
 //   pcapctl status
 //
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -25,6 +26,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/pcapctl/columns.h"
+#include "client/pcapctl/command_line.h"
 #include "client/pcapctl/completion.h"
 #include "client/pcapctl/console.h"
 #include "client/pcapctl/context_file.h"
@@ -32,6 +34,7 @@
 #include "client/pcapctl/get_command.h"
 #include "client/pcapctl/http_get.h"
 #include "client/pcapctl/metric_samples.h"
+#include "client/pcapctl/pcap_id.h"
 #include "client/pcapctl/print_cache.h"
 #include "client/pcapctl/settings.h"
 #include "client/pcapctl/status_command.h"
@@ -45,7 +48,8 @@ namespace {
 constexpr absl::Duration kLongestMaxAge = absl::Seconds(315'576'000'000);
 
 const std::vector<std::pair<std::string, OutputFormat>> kFormats = {
-    {"table", OutputFormat::kTable}, {"json", OutputFormat::kJson}, {"yaml", OutputFormat::kYaml}};
+    {"table", OutputFormat::kTable}, {"wide", OutputFormat::kWide}, {"json", OutputFormat::kJson},
+    {"jsonl", OutputFormat::kJsonl}, {"yaml", OutputFormat::kYaml}, {"name", OutputFormat::kName}};
 const std::vector<std::pair<std::string, ColourChoice>> kColours = {
     {"auto", ColourChoice::kAuto},
     {"always", ColourChoice::kAlways},
@@ -131,6 +135,14 @@ int RunGet(const PcapClient& client, const Settings& settings, const Arguments& 
       .max_age = DurationFrom(arguments.max_age, absl::ZeroDuration(), kLongestMaxAge),
       .output = OutputOf(arguments)};
   if (pcaps.pcap_ids.empty()) return FailUsage("PCAP_ID: stdin has none");
+  if (!pcaps.account_id.empty()) {
+    const absl::StatusOr<std::string> account = FoldedId(pcaps.account_id);
+    if (!account.ok()) {
+      return Fail(
+          absl::InvalidArgumentError(absl::StrCat("--account: ", account.status().message())));
+    }
+    pcaps.account_id = *account;
+  }
   if (!wait) return Get(client, pcaps, *options, console);
   WaitArguments waiting{.pcaps = std::move(pcaps), .interval = TimeoutFrom(arguments.interval)};
   // Who wants to know every second has no use for an answer of two seconds ago.
@@ -210,7 +222,9 @@ void AddAdminAddress(CLI::App& command, Arguments& arguments) {
 }
 
 void AddOutput(CLI::App& command, Arguments& arguments) {
-  command.add_option("--output,-o", arguments.output, "table, json or yaml")
+  command
+      .add_option("--output,-o", arguments.output,
+                  absl::StrJoin(WordsOf(kFormats), ", ") + " (default table)")
       ->type_name("FORMAT")
       ->transform(OneOf(kFormats));
   command.add_flag("--json", arguments.json, "The same as --output json");
@@ -218,8 +232,7 @@ void AddOutput(CLI::App& command, Arguments& arguments) {
 
 // What `get` and `wait` share.
 void AddPcapOptions(CLI::App& command, Arguments& arguments) {
-  command
-      .add_option("PCAP_ID", arguments.pcap_ids, "Captures: 32 lower-case hex digits; - for stdin")
+  command.add_option("PCAP_ID", arguments.pcap_ids, "Captures: 32 hex digits each; - for stdin")
       ->required()
       ->type_name("");
   AddText(command, "--account", arguments.settings.account, "ID",
@@ -294,6 +307,9 @@ void Declare(CLI::App& app, Arguments& arguments) {
       *app.add_subcommand("contexts", "List the contexts of the configuration")->fallthrough();
   contexts.add_flag("--names", arguments.names, "Their names alone");
 
+  app.add_subcommand("help", "Tell of a command, as its --help does");
+  app.add_subcommand("version", "Print the version");
+
   CLI::App& completion = *app.add_subcommand("completion", "Print a shell's completion script");
   completion.add_option("SHELL", arguments.shell, "bash, zsh or fish")
       ->required()
@@ -339,6 +355,12 @@ CompletedProgram CompletedFrom(const CLI::App& app) {
     if (completed.name == "completion") completed.words = WordsOf(kShells);
     program.commands.push_back(std::move(completed));
   }
+  std::vector<std::string> names;
+  names.reserve(program.commands.size());
+  for (const CompletedCommand& command : program.commands) names.push_back(command.name);
+  for (CompletedCommand& command : program.commands) {
+    if (command.name == "help") command.words = names;
+  }
   return program;
 }
 
@@ -381,15 +403,22 @@ int Run(int argc, char** argv) {
   Arguments arguments;
   CLI::App app("Reads Cloudflare packet captures through a pcap-gateway.", "pcapctl");
   Declare(app, arguments);
+  absl::StatusOr<std::vector<std::string>> words =
+      CommandLine(CompletedFrom(app), {argv + 1, argv + argc});
+  if (!words.ok()) return FailUsage(words.status().message());
   try {
-    app.parse(argc, argv);
+    std::reverse(words->begin(), words->end());  // as CLI11 takes a vector
+    app.parse(*std::move(words));
+  } catch (const CLI::ExtrasError&) {
+    return FailUsage(absl::StrCat("more arguments than the command has: ",
+                                  absl::StrJoin(app.remaining(/*recurse=*/true), " ")));
   } catch (const CLI::ParseError& error) {
     const bool asked = error.get_exit_code() == 0;  // --help, --version
     return asked ? app.exit(error) : FailUsage(error.what());
   }
   // Not left to require_subcommand(): that would call a misspelt command a missing one.
   if (app.get_subcommands().empty()) {
-    return FailUsage("a command is needed: get, wait, status, cache, contexts or completion");
+    return FailUsage("a command is needed: get, wait, status, cache, contexts, completion or help");
   }
   return RunCommand(app, arguments);
 }

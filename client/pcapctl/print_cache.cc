@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "client/pcapctl/print_json.h"
 #include "client/pcapctl/table.h"
 
 namespace pcap_client {
@@ -108,12 +109,10 @@ std::string CacheJson(const MetricSamples& samples) {
   for (const auto& [series, value] : samples.series()) {
     if (BelongsHere(series)) (*object.mutable_fields())[series].set_number_value(value);
   }
-  google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = true;
   std::string json;
   // Numbers and names alone: that has a JSON form.
-  (void)google::protobuf::util::MessageToJsonString(object, &json, options);
-  return json;
+  (void)google::protobuf::util::MessageToJsonString(object, &json);
+  return IndentedJson(json);
 }
 
 }  // namespace pcap_client

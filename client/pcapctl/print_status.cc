@@ -14,8 +14,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "client/pcapctl/age.h"
 #include "client/pcapctl/human_duration.h"
 #include "client/pcapctl/table.h"
+#include "client/pcapctl/terminal_text.h"
 
 namespace pcap_client {
 namespace {
@@ -119,7 +121,7 @@ void AddUpstream(const Report& report, Table& table) {
             circuit == "open" ? Tone::kBad : Tone::kPlain);
 }
 
-void AddBudgets(const Report& report, Table& table) {
+void AddBudgets(const Report& report, absl::Time now, Table& table) {
   const Json* const budgets = report.Find({"budgets"});
   if (budgets == nullptr || !budgets->is_array()) return;
   size_t shown = 0;
@@ -139,12 +141,12 @@ void AddBudgets(const Report& report, Table& table) {
               absl::StrCat(Count(left), " of ", Count(Report::NumberOf(member("limit"))),
                            " requests left for the ", Report::TextOf(member("owner")),
                            "'s credential ", Report::TextOf(member("fingerprint")),
-                           blocked.empty() ? "" : "; blocked until ", blocked),
+                           blocked.empty() ? "" : "; blocked until ", WithAge(blocked, now)),
               left > 0 && blocked.empty() ? Tone::kPlain : Tone::kBad);
   }
 }
 
-void AddLastError(const Report& report, Table& table) {
+void AddLastError(const Report& report, absl::Time now, Table& table) {
   const Json* const errors = report.Find({"errors"});
   if (errors == nullptr || !errors->is_array() || errors->empty()) return;
   const Json& latest = errors->front();
@@ -153,11 +155,11 @@ void AddLastError(const Report& report, Table& table) {
     const auto found = latest.find(name);
     return found == latest.end() ? "" : Report::TextOf(&*found);
   };
-  table.Row("Last error", absl::StrCat(text("last"), " ", text("code"), " (", text("reason"),
-                                       "): ", text("message")));
+  table.Row("Last error", absl::StrCat(WithAge(text("last"), now), " ", text("code"), " (",
+                                       text("reason"), "): ", text("message")));
 }
 
-void AddReport(const std::string& text, Table& table) {
+void AddReport(const std::string& text, absl::Time now, Table& table) {
   const Report report(text);
   if (!report.IsOne()) return table.Row("Details", "none: that is no gateway's report", Tone::kBad);
   table.Row("Version", report.Text({"version"}));
@@ -165,12 +167,12 @@ void AddReport(const std::string& text, Table& table) {
   table.Row("Uptime", HumanDuration(absl::Seconds(static_cast<int64_t>(uptime))));
   AddCache(report, table);
   AddUpstream(report, table);
-  AddBudgets(report, table);
+  AddBudgets(report, now, table);
   if (const Json* const up = report.Find({"redis", "up"}); up != nullptr) {
     const bool good = up->is_boolean() && up->get<bool>();
     table.Row("Redis", good ? "up" : "down", good ? Tone::kGood : Tone::kBad);
   }
-  AddLastError(report, table);
+  AddLastError(report, now, table);
 }
 
 }  // namespace
@@ -190,7 +192,7 @@ bool MayBeReportOf(const std::string& address, const std::string& report) {
          port_of(listens) == port_of(address);
 }
 
-std::string StatusTable(const GatewayStatus& status, const Palette& palette) {
+std::string StatusTable(const GatewayStatus& status, absl::Time now, const Palette& palette) {
   Table table;
   table.Row("Address", status.address);
   for (const ServiceHealth& service : status.services) {
@@ -198,7 +200,7 @@ std::string StatusTable(const GatewayStatus& status, const Palette& palette) {
               service.state == State::kServing ? Tone::kGood : Tone::kBad);
   }
   if (status.report.ok()) {
-    AddReport(*status.report, table);
+    AddReport(*status.report, now, table);
   } else {
     table.Row("Details", absl::StrCat("none: ", status.report.status().message()), Tone::kFaint);
   }
@@ -218,7 +220,7 @@ std::string StatusJson(const GatewayStatus& status) {
                      {"serving", status.serving()},
                      {"services", std::move(services)},
                      {"report", std::move(report)}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return EscapedText(json.dump(-1, ' ', false, Json::error_handler_t::replace), Escapes::kJson);
 }
 
 }  // namespace pcap_client

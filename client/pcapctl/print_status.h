@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "client/pcapctl/palette.h"
 #include "pcap_client/pcap_client.h"
 
@@ -43,10 +44,10 @@ bool MayBeReportOf(const std::string& address, const std::string& report);
 
 // Lines, each ended by a newline. What the report does not hold has no line; one that is not to be
 // had, or not to be understood, is one line that says why.
-std::string StatusTable(const GatewayStatus& status, const Palette& palette);
+std::string StatusTable(const GatewayStatus& status, absl::Time now, const Palette& palette);
 
-// One JSON object, ended by a newline: `address`, `serving`, `services` (grpc.health.v1's words by
-// service), and the report as it came, or null, as `report`.
+// One JSON object in one line, without a newline: `address`, `serving`, `services`
+// (grpc.health.v1's words by service), and the report as it came, or null, as `report`.
 std::string StatusJson(const GatewayStatus& status);
 
 }  // namespace pcap_client

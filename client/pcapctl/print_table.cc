@@ -9,6 +9,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "client/pcapctl/age.h"
 #include "client/pcapctl/human_duration.h"
 #include "client/pcapctl/table.h"
 
@@ -86,26 +87,28 @@ void AddIdentity(const Form& form, absl::string_view name, Table& table) {
 }
 
 template <typename Form>
-void AddOrigin(const Form& form, Table& table) {
+void AddOrigin(const Form& form, absl::Time now, Table& table) {
   if (form.system() != pcap::v1::PCAP_SYSTEM_UNSPECIFIED) {
     table.Row("System", Spelled(form.system()));
   }
-  if (form.has_submitted()) table.Row("Submitted", TimeText(form.submitted()));
+  if (form.has_submitted()) table.Row("Submitted", WithAge(TimeText(form.submitted()), now));
 }
 
-void AddForm(const SimplePcap& pcap, Table& table) {
+void AddForm(const SimplePcap& pcap, absl::Time now, Table& table) {
   AddIdentity(pcap, "simple", table);
-  AddOrigin(pcap, table);
-  if (pcap.has_offset_time()) table.Row("Offset time", TimeText(pcap.offset_time()));
+  AddOrigin(pcap, now, table);
+  if (pcap.has_offset_time()) table.Row("Offset time", WithAge(TimeText(pcap.offset_time()), now));
   if (pcap.has_time_limit()) table.Row("Time limit", Shown(pcap.time_limit()));
   if (pcap.has_filter_v1()) AddFilter(pcap.filter_v1(), table);
 }
 
-void AddForm(const FullPcap& pcap, Table& table) {
+void AddForm(const FullPcap& pcap, absl::Time now, Table& table) {
   AddIdentity(pcap, "full", table);
   if (pcap.has_error_message()) table.Row("Error message", Shown(pcap.error_message()));
-  AddOrigin(pcap, table);
-  if (pcap.has_stop_requested()) table.Row("Stop requested", TimeText(pcap.stop_requested()));
+  AddOrigin(pcap, now, table);
+  if (pcap.has_stop_requested()) {
+    table.Row("Stop requested", WithAge(TimeText(pcap.stop_requested()), now));
+  }
   if (pcap.has_time_limit()) table.Row("Time limit", Shown(pcap.time_limit()));
   if (pcap.has_byte_limit()) table.Row("Byte limit", ByteCount(pcap.byte_limit()));
   if (pcap.has_packets_captured()) {
@@ -158,15 +161,15 @@ std::string TimeText(const google::protobuf::Timestamp& time) {
   return absl::FormatTime("%E4Y-%m-%dT%H:%M:%E*SZ", at, absl::UTCTimeZone());
 }
 
-std::string PcapTable(const GetPcapAnswer& answer, const Palette& palette) {
+std::string PcapTable(const GetPcapAnswer& answer, absl::Time now, const Palette& palette) {
   Table table;
   const Pcap& pcap = answer.response.pcap();
   switch (pcap.form_case()) {
     case Pcap::kSimple:
-      AddForm(pcap.simple(), table);
+      AddForm(pcap.simple(), now, table);
       break;
     case Pcap::kFull:
-      AddForm(pcap.full(), table);
+      AddForm(pcap.full(), now, table);
       break;
     case Pcap::FORM_NOT_SET:
       table.Row("Form", "not known");

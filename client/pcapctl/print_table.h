@@ -13,14 +13,17 @@
 
 #include <string>
 
+#include "absl/time/time.h"
 #include "client/pcapctl/palette.h"
 #include "pcap_client/pcap_client.h"
 
 namespace pcap_client {
 
 // Lines, each ended by a newline, with nothing in them that a terminal would act on. A field that
-// is absent has no line; an empty string shows as "". Times are RFC 3339, in UTC.
-std::string PcapTable(const GetPcapAnswer& answer, const Palette& palette = Palette());
+// is absent has no line; an empty string shows as "". Times are RFC 3339, in
+// UTC, with their age at `now`.
+std::string PcapTable(const GetPcapAnswer& answer, absl::Time now,
+                      const Palette& palette = Palette());
 
 // A status as Cloudflare spells it, "conversion_running"; its number if this version does not know
 // it.

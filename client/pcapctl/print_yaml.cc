@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "client/pcapctl/print_json.h"
+#include "client/pcapctl/terminal_text.h"
 
 namespace pcap_client {
 namespace {
@@ -74,7 +75,8 @@ absl::StatusOr<std::string> YamlOfJson(absl::string_view json) {
   out << YAML::BeginDoc;
   Emit(value, out);
   if (!out.good()) return absl::InternalError("the answer has no YAML form");
-  return std::string(out.c_str(), out.size()) + "\n";
+  // All of them stand between double quotes, as nothing else than ASCII is plain.
+  return EscapedText({out.c_str(), out.size()}, Escapes::kYaml) + "\n";
 }
 
 absl::StatusOr<std::string> PcapYaml(const pcap::v1::GetPcapResponse& response) {

@@ -1,9 +1,12 @@
 #include "client/pcapctl/status_command.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "client/pcapctl/http_get.h"
+#include "client/pcapctl/print_json.h"
 #include "client/pcapctl/print_status.h"
 #include "client/pcapctl/print_yaml.h"
+#include "client/pcapctl/terminal_text.h"
 
 namespace pcap_client {
 namespace {
@@ -29,13 +32,18 @@ absl::StatusOr<std::string> TextOf(const GatewayStatus& status, OutputFormat for
                                    const Palette& palette) {
   switch (format) {
     case OutputFormat::kJson:
-      return StatusJson(status);
+      return IndentedJson(StatusJson(status));
+    case OutputFormat::kJsonl:
+      return StatusJson(status) + "\n";
     case OutputFormat::kYaml:
       return YamlOfJson(StatusJson(status));
+    case OutputFormat::kName:
+      return TerminalText(status.address) + "\n";
     case OutputFormat::kTable:
+    case OutputFormat::kWide:  // has all of it as it is
       break;
   }
-  return StatusTable(status, palette);
+  return StatusTable(status, absl::Now(), palette);
 }
 
 }  // namespace

@@ -18,13 +18,22 @@ struct Range {
 constexpr Range kUnsafe[] = {
     {0x80, 0x9F},        // C1: 0x9B begins a terminal command as ESC [ does
     {0xAD, 0xAD},        // soft hyphen
+    {0x34F, 0x34F},      // combining grapheme joiner
     {0x61C, 0x61C},      // Arabic letter mark
+    {0x115F, 0x1160},    // Hangul fillers
+    {0x17B4, 0x17B5},    // Khmer vowels without a shape
+    {0x180B, 0x180F},    // Mongolian variation selectors and vowel separator
     {0x200B, 0x200F},    // zero width, and marks of direction
     {0x2028, 0x202E},    // line and paragraph separator, embedding and override of direction
     {0x2060, 0x206F},    // invisible operators, isolates
+    {0x3164, 0x3164},    // Hangul filler
+    {0xFE00, 0xFE0F},    // variation selectors
     {0xFEFF, 0xFEFF},    // byte order mark
-    {0xFFF9, 0xFFFB},    // annotations
-    {0xE0000, 0xE007F},  // tags
+    {0xFFA0, 0xFFA0},    // half-width Hangul filler
+    {0xFFF0, 0xFFFB},    // annotations, and what is ignored by default
+    {0x1BCA0, 0x1BCA3},  // shorthand's format controls
+    {0x1D173, 0x1D17A},  // music's
+    {0xE0000, 0xE0FFF},  // tags, more variation selectors
 };
 
 bool IsUnsafe(uint32_t code_point) {
@@ -58,7 +67,8 @@ Decoded DecodeFirst(absl::string_view text) {
 }
 
 bool IsWide(uint32_t code_point) {
-  return code_point >= 0x2E80 || (code_point >= 0x1100 && code_point < 0x1160);
+  // From 0x231A on there are emoji; of the others too much is counted rather than too little.
+  return code_point >= 0x231A || (code_point >= 0x1100 && code_point < 0x1160);
 }
 
 void AppendAscii(unsigned char c, std::string& safe) {
@@ -103,6 +113,36 @@ std::string TerminalText(absl::string_view text) {
       safe.append(text.data(), decoded.bytes);
     }
     text.remove_prefix(decoded.bytes);
+  }
+  return safe;
+}
+
+std::string EscapedText(absl::string_view text, Escapes escapes) {
+  std::string safe;
+  const auto escape = [&](uint32_t code_point) {
+    if (code_point <= 0xFFFF) {
+      absl::StrAppendFormat(&safe, "\\u%04x", code_point);
+    } else if (escapes == Escapes::kYaml) {
+      absl::StrAppendFormat(&safe, "\\U%08x", code_point);
+    } else {
+      // JSON has UTF-16's pairs.
+      const uint32_t beyond = code_point - 0x10000;
+      absl::StrAppendFormat(&safe, "\\u%04x\\u%04x", 0xD800 + (beyond >> 10),
+                            0xDC00 + (beyond & 0x3FF));
+    }
+  };
+  while (!text.empty()) {
+    const auto first = static_cast<unsigned char>(text.front());
+    const Decoded decoded = first < 0x80 ? Decoded{first, 1} : DecodeFirst(text);
+    if (decoded.bytes == 0) {
+      safe += "\xEF\xBF\xBD";
+    } else if (first == 0x7F || (first >= 0x80 && IsUnsafe(decoded.code_point)) ||
+               (first < 0x20 && first != '\n' && first != '\t')) {
+      escape(decoded.code_point);
+    } else {
+      safe.append(text.data(), decoded.bytes);
+    }
+    text.remove_prefix(std::max<size_t>(decoded.bytes, 1));
   }
   return safe;
 }

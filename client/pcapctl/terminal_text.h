@@ -21,6 +21,13 @@ namespace pcap_client {
 // programs read --json.
 std::string TerminalText(absl::string_view text);
 
+enum class Escapes { kJson, kYaml };
+
+// `text`, which is JSON or YAML whose texts stand between double quotes, with the same characters
+// as escapes that its parsers read back; line breaks and tabs stay. Bytes that are not UTF-8 become
+// U+FFFD.
+std::string EscapedText(absl::string_view text, Escapes escapes);
+
 // How many code points `text`, which is valid UTF-8, has: its width, near enough.
 size_t CodePoints(absl::string_view text);
 

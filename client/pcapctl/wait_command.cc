@@ -173,23 +173,29 @@ class Waiting {
     const auto note = [&](int code) {
       if (exit_code == 0) exit_code = code;
     };
-    std::vector<const GetPcapAnswer*> answers;
+    std::vector<PcapRow> rows;
+    bool any = false;
     for (const Watched& one : watched_) {
+      PcapRow row{.id = one.id};
       if (one.over && one.error.has_value()) {
         note(Fail(console_.Explained(*one.error), watched_.size() > 1 ? one.id : ""));
-        continue;
-      }
-      if (!one.over) {
+        row.error = one.error->reason.empty() ? absl::StatusCodeToString(one.error->code)
+                                              : one.error->reason;
+      } else if (!one.over) {
+        row.error = "not final in time";
         note(Fail({.code = absl::StatusCode::kDeadlineExceeded,
                    .message = absl::StrCat("not final in time; last seen: ", Words(one))},
                   one.id));
       }
-      if (!one.answer.has_value()) continue;
-      if (one.status() == pcap::v1::PCAP_STATUS_FAILED) note(kCaptureFailed);
-      answers.push_back(&*one.answer);
+      if (one.answer.has_value() && !(one.over && one.error.has_value())) {
+        if (one.status() == pcap::v1::PCAP_STATUS_FAILED) note(kCaptureFailed);
+        row.answer = &*one.answer;
+        any = true;
+      }
+      rows.push_back(std::move(row));
     }
-    if (answers.empty()) return exit_code;
-    const absl::StatusOr<std::string> text = TextOf(answers, arguments_.pcaps.output, console_);
+    if (!any && watched_.size() == 1) return exit_code;
+    const absl::StatusOr<std::string> text = TextOf(rows, arguments_.pcaps.output, console_);
     if (!text.ok()) return Fail(text.status());
     return PrintAndExit(*text, exit_code);
   }

@@ -24,6 +24,7 @@ from harness.stubs import REPOSITORY
 BINARY = Path(os.environ.get("PCAPCTL_BINARY", REPOSITORY / "build" / "client" / "pcapctl"))
 MANUAL = REPOSITORY / "client" / "pcapctl" / "pcapctl.1"
 PATIENCE = 20.0
+FORMATS = {"table", "wide", "json", "jsonl", "yaml", "name"}
 CONTEXTS = "contexts:\n  staging: {address: 'a:1'}\n  production: {address: 'b:1'}\n"
 
 
@@ -109,11 +110,12 @@ def fish_offers(home: Path, line: str) -> set[str]:
     [
         ("pcapctl wa", {"wait"}),
         ("pcapctl get --outp", {"--output"}),
-        ("pcapctl get --output ", {"table", "json", "yaml"}),
-        ("pcapctl get -o ", {"table", "json", "yaml"}),
+        ("pcapctl get --output ", FORMATS),
+        ("pcapctl get -o ", FORMATS),
         ("pcapctl --context ", {"production", "staging"}),
         ("pcapctl get --context sta", {"staging"}),
         ("pcapctl completion ", {"bash", "zsh", "fish"}),
+        ("pcapctl help wa", {"wait"}),
         ("pcapctl wait --interv", {"--interval"}),
         ("pcapctl get --interv", set()),
     ],
@@ -168,6 +170,7 @@ def in_bash(home: Path, typed: str) -> str:
     ("typed", "expected"),
     [
         ("pcapctl wa", "pcapctl wait "),
+        ("pcapctl help wa", "pcapctl help wait "),
         ("pcapctl get --outp", "pcapctl get --output "),
         ("pcapctl get --output y", "pcapctl get --output yaml "),
         ("pcapctl get -o y", "pcapctl get -o yaml "),
@@ -235,7 +238,7 @@ def test_the_manual_page_tells_of_every_option_and_command(home: Path) -> None:
     manual = re.sub(".\b", "", manual).replace("−", "-").replace("‐", "-")
     helps = [run(home, "pcapctl", "--help")]
     commands = re.findall(r"^  (\w+) {3,}", helps[0].split("Subcommands:")[1], re.MULTILINE)
-    assert commands == ["get", "wait", "status", "cache", "contexts", "completion"]
+    assert commands == ["get", "wait", "status", "cache", "contexts", "help", "version", "completion"]
     helps += [run(home, "pcapctl", command, "--help") for command in commands]
     options = {option for text in helps for option in re.findall(r"(?<![\w=])--[a-z-]+", text)}
     missing = [word for word in sorted(options) + commands if word not in manual]

@@ -33,15 +33,15 @@ TEST(PcapJson, HasTheProtosFieldNamesAndKeepsPresence) {
   const auto json = PcapJson(response);
   ASSERT_TRUE(json.ok());
   EXPECT_EQ(*json, R"({
- "pcap": {
-  "full": {
-   "byte_limit": "0",
-   "colo_name": "",
-   "status": "PCAP_STATUS_COMPLETE",
-   "submitted": "2020-01-01T08:00:00Z",
-   "time_limit": "300s"
+  "pcap": {
+    "full": {
+      "byte_limit": "0",
+      "colo_name": "",
+      "status": "PCAP_STATUS_COMPLETE",
+      "submitted": "2020-01-01T08:00:00Z",
+      "time_limit": "300s"
+    }
   }
- }
 }
 )");
 }
@@ -81,6 +81,22 @@ TEST(PcapJson, AValueWithoutAJsonFormIsAnErrorRatherThanHalfAnAnswer) {
   const auto json =
       PcapJson(ResponseFrom("pcap { simple { time_limit { seconds: 99999999999999 } } }"));
   EXPECT_EQ(json.status().code(), absl::StatusCode::kInternal);
+}
+
+TEST(IndentedJson, KeepsEmptyOnesAndWhatStandsInTexts) {
+  EXPECT_EQ(IndentedJson(R"({"a":{},"b":[],"c":[1,[2.50]],"d":"{[,:\"\\"})"), R"({
+  "a": {},
+  "b": [],
+  "c": [
+    1,
+    [
+      2.50
+    ]
+  ],
+  "d": "{[,:\"\\"
+}
+)");
+  EXPECT_EQ(IndentedJson("[]"), "[]\n");
 }
 
 }  // namespace

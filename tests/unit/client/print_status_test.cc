@@ -8,6 +8,9 @@
 namespace pcap_client {
 namespace {
 
+// 2026-11-23T05:30:00Z
+const absl::Time kNow = absl::FromUnixSeconds(1'795'411'800);
+
 using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
@@ -33,7 +36,7 @@ GatewayStatus Serving(absl::StatusOr<std::string> report) {
 }
 
 std::string TableOf(absl::StatusOr<std::string> report) {
-  return StatusTable(Serving(std::move(report)), Palette());
+  return StatusTable(Serving(std::move(report)), kNow, Palette());
 }
 
 TEST(StatusTable, SaysWhatOperatorsAskFirst) {
@@ -45,9 +48,9 @@ Uptime               3 h 12 min 5 s
 Cache                90.0 % of 100 calls hit; 7 entries, 1.0 MiB of 64.0 MiB
 Upstream             https://api.example/v4; 89 requests; circuit open
 Budget               1111 of 1200 requests left for the gateway's credential a1b2c3d4
-                     0 of 1200 requests left for the caller's credential e5f60718; blocked until 2026-11-23T06:00:00Z
+                     0 of 1200 requests left for the caller's credential e5f60718; blocked until 2026-11-23T06:00:00Z (in 30 min)
 Redis                down
-Last error           2026-11-23T05:00:00Z UNAVAILABLE (OVERLOADED): too many
+Last error           2026-11-23T05:00:00Z (30 min ago) UNAVAILABLE (OVERLOADED): too many
 )");
 }
 
@@ -113,7 +116,7 @@ TEST(StatusTable, DoesNotPaintOnTheTerminalWhatTheReportSays) {
 TEST(StatusTable, ColoursTellGoodFromBad) {
   GatewayStatus status = Serving(kReport);
   status.services[1].state = State::kNotServing;
-  const std::string table = StatusTable(status, Palette(true));
+  const std::string table = StatusTable(status, kNow, Palette(true));
   const Palette palette(true);
   EXPECT_THAT(table, HasSubstr(palette.Paint("serving", Tone::kGood)));
   EXPECT_THAT(table, HasSubstr(palette.Paint("not serving", Tone::kBad)));

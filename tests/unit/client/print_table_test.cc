@@ -9,6 +9,10 @@
 namespace pcap_client {
 namespace {
 
+std::string TableOf(const GetPcapAnswer& answer) {
+  return PcapTable(answer, absl::FromUnixSeconds(1577866120));  // 2020-01-01T08:08:40Z
+}
+
 GetPcapAnswer AnswerFrom(const std::string& text, AnswerInfo info = {}) {
   GetPcapAnswer answer{.info = std::move(info)};
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &answer.response));
@@ -41,12 +45,12 @@ TEST(PcapTable, ShowsAFullCapture) {
         }
       )pb",
       {.cache_status = "pcap-gateway; hit; ttl=27", .age = absl::Seconds(3)});
-  EXPECT_EQ(PcapTable(answer), R"(Id                     3d2b8c5f1a7e4960b1c2d3e4f5a60718
+  EXPECT_EQ(TableOf(answer), R"(Id                     3d2b8c5f1a7e4960b1c2d3e4f5a60718
 Form                   full
 Status                 conversion_running
 System                 magic-transit
-Submitted              2020-01-01T08:00:00Z
-Stop requested         2020-01-01T08:06:40.5Z
+Submitted              2020-01-01T08:00:00Z (8 min ago)
+Stop requested         2020-01-01T08:06:40.5Z (1 min ago)
 Time limit             5 min
 Byte limit             500000 bytes
 Packets captured       1234
@@ -78,12 +82,12 @@ TEST(PcapTable, ShowsASimpleCapture) {
         }
       )pb",
       {.cache_status = "pcap-gateway; fwd=uri-miss; stored"});
-  EXPECT_EQ(PcapTable(answer), R"(Id           00000000000000000000000000000001
+  EXPECT_EQ(TableOf(answer), R"(Id           00000000000000000000000000000001
 Form         simple
 Status       success
 System       magic-transit
-Submitted    2020-01-01T08:01:01Z
-Offset time  2020-01-01T08:00:00.123456Z
+Submitted    2020-01-01T08:01:01Z (7 min ago)
+Offset time  2020-01-01T08:00:00.123456Z (8 min ago)
 Time limit   1 min 30 s
 Filter
   Protocol   200
@@ -92,7 +96,7 @@ Cache        pcap-gateway; fwd=uri-miss; stored
 }
 
 TEST(PcapTable, AFieldThatIsAbsentHasNoLine) {
-  EXPECT_EQ(PcapTable(AnswerFrom("pcap { simple {} }")), R"(Form   simple
+  EXPECT_EQ(TableOf(AnswerFrom("pcap { simple {} }")), R"(Form   simple
 Cache  not said
 )");
 }
@@ -108,7 +112,7 @@ TEST(PcapTable, AnEmptyTextOrZeroDiffersFromAnAbsentOne) {
         time_limit {}
       }
     })pb");
-  EXPECT_EQ(PcapTable(answer), R"(Form              full
+  EXPECT_EQ(TableOf(answer), R"(Form              full
 Error message     ""
 Time limit        0 s
 Byte limit        1 byte
@@ -119,7 +123,7 @@ Cache             not said
 }
 
 TEST(PcapTable, AFilterWithoutFieldsTakesAllPackets) {
-  EXPECT_EQ(PcapTable(AnswerFrom("pcap { full { filter_v1 {} } }")), R"(Form    full
+  EXPECT_EQ(TableOf(AnswerFrom("pcap { full { filter_v1 {} } }")), R"(Form    full
 Filter  none: all packets
 Cache   not said
 )");
@@ -152,7 +156,7 @@ TEST(PcapTable, AFormThatIsNotKnownIsSaidAndItsFieldsAreListedByName) {
         }
       }
     })pb");
-  EXPECT_EQ(PcapTable(answer), R"(Form              not known
+  EXPECT_EQ(TableOf(answer), R"(Form              not known
 Extra fields
   big             "9007199254740993"
   filter_v1.port  5
@@ -173,7 +177,7 @@ TEST(PcapTable, MessagesAreListed) {
     }
     messages { message: "plain" }
     messages {})pb");
-  EXPECT_EQ(PcapTable(answer), R"(Form      simple
+  EXPECT_EQ(TableOf(answer), R"(Form      simple
 Messages
   1000    Be careful, at /time_limit (see https://a.example/)
   -       plain
@@ -194,7 +198,7 @@ TEST(PcapTable, WhatUpstreamWroteCannotCommandTheTerminal) {
   extra["k\x1b]0;t\x07"].set_string_value("v\x1b[31m\u009b");
   answer.response.add_messages()->set_message("\r\x1b[K");
   answer.info.cache_status = "\x1b[0m";
-  EXPECT_EQ(PcapTable(answer), R"(Id                \x1b[2J
+  EXPECT_EQ(TableOf(answer), R"(Id                \x1b[2J
 Form              full
 Error message     line\nStatus  complete
 Data center       \u{9b}31m
@@ -213,7 +217,7 @@ TEST(PcapTable, EnumValuesOfALaterVersionAreShownByNumber) {
   GetPcapAnswer answer = AnswerFrom("pcap { simple {} }");
   answer.response.mutable_pcap()->mutable_simple()->set_status(
       static_cast<pcap::v1::PcapStatus>(42));
-  EXPECT_EQ(PcapTable(answer), R"(Form    simple
+  EXPECT_EQ(TableOf(answer), R"(Form    simple
 Status  42 (not known to this pcapctl)
 Cache   not said
 )");
@@ -225,8 +229,8 @@ TEST(PcapTable, SurvivesTimesNoCalendarHas) {
   simple.mutable_submitted()->set_seconds(std::numeric_limits<int64_t>::max());
   simple.mutable_time_limit()->set_seconds(std::numeric_limits<int64_t>::min());
   simple.mutable_time_limit()->set_nanos(std::numeric_limits<int32_t>::min());
-  EXPECT_EQ(PcapTable(answer), R"(Form        simple
-Submitted   292277026596-12-04T15:30:07Z
+  EXPECT_EQ(TableOf(answer), R"(Form        simple
+Submitted   292277026596-12-04T15:30:07Z (in 106751991149038 d)
 Time limit  -inf
 Cache       not said
 )");
