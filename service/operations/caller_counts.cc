@@ -1,5 +1,8 @@
 #include "service/operations/caller_counts.h"
 
+#include <mutex>
+#include <shared_mutex>
+
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "service/operations/recent_errors.h"
@@ -19,11 +22,11 @@ CallerCounts::Counts& CallerCounts::Of(const std::string& name) {
   // A series must not be there twice.
   if (name.size() > kLongestName || name == kNone || name == kOther) return other_;
   {
-    const absl::ReaderMutexLock lock(&mutex_);
+    const std::shared_lock lock(mutex_);
     if (const auto found = named_.find(name); found != named_.end()) return *found->second;
     if (named_.size() >= kMostNames) return other_;
   }
-  const absl::MutexLock lock(&mutex_);
+  const std::unique_lock lock(mutex_);
   if (const auto found = named_.find(name); found != named_.end()) return *found->second;
   if (named_.size() >= kMostNames) return other_;
   return *named_.emplace(name, std::make_unique<Counts>()).first->second;
@@ -45,7 +48,7 @@ std::vector<std::pair<std::string, double>> CallerCounts::All(What what) const {
   };
   std::vector<std::pair<std::string, double>> all = {{std::string(kNone), figure(none_)},
                                                      {std::string(kOther), figure(other_)}};
-  const absl::ReaderMutexLock lock(&mutex_);
+  const std::shared_lock lock(mutex_);
   for (const auto& [name, counts] : named_) {
     all.emplace_back(absl::CHexEscape(name), figure(*counts));
   }

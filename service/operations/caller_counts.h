@@ -8,14 +8,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <shared_mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "service/source/counter.h"
 #include "service/source/ended_call.h"
 
@@ -61,9 +60,9 @@ class CallerCounts final : public CallObserver {
   const bool certificates_;
   Counts none_;
   Counts other_;
-  mutable absl::Mutex mutex_;
+  mutable std::shared_mutex mutex_;  // guards the next
   // An entry stays where it is for good.
-  absl::flat_hash_map<std::string, std::unique_ptr<Counts>> named_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, std::unique_ptr<Counts>> named_;
 };
 
 }  // namespace pcap_gateway
