@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "service/operations/process_stats.h"
+#include "service/rpc/method.h"
 
 namespace pcap_gateway {
 namespace {
@@ -22,7 +24,7 @@ constexpr const char* kCodeNames[] = {
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
 // The names of go-grpc-middleware's Prometheus provider, so that dashboards made for it work.
-void AddReasonMetrics(const CallStats& stats, const Labels& method, Metrics& metrics) {
+void AddReasonMetrics(const MethodStats& stats, const Labels& method, Metrics& metrics) {
   for (size_t reason = 0; reason < kReasons; ++reason) {
     Labels labels = method;
     labels.emplace_back("reason", NameOf(static_cast<Reason>(reason)));
@@ -67,27 +69,31 @@ void AddRpcMetrics(const RpcStats& stats, const Labels& method, Metrics& metrics
                .histogram = [&stats] { return stats.handling.Snapshot(); }});
 }
 
-Labels MethodLabels(const std::string& type, const std::string& service,
-                    const std::string& method) {
-  return {{"grpc_type", type}, {"grpc_service", service}, {"grpc_method", method}};
+Labels MethodLabels(const std::string& type, const MethodName& name) {
+  return {{"grpc_type", type},
+          {"grpc_service", std::string(name.service)},
+          {"grpc_method", std::string(name.method)}};
 }
 
 // How a method that is not the PcapService's streams, by its name.
-std::string TypeOf(const std::string& method) {
+std::string TypeOf(absl::string_view method) {
   if (method == "Check") return "unary";
   return method == "Watch" ? "server_stream" : "bidi_stream";
 }
 
 void AddCallMetrics(const CallStats& calls, const StreamStats& streams, Metrics& metrics) {
-  const Labels get_pcap = MethodLabels("unary", "pcap.v1.PcapService", "GetPcap");
-  AddRpcMetrics(calls, get_pcap, metrics);
-  AddReasonMetrics(calls, get_pcap, metrics);
-  for (const auto& [path, stats] : streams.by_path()) {
-    const size_t slash = path.rfind('/');  // "/package.Service/Method"
-    const std::string method = path.substr(slash + 1);
-    AddRpcMetrics(stats, MethodLabels(TypeOf(method), path.substr(1, slash - 1), method), metrics);
+  for (const Method& method : Methods()) {
+    const MethodStats& stats = calls.of[NumberOf(method)];
+    const Labels labels = MethodLabels("unary", MethodNameOf(method.path));
+    AddRpcMetrics(stats, labels, metrics);
+    AddReasonMetrics(stats, labels, metrics);
   }
-  AddRpcMetrics(streams.unknown(), MethodLabels("bidi_stream", "unknown", "unknown"), metrics);
+  for (const auto& [path, stats] : streams.by_path()) {
+    const MethodName name = MethodNameOf(path);
+    AddRpcMetrics(stats, MethodLabels(TypeOf(name.method), name), metrics);
+  }
+  AddRpcMetrics(streams.unknown(),
+                MethodLabels("bidi_stream", {.service = "unknown", .method = "unknown"}), metrics);
   metrics.Add({.name = "pcap_gateway_calls_waiting",
                .help = "Calls that wait for an answer from upstream.",
                .type = Metric::Type::kGauge,

@@ -67,11 +67,14 @@ StatusReport::Upstream UpstreamOf(const StatusFacts& facts, const MeteredParts& 
 }  // namespace
 
 StatusFigures FiguresOf(const MeteredParts& parts, const Clock& clock) {
-  StatusFigures figures{.at = clock.Now(), .durations = parts.calls->handling.Snapshot()};
-  figures.answered = parts.calls->handled[0].Value();
-  for (size_t code = 1; code < parts.calls->handled.size(); ++code) {
-    (IsFault(static_cast<absl::StatusCode>(code)) ? figures.faults : figures.refused) +=
-        parts.calls->handled[code].Value();
+  StatusFigures figures{.at = clock.Now()};
+  for (const MethodStats& method : parts.calls->of) {
+    figures.durations.Add(method.handling.Snapshot());
+    figures.answered += method.handled[0].Value();
+    for (size_t code = 1; code < method.handled.size(); ++code) {
+      (IsFault(static_cast<absl::StatusCode>(code)) ? figures.faults : figures.refused) +=
+          method.handled[code].Value();
+    }
   }
   if (parts.cache != nullptr) {
     figures.hits = parts.cache->stats().hits.Value();

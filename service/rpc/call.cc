@@ -46,12 +46,15 @@ void Call::Take(const CallEnvironment& environment, const Method& method, CallQu
   auto* const call = new Call(environment, method, queue);
   // gRPC tells of a call's end only if there was a call: `over_` comes after a good `arrived_`.
   call->context_.AsyncNotifyWhenDone(&call->over_);
-  method.take(environment.service, &call->context_, &call->responder_, &queue.queue(),
-              &call->arrived_);
+  environment.service.Request(method, &call->context_, &call->responder_, &queue.queue(),
+                              &call->arrived_);
 }
 
 Call::Call(const CallEnvironment& environment, const Method& method, CallQueue& queue)
-    : environment_(environment), method_(method), queue_(queue) {}
+    : environment_(environment),
+      method_(method),
+      stats_(environment.stats.of[NumberOf(method)]),
+      queue_(queue) {}
 
 void Call::Arrived(bool ok) {
   if (!ok) {
@@ -66,7 +69,7 @@ void Call::Arrived(bool ok) {
 
 // Who may not call is told so at once, whether or not the request is there.
 void Call::Begin() {
-  environment_.stats.started.Add();
+  stats_.started.Add();
   began_ = std::chrono::steady_clock::now();
   gate_.emplace(environment_.policy, context_, method_.path);
   std::optional<Error> error;
@@ -84,7 +87,7 @@ void Call::WasRead(bool ok) {
   if (!finishing_) {
     queue_.peers().Remove(*this);
     if (ok) {
-      environment_.stats.received.Add();
+      stats_.received.Add();
       Answer();
     } else {
       Refuse(NoRequest(context_.IsCancelled()));
@@ -231,7 +234,7 @@ void Call::Finish(const Reply& reply) {
   const Outcome& outcome = *reply.outcome;
   const std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now();
   const absl::Duration duration = absl::FromChrono(now - began_);
-  environment_.stats.CountHandled(outcome, duration);
+  stats_.CountHandled(outcome, duration);
   TellObservers(reply, duration);
   AddResponseMetadata(reply, request_id_, context_);
   finishing_ = true;

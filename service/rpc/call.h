@@ -1,6 +1,6 @@
 // Call: one RPC, from the moment gRPC is asked for it to the last event that concerns it.
 //
-//   Call::Take(environment, kGetPcapMethod, queue);   // and it takes its successor itself
+//   Call::Take(environment, method, queue);   // and it takes its successor itself
 #ifndef PCAP_GATEWAY_SERVICE_RPC_CALL_H_
 #define PCAP_GATEWAY_SERVICE_RPC_CALL_H_
 
@@ -20,6 +20,7 @@
 #include "service/rpc/call_stats.h"
 #include "service/rpc/gate.h"
 #include "service/rpc/method.h"
+#include "service/rpc/raw_service.h"
 #include "service/source/clock.h"
 #include "service/source/current.h"
 #include "service/source/ended_call.h"
@@ -29,7 +30,7 @@ namespace pcap_gateway {
 
 // What all calls of a server share. Outlives them.
 struct CallEnvironment {
-  AsyncPcapService& service;
+  RawService& service;
   Source& source;
   const CallDefaults& defaults;
   // Null: each caller brings its own.
@@ -84,6 +85,7 @@ class Call final : private ReplyReceiver, private AwaitedPeer {
 
   const CallEnvironment& environment_;
   const Method& method_;
+  MethodStats& stats_;
   CallQueue& queue_;
 
   grpc::ServerContext context_;

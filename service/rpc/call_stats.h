@@ -4,7 +4,9 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "service/source/counter.h"
@@ -37,18 +39,26 @@ struct StreamLimitStats {
   Counter late;     // its peer took too long
 };
 
-// Of the PcapService's methods.
-struct CallStats : RpcStats {
+// Of a row of Methods().
+struct MethodStats : RpcStats {
   std::array<Counter, kReasons> failed;  // calls, by Reason
-  Counter refused;                       // calls that were one too many
-  StreamLimitStats streams;              // other methods', too
-  std::atomic<int64_t> waiting{0};       // calls whose answer was not at hand, not over yet
 
   void CountHandled(const Outcome& outcome, absl::Duration duration) {
     handled[outcome.ok() ? 0 : static_cast<int>(outcome.error->code)].Add();
     (outcome.ok() ? sent : failed[static_cast<size_t>(outcome.error->reason)]).Add();
     handling.Observe(duration);
   }
+};
+
+// Of all of them.
+struct CallStats {
+  // `methods`: how many there are.
+  explicit CallStats(size_t methods) : of(methods) {}
+
+  std::vector<MethodStats> of;      // by the method's number
+  Counter refused;                  // calls that were one too many
+  StreamLimitStats streams;         // other methods', too
+  std::atomic<int64_t> waiting{0};  // calls whose answer was not at hand, not over yet
 };
 
 }  // namespace pcap_gateway

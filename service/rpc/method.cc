@@ -1,7 +1,6 @@
 #include "service/rpc/method.h"
 
-#include <grpcpp/grpcpp.h>
-
+#include <array>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -12,9 +11,6 @@
 
 namespace pcap_gateway {
 namespace {
-
-constexpr char kGetPcapPath[] = "/pcap.v1.PcapService/GetPcap";
-constexpr int kGetPcapIndex = 0;
 
 // The request as a message; null: it is none. Lives until the thread's next call.
 template <typename Request>
@@ -41,26 +37,20 @@ std::optional<Error> ReadGetPcap(const grpc::ByteBuffer& bytes, const CallDefaul
   return std::move(fields).error();
 }
 
+// THE list.
+constexpr std::array kMethods = {
+    Method{.path = "/pcap.v1.PcapService/GetPcap", .read = ReadGetPcap},
+};
+
 }  // namespace
 
-AsyncPcapService::AsyncPcapService() {
-  using grpc::internal::RpcMethod;
-  AddMethod(
-      new grpc::internal::RpcServiceMethod(kGetPcapPath, RpcMethod::CLIENT_STREAMING, nullptr));
-  MarkMethodRaw(kGetPcapIndex);
-}
+absl::Span<const Method> Methods() { return kMethods; }
 
-void AsyncPcapService::RequestGetPcap(grpc::ServerContext* context, Responder* responder,
-                                      grpc::ServerCompletionQueue* queue, void* tag) {
-  RequestAsyncClientStreaming(kGetPcapIndex, context, responder, queue, queue, tag);
-}
+size_t NumberOf(const Method& method) { return static_cast<size_t>(&method - kMethods.data()); }
 
-const Method kGetPcapMethod{
-    .path = kGetPcapPath,
-    .take = [](AsyncPcapService& service, grpc::ServerContext* context, Responder* responder,
-               grpc::ServerCompletionQueue* queue,
-               void* tag) { service.RequestGetPcap(context, responder, queue, tag); },
-    .read = ReadGetPcap,
-};
+MethodName MethodNameOf(absl::string_view path) {
+  const size_t slash = path.rfind('/');
+  return {.service = path.substr(1, slash - 1), .method = path.substr(slash + 1)};
+}
 
 }  // namespace pcap_gateway

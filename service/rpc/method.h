@@ -1,55 +1,47 @@
-// Method: one RPC as gRPC's edge sees it. How a call of it is taken, and how its request becomes a
-// query.
+// Method: one RPC as gRPC's edge sees it, and the list of all that are answered from a source. What
+// is registered with gRPC, counted, logged and checked against the policy comes from that list.
+//
+// A new RPC is a row in method.cc and an Endpoint (a file in endpoints/).
 #ifndef PCAP_GATEWAY_SERVICE_RPC_METHOD_H_
 #define PCAP_GATEWAY_SERVICE_RPC_METHOD_H_
 
-#include <grpcpp/completion_queue.h>
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/async_stream.h>
-#include <grpcpp/support/byte_buffer.h>
-
-#include <memory>
+#include <cstddef>
 #include <optional>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "service/source/error.h"
 #include "service/source/query.h"
 
+namespace grpc {
+class ByteBuffer;
+}
+
 namespace pcap_gateway {
-
-// Reads the request, and sends the answer. Requests are parsed here, and answers are bytes that
-// were serialised once.
-using Responder = grpc::ServerAsyncReader<grpc::ByteBuffer, grpc::ByteBuffer>;
-
-// The PcapService. To gRPC its methods are ones that stream requests, which on the wire is the
-// same: of a unary call gRPC tells only once its message has come, and keeps all whose message
-// never does, without a bound.
-class AsyncPcapService final : public grpc::Service {
- public:
-  AsyncPcapService();
-
-  // `tag` comes with the call's metadata.
-  void RequestGetPcap(grpc::ServerContext* context, Responder* responder,
-                      grpc::ServerCompletionQueue* queue, void* tag);
-};
 
 // What the service knows for callers who do not say it.
 struct CallDefaults {
   std::optional<Id> account_id;
 };
 
+// Lives for the whole process, as a row of Methods().
 struct Method {
-  absl::string_view path;  // as in HTTP/2: "/pcap.v1.PcapService/GetPcap"
-  // Asks gRPC for the next call of this method; `tag` comes when there is one.
-  void (*take)(AsyncPcapService& service, grpc::ServerContext* context, Responder* responder,
-               grpc::ServerCompletionQueue* queue, void* tag);
+  const char* path;  // as in HTTP/2: "/pcap.v1.PcapService/GetPcap"
   // Fills in the query's endpoint, ids and max_age, or says what is wrong with the request.
   std::optional<Error> (*read)(const grpc::ByteBuffer& request, const CallDefaults& defaults,
                                Query& query);
 };
 
-// GET /accounts/{account_id}/pcaps/{pcap_id}.
-extern const Method kGetPcapMethod;
+// All of them, each path once. The place in it is the method's number where they are counted.
+absl::Span<const Method> Methods();
+size_t NumberOf(const Method& method);
+
+// The two parts of a path: "pcap.v1.PcapService" and "GetPcap".
+struct MethodName {
+  absl::string_view service;
+  absl::string_view method;
+};
+MethodName MethodNameOf(absl::string_view path);
 
 }  // namespace pcap_gateway
 

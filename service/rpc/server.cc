@@ -16,6 +16,8 @@
 #include <cstdlib>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -31,6 +33,7 @@
 #include "service/rpc/listening_sockets.h"
 #include "service/rpc/method.h"
 #include "service/rpc/open_streams.h"
+#include "service/rpc/raw_service.h"
 #include "service/rpc/reflection.h"
 #include "service/rpc/stream.h"
 #include "service/rpc/usable_cores.h"
@@ -38,8 +41,6 @@
 
 namespace pcap_gateway {
 namespace {
-
-constexpr char kServiceName[] = "pcap.v1.PcapService";
 
 // Requests are below 200 bytes; nobody needs to make us buffer more.
 constexpr int kMostRequestBytes = 64 << 10;
@@ -98,11 +99,19 @@ constexpr ChannelArgument kChannelArguments[] = {
     {GRPC_ARG_MAX_CONNECTION_IDLE_MS, 15 * 60'000},
 };
 
+// Those of Methods(), each once.
+std::set<std::string> OwnServices() {
+  std::set<std::string> services;
+  for (const Method& method : Methods()) services.emplace(MethodNameOf(method.path).service);
+  return services;
+}
+
 std::vector<std::string> ServicesToList() {
+  const std::set<std::string> own = OwnServices();
+  std::vector<std::string> services(own.begin(), own.end());
   // Its name from its descriptor, so that this is linked in.
-  std::vector<std::string> services = {
-      kServiceName,
-      grpc::health::v1::HealthCheckRequest::descriptor()->file()->service(0)->full_name()};
+  services.push_back(
+      grpc::health::v1::HealthCheckRequest::descriptor()->file()->service(0)->full_name());
   for (std::string& service : ReflectionServices()) services.push_back(std::move(service));
   return services;
 }
@@ -191,12 +200,12 @@ struct Server::Parts {
   bool LetCallersLeave(const Clock& clock, absl::Time give_up_at,
                        const std::function<bool(absl::Duration)>& wait);
 
-  AsyncPcapService service;
+  RawService service;
   const CallDefaults defaults;
   Current<Credential> service_credential;
   const Current<Policy> no_policy;
   const Current<Policy>& policy;
-  CallStats stats;
+  CallStats stats{Methods().size()};
   const std::vector<CallObserver*> observers;
   const SteadyWallClock own_clock;
   ConnectionShares shares;
@@ -204,7 +213,7 @@ struct Server::Parts {
 
   // All that is not the PcapService.
   grpc::AsyncGenericService other_services;
-  Health health{{kServiceName}};
+  Health health{OwnServices()};
   const std::vector<std::string> services_to_list = ServicesToList();
   StreamMethods methods;
   std::unique_ptr<StreamStats> stream_stats;          // made when the methods are known
@@ -275,7 +284,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
       options.log);
   for (const auto& streams : parts->streams) {
     CallQueue& queue = streams->queue();
-    for (int i = 0; i < kCallsAskedFor; ++i) Call::Take(parts->environment, kGetPcapMethod, queue);
+    for (const Method& method : Methods()) {
+      for (int i = 0; i < kCallsAskedFor; ++i) Call::Take(parts->environment, method, queue);
+    }
     for (int i = 0; i < kStreamsAskedFor; ++i) Stream::Take(*streams);
     queue.Serve();
   }

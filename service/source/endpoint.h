@@ -1,7 +1,7 @@
 // Endpoint: one RPC as data. How it is asked over REST, and how the answer becomes a message.
 //
-// A new RPC is one Endpoint (a file in endpoints/) and one method (in rpc/method.cc); cache
-// and upstream carry it without knowing which one it is.
+// A new RPC is one Endpoint (a file in endpoints/) and one row of rpc/method.cc; cache and upstream
+// carry it without knowing which one it is.
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_ENDPOINT_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_ENDPOINT_H_
 

@@ -24,6 +24,15 @@ struct HistogramSnapshot {
   std::vector<double> bounds;    // seconds, ascending; the last bucket's, infinity, left out
   std::vector<uint64_t> counts;  // of each bound and of infinity: durations in its bucket alone
   double sum = 0;                // seconds
+
+  // Adds what another histogram of the same bounds has. An empty one, without bounds, may be added
+  // to.
+  void Add(const HistogramSnapshot& other) {
+    if (bounds.empty()) bounds = other.bounds;
+    counts.resize(std::max(counts.size(), other.counts.size()));
+    for (size_t i = 0; i < other.counts.size(); ++i) counts[i] += other.counts[i];
+    sum += other.sum;
+  }
 };
 
 // Thread-safe: two relaxed additions to cells that the thread rarely shares.
