@@ -27,11 +27,13 @@ absl::Status Refused(absl::string_view option, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("--", option, ": ", why));
 }
 
-// What the file holds; nullopt: it cannot be read.
+// What the file holds, without the byte order mark that editors on Windows begin it with; nullopt:
+// it cannot be read.
 std::optional<std::string> ContentOf(const std::string& path) {
   std::ifstream file(path);
   std::string text{std::istreambuf_iterator<char>(file), {}};
   if (!file) return std::nullopt;
+  if (absl::StartsWith(text, "\xEF\xBB\xBF")) text.erase(0, 3);
   return text;
 }
 

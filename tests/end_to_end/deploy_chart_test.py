@@ -180,7 +180,7 @@ def test_probes_ask_the_admin_port() -> None:
     for probe, path in paths.items():
         assert container[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "admin"}
     told = render().arguments()
-    assert told["listen"] == "0.0.0.0:50051" and told["admin-listen"] == "0.0.0.0:9464"
+    assert told["listen"] == "[::]:50051" and told["admin-listen"] == "[::]:9464"
 
 
 def test_the_lame_duck_is_longer_than_readiness_takes_to_fail() -> None:

@@ -16,6 +16,14 @@ using testing::HasSubstr;
 
 const char* NoEnvironment(const char*) { return nullptr; }
 
+TEST(ParseContextFile, SkipsAByteOrderMark) {
+  const auto file = ParseContextFile(
+      "\xEF\xBB\xBF"
+      "contexts: {a: {address: \"a:1\"}}\n");
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->contexts.at("a").address, "a:1");
+}
+
 TEST(ParseContextFile, ReadsEverySettingOfAContext) {
   const auto file = ParseContextFile(R"(
 current-context: production
