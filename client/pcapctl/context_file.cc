@@ -150,6 +150,7 @@ absl::StatusOr<ContextFile> ReadContextFile(
 
 std::string NoSuchContext(const ContextFile& file, absl::string_view name) {
   std::vector<std::string> known;
+  known.reserve(file.contexts.size());
   for (const auto& [its, settings] : file.contexts) known.push_back(its);
   const std::string meant = MeantBy(name, known);
   return absl::StrCat("there is no context `", name, "`",
