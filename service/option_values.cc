@@ -14,6 +14,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "service/source/text_file.h"
 
 namespace pcap_gateway {
 namespace {
@@ -210,6 +211,7 @@ absl::StatusOr<std::string> ContentOf(const std::string& path, size_t most) {
   if (content.size() > most) {
     return absl::InvalidArgumentError(absl::StrCat("holds more than ", most, " bytes"));
   }
+  DropByteOrderMark(content);
   return content;
 }
 

@@ -748,10 +748,10 @@ std::variant<Options, EarlyExit> ReadOptions(const std::vector<std::string>& arg
   app.option_defaults()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->always_capture_default();
-  app.set_version_flag(
-      "--version",
-      absl::StrCat("pcap-gateway ", PCAP_GATEWAY_VERSION, "\nRedis over TLS (rediss://): ",
-                   HasRedisTls() ? "yes" : "no, hiredis_ssl is not there"));
+  app.set_version_flag("--version",
+                       absl::StrCat("pcap-gateway ", PCAP_GATEWAY_VERSION, "\ngRPC ",
+                                    PCAP_GATEWAY_GRPC_BUILD, "\nRedis over TLS (rediss://): ",
+                                    HasRedisTls() ? "yes" : "no, hiredis_ssl is not there"));
   app.set_config("--config", "", "File of `name = value` lines, one an option");
   std::map<std::string, int> lines;
   app.config_formatter(std::make_shared<OptionFile>(app, lines));

@@ -6,6 +6,8 @@ not ready, so a supervisor tries again.
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,9 @@ import pytest
 
 from harness.gateway import StartGateway
 from options_test import run
+
+# As tests/end_to_end/CMakeLists.txt builds it.
+NAMES = os.environ.get("NAMES_LIBRARY", "")
 
 HERE = "; `{}` comes from the command line"
 BYTES = "must be a number of bytes, 0 or more, such as 67108864 or 64MiB"
@@ -164,3 +169,22 @@ def test_a_port_that_is_taken_may_be_free_later(tmp_path: Path, start_gateway: S
             f"`{address}` comes from the command line\n"
         )
         assert ended.returncode == 1
+
+
+@pytest.mark.parametrize("option", ["listen", "admin-listen"])
+def test_a_port_that_is_taken_at_one_address_of_a_name_is_taken(
+    tmp_path: Path, option: str
+) -> None:
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        address = f"localhost:{taken.getsockname()[1]}"
+        ended = run(
+            tmp_path,
+            f"--{option}={address}",
+            LD_PRELOAD=NAMES,
+            NAMES_SEVERAL="localhost=127.0.0.1,127.0.0.2",
+        )
+    assert ended.stderr == (
+        f"pcap-gateway: --{option}: cannot listen on {address}: Address already in use "
+        f"(127.0.0.2); `{address}` comes from the command line\n"
+    )
+    assert ended.returncode == 1

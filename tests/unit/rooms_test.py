@@ -47,6 +47,7 @@ KINDS = (
 # A room may include its own files, std, absl, and what stands here.
 ROOMS = {
     "service/source": {"openssl"},
+    "service/net": {"posix"},
     "service/mapping": {"source", "messages", "protobuf", "nlohmann"},
     "service/endpoints": {"source", "mapping", "messages", "protobuf"},
     "service/access": {"source", "nlohmann", "openssl", "posix"},
@@ -55,6 +56,7 @@ ROOMS = {
     "service/upstream": {"source", "curl", "posix"},
     "service/rpc": {
         "source",
+        "net",
         "access",
         "endpoints",
         "messages",
@@ -66,6 +68,7 @@ ROOMS = {
     },
     "service/operations": {
         "source",
+        "net",
         "prometheus",
         "microhttpd",
         "spdlog",
