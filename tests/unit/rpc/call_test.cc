@@ -72,7 +72,9 @@ class LeavingCallTest : public testing::Test {
     request_.set_pcap_id(NumberedId(2).ToString());
   }
 
-  uint64_t Handled(grpc::StatusCode code) const { return server_->stats().handled[code].Value(); }
+  uint64_t Handled(grpc::StatusCode code) const {
+    return server_->stats().of.front().handled[code].Value();
+  }
 
   StaleSource source_;
   std::unique_ptr<Server> server_;

@@ -20,7 +20,7 @@ TEST(Stream, AnUnknownMethodIsUnimplementedAndNoCallOfTheService) {
     EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << path;
     EXPECT_EQ(status.error_message(), std::string("unknown method ") + path);
   }
-  EXPECT_EQ(server->stats().started.Value(), 0u);
+  EXPECT_EQ(server->stats().of.front().started.Value(), 0u);
 }
 
 TEST(Stream, TheUnknownMethodsOfAPeerAreNotRepeatedAtLength) {

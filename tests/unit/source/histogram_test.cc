@@ -32,6 +32,20 @@ TEST(Histogram, TakesLessThanNothingForNothing) {
   EXPECT_EQ(histogram.Snapshot().sum, 0);
 }
 
+TEST(HistogramSnapshot, AddsUpWhatSeveralHistogramsHave) {
+  Histogram one({absl::Milliseconds(1)});
+  Histogram other({absl::Milliseconds(1)});
+  one.Observe(absl::Microseconds(1));
+  other.Observe(absl::Microseconds(1));
+  other.Observe(absl::Seconds(2));
+  HistogramSnapshot sum;
+  sum.Add(one.Snapshot());
+  sum.Add(other.Snapshot());
+  EXPECT_THAT(sum.bounds, ElementsAre(0.001));
+  EXPECT_THAT(sum.counts, ElementsAre(2, 1));
+  EXPECT_NEAR(sum.sum, 2.000002, 1e-9);
+}
+
 TEST(Histogram, LosesNoneOfSeveralThreads) {
   Histogram histogram({absl::Milliseconds(1)});
   std::vector<std::thread> threads;

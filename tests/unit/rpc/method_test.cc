@@ -1,0 +1,39 @@
+#include "service/rpc/method.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "pcap/v1/pcap_service.pb.h"
+
+namespace pcap_gateway {
+namespace {
+
+using testing::UnorderedElementsAreArray;
+
+TEST(Methods, AreTheRpcsOfThePcapServiceEachOnce) {
+  const google::protobuf::ServiceDescriptor& service =
+      *pcap::v1::GetPcapRequest::descriptor()->file()->service(0);
+  std::vector<std::string> rpcs;
+  for (int i = 0; i < service.method_count(); ++i) {
+    rpcs.push_back(absl::StrCat("/", service.full_name(), "/", service.method(i)->name()));
+  }
+  std::vector<std::string> paths;
+  for (const Method& method : Methods()) paths.emplace_back(method.path);
+  EXPECT_THAT(paths, UnorderedElementsAreArray(rpcs));
+}
+
+TEST(Methods, HaveTheirPlaceInTheListAsNumber) {
+  for (size_t i = 0; i < Methods().size(); ++i) EXPECT_EQ(NumberOf(Methods()[i]), i);
+}
+
+TEST(MethodNameOf, IsAPathInItsTwoParts) {
+  EXPECT_EQ(MethodNameOf("/pcap.v1.PcapService/GetPcap").service, "pcap.v1.PcapService");
+  EXPECT_EQ(MethodNameOf("/pcap.v1.PcapService/GetPcap").method, "GetPcap");
+}
+
+}  // namespace
+}  // namespace pcap_gateway
