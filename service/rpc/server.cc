@@ -147,7 +147,8 @@ struct Server::Parts {
                     observers,
                     options.clock == nullptr ? own_clock : *options.clock,
                     !options.tls.authorities.empty(),
-                    options.most_calls} {
+                    options.most_calls},
+        health({kServiceName}, options.ready) {
     health.AddMethods(methods);
     if (options.reflection) AddReflectionMethods(services_to_list, methods);
     stream_stats = std::make_unique<StreamStats>(methods);
@@ -204,7 +205,7 @@ struct Server::Parts {
 
   // All that is not the PcapService.
   grpc::AsyncGenericService other_services;
-  Health health{{kServiceName}};
+  Health health;
   const std::vector<std::string> services_to_list = ServicesToList();
   StreamMethods methods;
   std::unique_ptr<StreamStats> stream_stats;          // made when the methods are known
@@ -296,6 +297,11 @@ Server::~Server() {
   parts_->acceptor->Stop();
   parts_->server->Shutdown(std::chrono::system_clock::now());
   parts_->queues.clear();
+}
+
+void Server::SetReady() {
+  parts_->health.SetReady();
+  parts_->RefreshStreams();
 }
 
 const CallStats& Server::stats() const { return parts_->stats; }

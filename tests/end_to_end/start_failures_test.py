@@ -58,6 +58,8 @@ ROWS = [
     Row("--upstream-ca-file=/does/not/exist", 1, f"--upstream-ca-file: {MISSING}", "/does/not/exist"),
     Row("--credential=both", 2, "--credential: must be `service` or `caller`", "both"),
     Row("--credential=", 2, "--credential: must be `service` or `caller`", ""),
+    Row("--ready=never", 2, "--ready: must be `listening` or `credential`", "never"),
+    Row("--ready=credential --credential=caller", 2, "--ready: with --credential=caller there is no credential to wait for", "credential"),
     Row("--api-token-file=/does/not/exist", 1, f"--api-token-file: {MISSING}", "/does/not/exist"),
     Row("--api-token-file=/", 2, "--api-token-file: is a directory", "/"),
     Row("--api-token-file=/dev/null", 2, "--api-token-file: cannot be used: the API token is empty", "/dev/null"),
