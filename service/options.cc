@@ -53,6 +53,7 @@ struct RawOptions {
   std::string upstream_retries = "2";
   std::string upstream_failures = "20";
   std::string credential = "service";
+  std::string ready = "listening";
   std::string api_token_file;
   std::string default_account_id;
   std::string cache_bytes = "64MiB";
@@ -153,9 +154,17 @@ absl::StatusOr<std::shared_ptr<const Credential>> ServiceCredential(
 
 absl::Status FinaliseCredential(const RawOptions& raw, const Environment& environment,
                                 Options& options) {
+  if (raw.ready == "credential") {
+    options.ready = Options::Ready::kCredential;
+  } else if (raw.ready != "listening") {
+    return Refused("ready", "must be `listening` or `credential`");
+  }
   if (raw.credential == "caller") {
-    if (raw.api_token_file.empty()) return absl::OkStatus();
-    return Refused("api-token-file", "has no use with --credential=caller");
+    if (!raw.api_token_file.empty()) {
+      return Refused("api-token-file", "has no use with --credential=caller");
+    }
+    if (options.ready == Options::Ready::kListening) return absl::OkStatus();
+    return Refused("ready", "with --credential=caller there is no credential to wait for");
   }
   if (raw.credential != "service") return Refused("credential", "must be `service` or `caller`");
   auto credential = ServiceCredential(raw.api_token_file, environment);
@@ -454,6 +463,9 @@ void Declare(CLI::App& app, RawOptions& raw) {
   app.add_option("--api-token-file", raw.api_token_file,
                  "File with the API token; else CLOUDFLARE_API_TOKEN, else CLOUDFLARE_EMAIL and "
                  "CLOUDFLARE_API_KEY");
+  app.add_option("--ready", raw.ready,
+                 "When health says that calls may come: `listening`, or `credential`: once "
+                 "Cloudflare has accepted the credential");
   app.add_option("--default-account-id", raw.default_account_id,
                  "Account of requests that name none (also CLOUDFLARE_ACCOUNT_ID)");
   app.add_option("--cache-bytes", raw.cache_bytes, "Memory of the cache; 0 turns it off");

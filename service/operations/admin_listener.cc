@@ -84,8 +84,9 @@ Page PageAt(absl::string_view path, bool own_name, const AdminPages& pages) {
   if (path == "/metrics") return {.body = pages.metrics(), .type = kPrometheusText};
   if (path == "/healthz") return {.body = "ok\n"};
   if (path == "/readyz") {
-    if (pages.ready()) return {.body = "ready\n"};
-    return {.status = MHD_HTTP_SERVICE_UNAVAILABLE, .body = "draining\n"};
+    const std::string unready = pages.unready();
+    if (unready.empty()) return {.body = "ready\n"};
+    return {.status = MHD_HTTP_SERVICE_UNAVAILABLE, .body = unready + "\n"};
   }
   return {.status = MHD_HTTP_NOT_FOUND,
           .body = "there are /, /status.json, /config, /metrics, /healthz and /readyz\n"};

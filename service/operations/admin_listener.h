@@ -5,7 +5,7 @@
 //   GET /config     the options, and where each comes from; for whom the status page is
 //   GET /metrics    Prometheus' text format
 //   GET /healthz    200: the process lives
-//   GET /readyz     200: it serves; 503: it drains, or has not begun
+//   GET /readyz     200: it serves; 503: it drains, or calls are not to come yet; the body says why
 #ifndef PCAP_GATEWAY_SERVICE_OPERATIONS_ADMIN_LISTENER_H_
 #define PCAP_GATEWAY_SERVICE_OPERATIONS_ADMIN_LISTENER_H_
 
@@ -24,7 +24,7 @@ namespace pcap_gateway {
 
 struct AdminPages {
   std::function<std::string()> metrics;  // the text of /metrics
-  std::function<bool()> ready;
+  std::function<std::string()> unready;  // why no calls are to come, one line; empty: they may
   std::function<std::string()> status_html;
   std::function<std::string()> status_json;
   std::string config_json;

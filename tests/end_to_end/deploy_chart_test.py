@@ -187,6 +187,11 @@ def test_probes_ask_the_admin_port() -> None:
     assert told["listen"] == "[::]:50051" and told["admin-listen"] == "[::]:9464"
 
 
+def test_a_pod_is_ready_once_its_own_credential_is_accepted() -> None:
+    assert render().arguments()["ready"] == "credential"
+    assert "ready" not in render(CALLERS).arguments()
+
+
 def test_the_lame_duck_is_longer_than_readiness_takes_to_fail() -> None:
     container, told = render().container(), render().arguments()
     probe = container["readinessProbe"]

@@ -18,10 +18,12 @@ TEST(Methods, AreTheRpcsOfThePcapServiceEachOnce) {
   const google::protobuf::ServiceDescriptor& service =
       *pcap::v1::GetPcapRequest::descriptor()->file()->service(0);
   std::vector<std::string> rpcs;
+  rpcs.reserve(static_cast<size_t>(service.method_count()));
   for (int i = 0; i < service.method_count(); ++i) {
     rpcs.push_back(absl::StrCat("/", service.full_name(), "/", service.method(i)->name()));
   }
   std::vector<std::string> paths;
+  paths.reserve(Methods().size());
   for (const Method& method : Methods()) paths.emplace_back(method.path);
   EXPECT_THAT(paths, UnorderedElementsAreArray(rpcs));
 }
