@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
+
 namespace pcap_gateway {
 
 struct ChartLine {
@@ -17,11 +19,13 @@ struct Chart {
   std::string title;
   std::string unit;  // after a value: "/s", " ms", "%"
   std::vector<ChartLine> lines;
-  double least_top = 1;  // the axis goes up to this at least
+  double least_top = 1;                        // the axis goes up to this at least
+  absl::Time until;                            // when the last values were
+  absl::Duration interval = absl::Seconds(5);  // between one value and the next
 };
 
-// A <figure>: caption, the last values in words, and the lines; a text says the same to those who
-// do not see them. All texts are escaped.
+// A <figure>: caption, the last values in words, and the lines above an axis that has UTC's full
+// five minutes; a text says the same to those who do not see them. All texts are escaped.
 std::string ChartFigure(const Chart& chart);
 
 // `value` for people: three digits, without needless zeros ("1,204", "0.031", "12.5").

@@ -100,20 +100,25 @@ Series SeriesOf(const StatusReport& report) {
 
 std::string Charts(const StatusReport& report) {
   Series series = SeriesOf(report);
-  std::string html = "<section class=\"wide\"><h2>The last 15 minutes</h2><div class=\"charts\">\n";
-  html += ChartFigure({.title = "Calls a second",
-                       .unit = "/s",
-                       .lines = {series.answered, series.refused, series.faults}});
-  html +=
-      ChartFigure({.title = "Time of a call", .unit = " ms", .lines = {series.p50, series.p99}});
+  const absl::Time until = report.history.empty() ? report.now.at : report.history.back().at;
+  const auto figure = [&](Chart chart) {
+    chart.until = until;
+    chart.interval = StatusHistory::kInterval;
+    return ChartFigure(chart);
+  };
+  std::string html =
+      "<section class=\"wide\"><h2>The last 15 minutes, in UTC</h2><div class=\"charts\">\n";
+  html += figure({.title = "Calls a second",
+                  .unit = "/s",
+                  .lines = {series.answered, series.refused, series.faults}});
+  html += figure({.title = "Time of a call", .unit = " ms", .lines = {series.p50, series.p99}});
   if (report.cache.has_value()) {
-    html += ChartFigure(
-        {.title = "Cache hits", .unit = " %", .lines = {series.hits}, .least_top = 100});
+    html += figure({.title = "Cache hits", .unit = " %", .lines = {series.hits}, .least_top = 100});
   }
   if (!report.budgets.empty()) {
     const auto limit = static_cast<double>(report.budgets.front().limit);
-    html += ChartFigure(
-        {.title = "Budget left", .unit = "", .lines = {series.budget}, .least_top = limit});
+    html +=
+        figure({.title = "Budget left", .unit = "", .lines = {series.budget}, .least_top = limit});
   }
   return html + "</div></section>\n";
 }
@@ -125,7 +130,7 @@ using Facts = std::vector<std::pair<std::string, std::string>>;  // values are H
 std::string Section(const std::string& title, const Facts& facts) {
   std::string html = absl::StrCat("<section><h2>", title, "</h2><dl>");
   for (const auto& [name, value] : facts) {
-    absl::StrAppend(&html, "<dt>", EscapedHtml(name), "</dt><dd>", value, "</dd>");
+    absl::StrAppend(&html, "<div><dt>", EscapedHtml(name), "</dt><dd>", value, "</dd></div>");
   }
   return html + "</dl></section>\n";
 }
@@ -188,16 +193,26 @@ std::string Redis(const StatusReport& report) {
                            {"Misses", Count(report.redis->misses)}});
 }
 
+// `content`, or where it is empty what says so.
+std::string WideSection(const std::string& title, const std::string& content,
+                        const std::string& nothing) {
+  return absl::StrCat(
+      "<section class=\"wide\"><h2>", title, "</h2>",
+      content.empty() ? absl::StrCat("<p class=\"nothing\">", nothing, "</p>") : content,
+      "</section>\n");
+}
+
 std::string Table(const std::string& title, const std::vector<std::string>& headings,
                   const std::string& rows, const std::string& nothing) {
-  std::string html = absl::StrCat("<section class=\"wide\"><h2>", title, "</h2>");
-  if (rows.empty()) return absl::StrCat(html, "<p class=\"nothing\">", nothing, "</p></section>\n");
-  absl::StrAppend(&html, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"",
-                  title, "\"><table><thead><tr>");
+  if (rows.empty()) return WideSection(title, "", nothing);
+  std::string html =
+      absl::StrCat("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"", title,
+                   "\"><table><thead><tr>");
   for (const std::string& heading : headings) {
     absl::StrAppend(&html, "<th scope=\"col\">", heading, "</th>");
   }
-  return absl::StrCat(html, "</tr></thead><tbody>", rows, "</tbody></table></div></section>\n");
+  return WideSection(
+      title, absl::StrCat(html, "</tr></thead><tbody>", rows, "</tbody></table></div>"), "");
 }
 
 std::string Budgets(const StatusReport& report) {
@@ -221,7 +236,7 @@ std::string Callers(const StatusReport& report) {
   std::string rows;
   for (const StatusReport::Budget& budget : report.budgets) {
     for (const StatusReport::Budget::Caller& caller : budget.callers) {
-      absl::StrAppend(&rows, "<tr><td>", EscapedHtml(caller.name), "</td><td>",
+      absl::StrAppend(&rows, "<tr><td class=\"name\">", EscapedHtml(caller.name), "</td><td>",
                       EscapedHtml(budget.fingerprint), "</td><td class=\"number\">", caller.spent,
                       "</td><td class=\"number\">", caller.asked, "</td></tr>");
     }
@@ -233,18 +248,28 @@ std::string Callers(const StatusReport& report) {
 
 // Those that somebody has to look into stand apart from those that callers can mend.
 std::string Errors(const StatusReport& report, bool faults) {
-  std::string rows;
+  const auto line = [](const std::string& css_class, const std::string& text) {
+    return text.empty() ? "" : absl::StrCat("<p class=\"", css_class, "\">", text, "</p>");
+  };
+  std::string items;
   for (const RecentError& error : report.errors) {
     if (error.is_fault() != faults) continue;
-    absl::StrAppend(&rows, "<tr><td><time>", Shown(error.last), "</time></td><td class=\"number\">",
-                    error.count, "</td><td>", EscapedHtml(absl::StatusCodeToString(error.code)),
-                    "</td><td>", EscapedHtml(error.reason), "</td><td>", EscapedHtml(error.message),
-                    error.detail.empty() ? "" : "<br>", EscapedHtml(error.detail), "</td><td>",
-                    EscapedHtml(error.request_id), "</td></tr>");
+    const std::string code = absl::StatusCodeToString(error.code);
+    absl::StrAppend(
+        &items, "<li><p class=\"what\"><b", faults ? " class=\"bad\"" : "", ">",
+        EscapedHtml(error.reason.empty() ? code : error.reason), "</b><span>",
+        error.reason.empty() ? "" : EscapedHtml(code), "</span><span>",
+        error.count == 1 ? "once, " : absl::StrCat(error.count, " times, last "), "<time>",
+        Shown(error.last), "</time></span></p>", line("message", EscapedHtml(error.message)),
+        line("detail", EscapedHtml(error.detail)),
+        line("detail", error.request_id.empty()
+                           ? ""
+                           : absl::StrCat("Request id ", EscapedHtml(error.request_id))),
+        "</li>");
   }
-  return Table(faults ? "Last faults" : "Last refused calls",
-               {"Last", "Times", "Code", "Reason", "Last message", "Last request id"}, rows,
-               "None.");
+  return WideSection(faults ? "Last faults" : "Last refused calls",
+                     items.empty() ? "" : absl::StrCat("<ul class=\"errors\">", items, "</ul>"),
+                     "None.");
 }
 
 }  // namespace

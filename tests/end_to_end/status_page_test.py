@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +129,7 @@ def test_it_can_be_read_by_those_who_do_not_see_it(busy: Gateway, tmp_path: Path
     with chromium(tmp_path / "profile") as browser:
         browser.get(f"http://{busy.admin_address()}/")
         assert browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == "en"
-        charts = browser.find_elements(By.TAG_NAME, "svg")
+        charts = browser.find_elements(By.CSS_SELECTOR, "svg[role=img]")
         labels = [chart.get_attribute("aria-label") or "" for chart in charts]
         assert len(charts) == 4 and all("over the last 15 minutes; now: " in it for it in labels)
         for table in browser.find_elements(By.TAG_NAME, "table"):
@@ -155,17 +157,82 @@ def test_texts_stand_out_from_their_ground(busy: Gateway, tmp_path: Path, dark: 
             "background-color"
         )
         assert (luminance(ground) < 0.2) == dark
-        for selector in ("dt", "dd", "th", "td", "h2", ".good", ".bad", ".legend", "footer", "a"):
-            text = browser.find_element(By.CSS_SELECTOR, selector).value_of_css_property("color")
+        words = "dt dd th td h2 .good .bad .legend .what .message .detail footer a text".split()
+        for selector in words:
+            name = "fill" if selector == "text" else "color"
+            text = browser.find_element(By.CSS_SELECTOR, selector).value_of_css_property(name)
             lighter, darker = sorted((luminance(text), luminance(ground)), reverse=True)
             assert (lighter + 0.05) / (darker + 0.05) >= 4.5, selector
 
 
-def test_it_fits_a_telephone(busy: Gateway, tmp_path: Path) -> None:
-    with chromium(tmp_path / "profile", width=500) as browser:
+BOXES = """
+const box = element => {
+  const {left, right, top, bottom} = element.getBoundingClientRect();
+  return {left, right, top, bottom, border: getComputedStyle(element).borderLeftWidth};
+};
+return [...document.querySelectorAll(".errors li")].map(item => ({
+  item: box(item),
+  parts: [...item.querySelectorAll("b, .message, .detail")].map(box),
+  all: [...item.querySelectorAll("*")].map(box),
+}));
+"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_errors_can_be_read_on_desks_and_telephones(
+    start_gateway: StartGateway, emulator: Emulator, busy: Gateway, tmp_path: Path, width: int
+) -> None:
+    unreachable = start_gateway("--admin-listen=127.0.0.1:0", "--upstream-url=http://127.0.0.1:9/x")
+    fail(unreachable.channel, emulator.unknown_id())
+    with chromium(tmp_path / "profile", width=width) as browser:
+        for gateway, count, parts in ((busy, 2, 3), (unreachable, 1, 4)):
+            browser.get(f"http://{gateway.admin_address()}/")
+            assert browser.execute_script("return window.innerWidth") == width
+            page = browser.execute_script("return document.documentElement.scrollWidth")
+            assert page <= width
+            errors = browser.execute_script(BOXES)
+            assert len(errors) == count
+            for error in errors:
+                item = error["item"]
+                # The reason, below it the message, below it what else there is to say.
+                assert len(error["parts"]) == parts
+                for above, below in pairwise(error["parts"]):
+                    assert above["bottom"] <= below["top"] + 1
+                # All of it is within, and not to be scrolled to.
+                for one in error["all"]:
+                    assert item["left"] <= one["left"] and one["right"] <= item["right"] + 0.5
+                assert item["left"] >= 0 and item["right"] <= width
+                assert item["border"] == ("1px" if width == 390 else "0px")  # a card
+
+
+AXES = """
+const box = element => {
+  const {left, right} = element.getBoundingClientRect();
+  return {left, right, text: element.textContent};
+};
+return [...document.querySelectorAll("svg.axis")].map(axis => ({
+  ...box(axis),
+  labels: [...axis.querySelectorAll("text")].map(box).sort((a, b) => a.left - b.left),
+}));
+"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_charts_have_their_times_below(busy: Gateway, tmp_path: Path, width: int) -> None:
+    with chromium(tmp_path / "profile", width=width) as browser:
         browser.get(f"http://{busy.admin_address()}/")
-        width = browser.execute_script("return document.documentElement.scrollWidth")
-        assert width <= browser.execute_script("return window.innerWidth")
+        axes = browser.execute_script(AXES)
+        assert len(axes) == 4
+        now = datetime.now(UTC)
+        for axis in axes:
+            assert 2 <= len(axis["labels"]) <= 3
+            for left, right in pairwise(axis["labels"]):
+                assert left["right"] < right["left"]
+            for label in axis["labels"]:
+                assert axis["left"] <= label["left"] and label["right"] <= axis["right"] + 0.5
+                hour, minute = map(int, label["text"].split(":"))
+                ago = (now - now.replace(hour=hour, minute=minute, second=0)) % timedelta(days=1)
+                assert minute % 5 == 0 and ago <= timedelta(minutes=16)
 
 
 def test_draining_is_shown(start_gateway: StartGateway) -> None:

@@ -13,6 +13,7 @@ from selenium import webdriver
 def chromium(
     profile: Path, width: int = 1200, height: int = 1000, script: bool = True, dark: bool = False
 ) -> Iterator[webdriver.Chrome]:
+    """A `width` below 600 is a telephone's."""
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     for argument in (
@@ -39,6 +40,9 @@ def chromium(
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
     try:
+        if width < 600:  # a window's least width is 500
+            screen = {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": True}
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
         yield driver
     finally:
         driver.quit()

@@ -93,7 +93,48 @@ TEST(ChartFigure, SaysInWordsWhatItShows) {
                                 "answered 3/s\""));
   EXPECT_THAT(figure, HasSubstr("up to 3/s"));
   // A gap, then from two thirds down to the top.
-  EXPECT_THAT(figure, HasSubstr("d=\"M160.0 48.0L320.0 0.0\""));
+  EXPECT_THAT(figure, HasSubstr("d=\"M160.0 48.0h0L320.0 0.0\""));
+}
+
+TEST(ChartFigure, HasTheFullFiveMinutesBelow) {
+  Chart chart{.title = "Calls", .lines = {{"answered", "first", std::vector<double>(181, 1)}}};
+  ASSERT_TRUE(absl::ParseTime(absl::RFC3339_full, "2026-11-29T14:02:30Z", &chart.until, nullptr));
+  // 15 minutes, of which the last 150 seconds are a sixth.
+  std::string figure = ChartFigure(chart);
+  EXPECT_THAT(figure, HasSubstr("<text x=\"16.7%\" y=\"1em\" text-anchor=\"middle\">13:50</text>"));
+  EXPECT_THAT(figure, HasSubstr("<text x=\"50.0%\" y=\"1em\" text-anchor=\"middle\">13:55</text>"));
+  EXPECT_THAT(figure, HasSubstr("<text x=\"83.3%\" y=\"1em\" text-anchor=\"middle\">14:00</text>"));
+  EXPECT_THAT(figure, HasSubstr("M160.0 0V72"));
+  EXPECT_THAT(figure, Not(HasSubstr("13:45")));
+  // At the edges a label stands within the chart.
+  chart.until -= absl::Seconds(150);
+  figure = ChartFigure(chart);
+  EXPECT_THAT(figure, HasSubstr("<text x=\"100.0%\" y=\"1em\" text-anchor=\"end\">14:00</text>"));
+  EXPECT_THAT(figure, HasSubstr("<text x=\"0.0%\" y=\"1em\" text-anchor=\"start\">13:45</text>"));
+  // Of one value nobody knows how wide it is.
+  chart.lines.front().values = {1};
+  EXPECT_THAT(ChartFigure(chart), Not(HasSubstr("<text")));
+}
+
+TEST(StatusHtml, AnErrorSaysItsReasonThenItsMessageThenItsDetail) {
+  StatusReport report;
+  report.errors = {{.last = absl::UnixEpoch(),
+                    .count = 3,
+                    .code = absl::StatusCode::kUnavailable,
+                    .reason = "THE_REASON",
+                    .message = "the message",
+                    .detail = "the detail",
+                    .request_id = "the id"},
+                   {.code = absl::StatusCode::kNotFound}};
+  const std::string html = StatusHtml(report);
+  EXPECT_THAT(html,
+              HasSubstr("<b class=\"bad\">THE_REASON</b><span>UNAVAILABLE</span><span>3 times, "
+                        "last <time>1970-01-01T00:00:00Z</time></span></p><p class=\"message\">"
+                        "the message</p><p class=\"detail\">the detail</p><p class=\"detail\">"
+                        "Request id the id</p></li>"));
+  // Without a reason the code is what there is, and what there is not has no line.
+  EXPECT_THAT(html, HasSubstr("<b>NOT_FOUND</b><span></span><span>once, <time>"));
+  EXPECT_THAT(html, HasSubstr("</time></span></p></li></ul>"));
 }
 
 TEST(StatusHistory, KeepsTheLastOnes) {
