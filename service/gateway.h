@@ -2,10 +2,10 @@
 //
 //   absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(options, log);
 //   …
-//   (*gateway)->Drain(wait);
+//   (*gateway)->Drain(options.lame_duck, options.drain_timeout, wait);
 //
-// The way of a call: rpc → cache → upstream → mapping, and back. This is the only file that sees
-// all rooms.
+// The way of a call: rpc → cache → shared, where there is a Redis → upstream → endpoints → mapping,
+// and back.
 #ifndef PCAP_GATEWAY_SERVICE_GATEWAY_H_
 #define PCAP_GATEWAY_SERVICE_GATEWAY_H_
 

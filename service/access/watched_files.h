@@ -2,7 +2,7 @@
 // again when they change, and kept as they were when the new ones are of no use.
 //
 //   WatchedFiles token({{"api-token-file", path}}, kMostBytes,
-//                      [&](const std::vector<std::string>& contents) { return …; });
+//                      [&](const std::vector<std::string>& contents) { return …; }, log);
 //   if (absl::Status status = token.Load(); !status.ok()) return status;
 //   …
 //   token.Look(WatchedFiles::Patience::kSettled);   // now and then

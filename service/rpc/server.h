@@ -1,7 +1,8 @@
 // Server: the gRPC server around the PcapService, with health and reflection, and its orderly end.
 //
-//   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(source, {.listen =
-//   "127.0.0.1:0"}); …
+//   absl::StatusOr<std::unique_ptr<Server>> server =
+//       Server::Start(source, {.listen = "127.0.0.1:0"});
+//   …
 //   (*server)->Drain(absl::Seconds(5), absl::Seconds(30), [&](absl::Duration most) { … });
 #ifndef PCAP_GATEWAY_SERVICE_RPC_SERVER_H_
 #define PCAP_GATEWAY_SERVICE_RPC_SERVER_H_
@@ -63,7 +64,7 @@ struct ServerOptions {
 class Server {
  public:
   // Serving when this returns. `source` outlives the server. Fails where the address cannot be
-  // listened on.
+  // listened on, or the credentials not be used.
   static absl::StatusOr<std::unique_ptr<Server>> Start(Source& source,
                                                        const ServerOptions& options);
 
@@ -100,8 +101,8 @@ class Server {
   void AskForSign(size_t queue, std::function<void()> answer);
 
   // Tells health checks and watches NOT_SERVING; waits `lame_duck`, still serving, for balancers to
-  // notice; then ends watches and reflection streams, takes no new calls, and waits up to `timeout`
-  // for those in flight before it ends them.
+  // notice; then ends watches and reflection streams, takes no new connections, asks callers to
+  // leave (GOAWAY), and waits up to `timeout` for their calls before it ends them.
   // `wait` blocks for the time it is given or less (a second signal cuts it short by returning
   // false). Once, from one thread.
   void Drain(absl::Duration lame_duck, absl::Duration timeout,

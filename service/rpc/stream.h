@@ -5,8 +5,7 @@
 // and hand on to us what is ours: a cached call would cost an eighth more. So these calls share our
 // queues.
 //
-//   OpenStreams streams(service, {{"/a.B/C", [](Stream& stream) { return … }}}, queue);
-//   streams.Take();   // and each stream takes its successor itself
+//   Stream::Take(streams);   // the first one of an OpenStreams; it takes its successor itself
 #ifndef PCAP_GATEWAY_SERVICE_RPC_STREAM_H_
 #define PCAP_GATEWAY_SERVICE_RPC_STREAM_H_
 

@@ -3,15 +3,14 @@
 // Whoever hands replies on to another thread would wake that thread for each of them, and on a busy
 // core lose the processor to it each time. Inside a burst it asks to be called once, at the end.
 //
-//   for (;;) {
-//     events = WaitForEvents();
-//     Burst burst;                    // upstream: one turn of the loop
-//     Handle(events);                 // … many replies
-//   }
+//   // upstream, a turn of the loop
+//   events = WaitForEvents();
+//   const Burst burst;
+//   Handle(events);   // … many replies
 //
-//   queue.push_back(reply);
-//   if (first) Burst::AtEnd([this] { Wake(); });    // rpc: once a burst, or at once where there is
-//   none
+//   // rpc, for each of them
+//   replies.push_back(reply);
+//   if (first) Burst::AtEnd([this] { Wake(); });   // where there is no burst, at once
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_BURST_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_BURST_H_
 

@@ -9,9 +9,10 @@
 //   else … std::get<Refusal>(said).wait
 //
 // Past 1200 requests in five minutes Cloudflare answers nothing for the next five, dashboards
-// included; so the count is exact, where a token bucket of that size would let twice as many pass
-// across a window's edge. A request counts from when it is granted until a window after its end: by
-// then Cloudflare has counted it, however long it was under way.
+// included; so the window slides, where a token bucket of that size would let twice as many pass
+// across a window's edge. A request counts from when it is granted until a window after its end,
+// and up to a slot (budget_rules.h: half a second) longer: by then Cloudflare has counted it,
+// however long it was under way.
 //
 // Where there is not enough for all, callers have max-min fair parts (CallerShares), and the last
 // part of the limit, the hold, is for those who have had less than half of theirs. Who is refused

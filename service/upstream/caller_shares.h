@@ -2,8 +2,8 @@
 //
 //   CallerShares shares(absl::Minutes(5));
 //   shares.Ask("ipv4:10.1.2.3", now);
-//   if (shares.Of("ipv4:10.1.2.3", now).spent.total() < shares.LevelFor("ipv4:10.1.2.3", 1200,
-//   now)) …
+//   const double level = shares.LevelFor("ipv4:10.1.2.3", 1200, now);
+//   if (shares.Of("ipv4:10.1.2.3", now).spent.total() < level) …
 //
 // Parts are max-min fair: the level is where the demand of all callers in the last window, each
 // counted up to it, just fills the limit. Whoever asks for less than the level gets all it asks

@@ -1,7 +1,7 @@
-// RestSource: the Source at the end of the way. It asks Cloudflare itself, every time.
+// RestSource: the Source at the end of the way. It asks Cloudflare itself, and keeps no answers but
+// rejections of callers' credentials, for a moment (RejectedCredentials).
 //
-//   RestSource source(loop, http_client, {.base_url = "https://api.cloudflare.com/client/v4"},
-//   clock);
+//   RestSource source(loop, client, {.base_url = "https://api.cloudflare.com/client/v4"}, clock);
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_REST_SOURCE_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_REST_SOURCE_H_
 
@@ -33,10 +33,11 @@ class RestSource final : public Source {
   // All of them outlive the source; `client` is used on the loop's thread only.
   RestSource(Loop& loop, HttpClient& client, RestOptions options, const Clock& clock);
 
-  // Nothing is kept here.
+  // Never anything.
   std::optional<Reply> AtHand(const Query& query) override;
 
-  // `done` runs on the loop's thread.
+  // `done` runs on the loop's thread; for a query that asks caches alone (Query::only_if_cached),
+  // inside the call.
   Ticket Ask(Query query, Done done) override;
 
  private:

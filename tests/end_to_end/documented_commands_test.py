@@ -66,3 +66,15 @@ def test_other_output_than_the_page_shows_is_an_error(tmp_path: Path) -> None:
     page.write_text("```console\n$ export A=b\n$ printf '%s c\\nd\\n' $A\nb …\nd\n```\n")
     assert documents.run(page, {}, tmp_path) == 2
     assert documents.run(page, {"A": "b"}, tmp_path) == 2
+
+
+def test_the_readme_says_what_ci_does() -> None:
+    ci = (REPOSITORY / ".ci" / "run").read_text().splitlines()
+    steps = [line.removeprefix("step ") for line in ci if line.startswith("step ")]
+    assert steps
+    told = [
+        line
+        for line in (REPOSITORY / "README.md").read_text().splitlines()
+        if line.startswith("    .ci/run ")
+    ]
+    assert [line.partition("what CI does: ")[2] for line in told] == [", ".join(steps)]

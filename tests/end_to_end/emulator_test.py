@@ -154,7 +154,9 @@ def test_what_is_full_or_not_done_cannot_be_downloaded(sdk: Cloudflare, pcap_id:
         sdk.magic_transit.pcaps.download.get(pcap_id, account_id=ACCOUNT)
 
 
-def test_one_simple_capture_a_minute(sdk: Cloudflare, emulator: Emulator) -> None:
+def test_a_second_simple_capture_within_a_minute_is_refused(
+    sdk: Cloudflare, emulator: Emulator
+) -> None:
     create(sdk, **SIMPLE)
     emulator.advance(59)
     with pytest.raises(cloudflare.RateLimitError) as error:
@@ -164,7 +166,7 @@ def test_one_simple_capture_a_minute(sdk: Cloudflare, emulator: Emulator) -> Non
     assert create(sdk, **SIMPLE)
 
 
-def test_one_full_capture_at_a_time(sdk: Cloudflare) -> None:
+def test_a_second_full_capture_is_refused_while_one_runs(sdk: Cloudflare) -> None:
     with pytest.raises(cloudflare.ConflictError):  # the demo's is running
         create(sdk, **FULL)
     sdk.magic_transit.pcaps.stop(demo.RUNNING_ID, account_id=ACCOUNT)

@@ -408,7 +408,7 @@ def test_a_json_caller_who_hangs_up_reaches_the_gateway(
 
 
 @both_versions
-def test_a_simple_capture_as_json(envoy: Envoy, emulator: Emulator, http2: bool) -> None:
+def test_a_simple_capture_comes_as_json(envoy: Envoy, emulator: Emulator, http2: bool) -> None:
     pcap_id = emulator.add(filter_v1={"source_port": 0, "protocol": 6}, offset_time=None)
     answer = get_json(envoy.address, path_of(pcap_id), {"x-request-id": "json.1"}, http2)
     assert answer.status == 200
@@ -452,7 +452,7 @@ def test_head_gives_what_get_gives_without_the_body(
 
 
 @both_versions
-def test_a_full_capture_as_json(envoy: Envoy, emulator: Emulator, http2: bool) -> None:
+def test_a_full_capture_comes_as_json(envoy: Envoy, emulator: Emulator, http2: bool) -> None:
     pcap_id = emulator.add(
         type="full",
         status="complete",
@@ -484,14 +484,14 @@ def test_a_full_capture_as_json(envoy: Envoy, emulator: Emulator, http2: bool) -
     }
 
 
-def test_a_capture_of_no_known_form_as_json(envoy: Envoy, emulator: Emulator) -> None:
+def test_a_capture_of_no_known_form_comes_as_json(envoy: Envoy, emulator: Emulator) -> None:
     pcap_id = emulator.unknown_id()
     emulator.add_exactly(pcap_id, {"type": "holographic", "depth": 3})
     answer = get_json(envoy.address, path_of(pcap_id))
     assert answer.json() == {"pcap": {"extra_fields": {"type": "holographic", "depth": 3}}}
 
 
-def test_messages_as_json(envoy: Envoy, emulator: Emulator) -> None:
+def test_messages_come_as_json(envoy: Envoy, emulator: Emulator) -> None:
     pcap_id = emulator.unknown_id()
     messages = [{"code": 1001, "message": "soon gone"}, "plain"]
     result = capture_of(pcap_id)
@@ -530,7 +530,7 @@ def test_a_json_caller_says_how_old_an_answer_may_be(envoy: Envoy, emulator: Emu
         assert len(emulator.requests(pcap_id)) == asked
 
 
-def test_an_answer_of_nearly_1_mib_as_json(envoy: Envoy, emulator: Emulator) -> None:
+def test_an_answer_of_nearly_1_mib_comes_as_json(envoy: Envoy, emulator: Emulator) -> None:
     pcap_id = emulator.add(notes="n" * 900_000)
     answer = get_json(envoy.address, path_of(pcap_id))
     assert answer.json()["pcap"]["extra_fields"]["notes"] == "n" * 900_000
@@ -624,7 +624,7 @@ FAILURES = {
 
 @pytest.mark.parametrize("row", FAILURES.values(), ids=FAILURES.keys())
 @both_versions
-def test_a_failure_as_json(
+def test_a_failure_comes_as_json(
     envoy: Envoy, emulator: Emulator, row: tuple[dict[str, Any], int, int, str], http2: bool
 ) -> None:
     settings, status, code, reason = row

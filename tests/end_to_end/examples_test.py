@@ -142,7 +142,7 @@ def test_both_forms_and_what_is_missing(
         assert re.fullmatch(pattern, line), (line, pattern)
 
 
-def test_tls(
+def test_tls_needs_the_right_authority(
     example: Example, emulator: Emulator, start_gateway: StartGateway, tmp_path: Path
 ) -> None:
     authority = Authority()
@@ -164,12 +164,12 @@ def test_tls(
 # --- against a server that says what a test wants
 
 
-def test_a_form_of_tomorrow(example: Example, scripted: Scripted) -> None:
+def test_a_form_of_tomorrow_is_said_to_be_unknown(example: Example, scripted: Scripted) -> None:
     answer_with(scripted)
     assert run_on(example, scripted) == (0, f"{ID}: a form that this program does not know\n")
 
 
-def test_a_status_of_tomorrow(example: Example, scripted: Scripted) -> None:
+def test_a_status_of_tomorrow_is_told_by_its_number(example: Example, scripted: Scripted) -> None:
     answer_with(scripted, simple=pcap_pb2.SimplePcap(status=17))
     assert run_on(example, scripted) == (0, f"{ID}: simple, PCAP_STATUS 17\n")
 
@@ -274,7 +274,7 @@ def test_one_failure_does_not_end_the_others(example: Example, scripted: Scripte
     )
 
 
-def test_nobody_there(example: Example) -> None:
+def test_where_nobody_is_there_the_call_is_unavailable(example: Example) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # and does not listen
         ended = example(f"127.0.0.1:{nobody.getsockname()[1]}", demo.ACCOUNT_ID, ID)
@@ -282,7 +282,7 @@ def test_nobody_there(example: Example) -> None:
     assert ended.stdout.startswith(f"{ID}: UNAVAILABLE: "), ended.stdout
 
 
-def test_a_wrong_command_line(example: Example) -> None:
+def test_a_wrong_command_line_is_refused(example: Example) -> None:
     for arguments in ([], ["127.0.0.1:1"], ["127.0.0.1:1", demo.ACCOUNT_ID], ["--no-such"]):
         ended = example(*arguments)
         assert ended.returncode == 2 and ended.stdout == "" and ended.stderr, arguments

@@ -243,7 +243,7 @@ def check_sent(gateway: Gateway, requests: int, retries: int, resent: int = 0) -
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_the_matrix(start_gateway: StartGateway, emulator: Emulator, row: Row) -> None:
+def test_a_faulty_answer_ends_as_its_row_says(start_gateway: StartGateway, emulator: Emulator, row: Row) -> None:
     gateway = start_gateway(*PROTECTED, *row.options)
     pcap_id = emulator.add()
     emulator.fault(pcap_id, times=row.strikes, **row.fault)
@@ -326,7 +326,7 @@ def test_a_redirect_elsewhere_is_not_followed(
     check_sent(gateway, requests=1, retries=0)
 
 
-def test_refused(start_gateway: StartGateway) -> None:
+def test_a_refused_connection_ends_as_unavailable(start_gateway: StartGateway) -> None:
     with socket.socket() as bound:  # and not listening; nobody else can take the port
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
@@ -337,7 +337,7 @@ def test_refused(start_gateway: StartGateway) -> None:
     check_sent(gateway, requests=3, retries=2)
 
 
-def test_a_name_without_an_address(start_gateway: StartGateway) -> None:
+def test_a_name_without_an_address_ends_as_unavailable(start_gateway: StartGateway) -> None:
     # RFC 6761: `.invalid` never resolves.
     gateway = start_gateway(*PROTECTED, upstream_url="https://cloudflare.invalid/client/v4")
     outcome = outcome_of(gateway, demo.SIMPLE_ID, 20)
@@ -532,7 +532,7 @@ HTTP2_ROWS = [
 
 
 @pytest.mark.parametrize("row", HTTP2_ROWS, ids=lambda row: row.name)
-def test_http2(start_gateway: StartGateway, tmp_path: Path, row: Http2Row) -> None:
+def test_a_fault_of_http2_ends_as_its_row_says(start_gateway: StartGateway, tmp_path: Path, row: Http2Row) -> None:
     authority = Authority(tmp_path)
     pair = authority.certificate("localhost")
     server = Http2Server(*pair, [row.treatment], forever=row.strikes == ALWAYS)
@@ -640,7 +640,7 @@ TOXIC_ROWS = [
 
 
 @pytest.mark.parametrize("row", TOXIC_ROWS, ids=lambda row: row.name)
-def test_the_network(start_gateway: StartGateway, emulator: Emulator, row: ToxicRow) -> None:
+def test_a_fault_of_the_network_ends_as_its_row_says(start_gateway: StartGateway, emulator: Emulator, row: ToxicRow) -> None:
     pcap_id = emulator.add(note="x" * row.capture_bytes)
     if row.fault is not None:
         emulator.fault(pcap_id, **row.fault)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from emulator import demo
 
 from harness.admin import fetch
 from harness.calls import get
+from harness.deployment import program_options
 from harness.emulator import Emulator
 from harness.gateway import BINARY, Gateway, StartGateway, environment
+from harness.stubs import REPOSITORY
 
 
 def run(tmp_path: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -91,59 +94,36 @@ def test_help_and_version_need_nothing(tmp_path: Path, option: str) -> None:
     assert ended.stdout and ended.stderr == ""
 
 
-def test_help_names_every_option(tmp_path: Path) -> None:
-    text = run(tmp_path, "--help").stdout
-    for name in (
-        "--listen",
-        "--tls-cert-file",
-        "--tls-key-file",
-        "--tls-client-ca-file",
-        "--insecure",
-        "--policy-file",
-        "--reload-interval",
-        "--upstream-url",
-        "--upstream-ca-file",
-        "--credential",
-        "--api-token-file",
-        "--default-account-id",
-        "--cache-bytes",
-        "--final-lifetime",
-        "--moving-lifetime",
-        "--longest-moving-lifetime",
-        "--not-found-lifetime",
-        "--stale-while-revalidate",
-        "--stale-if-error",
-        "--admin-listen",
-        "--channelz-listen",
-        "--upstream-timeout",
-        "--upstream-connect-timeout",
-        "--upstream-first-byte-timeout",
-        "--upstream-limit",
-        "--upstream-reserve",
-        "--caller-hold",
-        "--upstream-address-limit",
-        "--upstream-retries",
-        "--upstream-failures",
-        "--lame-duck",
-        "--drain-timeout",
-        "--log-format",
-        "--redis-ca-file",
-        "--redis-cert-file",
-        "--redis-key-file",
-        "--log-level",
-        "--log-hits",
-        "--log-file",
-        "--max-connections",
-        "--max-calls",
-        "--max-streams",
-        "--max-streams-per-connection",
-        "--first-message-timeout",
-        "--reveal-destination-secrets",
-        "--config",
-        "--check",
-        "--version",
-    ):
-        assert name in text, name
+# Of the command line alone, and told in the README's text; and what has a row under its other name.
+BESIDE_THE_TABLE = {"help", "version", "check", "reflection"}
+
+
+def options_of_the_readme() -> dict[str, str]:
+    """Those of its table: name without --, and the default, where that is a value."""
+    text = (REPOSITORY / "README.md").read_text()
+    table = text.partition("| option | default | meaning |\n")[2].partition("\n\n")[0]
+    told: dict[str, str] = {}
+    for row in table.splitlines()[1:]:
+        names, default = row.split("|")[1:3]
+        value = re.match(r" `([^`]+)`", default)
+        told |= {name: value[1] if value else "" for name in re.findall(r"`--([^`]+)`", names)}
+    return told
+
+
+def test_help_and_the_readme_name_the_same_options() -> None:
+    told, defaults = options_of_the_readme(), program_options()
+    assert set(told) | BESIDE_THE_TABLE == set(defaults)
+    # What depends on another option has no default of its own in the help.
+    untrue = {name for name, value in told.items() if defaults[name] not in ("", value)}
+    assert not untrue
+
+
+def test_what_config_tells_is_all_in_the_help(start_gateway: StartGateway) -> None:
+    gateway = start_gateway("--admin-listen=127.0.0.1:0")
+    told = json.loads(fetch(gateway, "/config")[1])
+    names = {option["name"] for option in told["options"]}
+    beside = {"help", "version", "check", "no-reflection"}
+    assert names | beside == set(program_options())
 
 
 def test_help_never_shows_values_from_the_environment(tmp_path: Path) -> None:

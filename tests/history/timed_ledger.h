@@ -6,13 +6,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "service/shared/shared_ledger.h"
 #include "tests/support/event.h"
 #include "tests/support/redis_server.h"
+#include "tests/support/until.h"
 
 namespace pcap_gateway {
 
@@ -25,7 +25,7 @@ class TimedLedger final : public Ledger {
         redis_(*RedisClient::Start(
             {.url = *RedisUrlFrom(server.url()), .command_timeout = absl::Seconds(30)})),
         ledger_(redis_, clock, absl::StrCat(kTime, SpendScript())) {
-    while (!redis_->stats().up.load()) std::this_thread::yield();
+    EXPECT_TRUE(Until([this] { return redis_->stats().up.load(); }));
   }
   ~TimedLedger() override { redis_->Stop(); }
 

@@ -148,6 +148,7 @@ METADATA = re.compile(r"\bAdd(Initial|Trailing)Metadata\b")
 VERSION = re.compile(
     r"\b(GRPC_CPP_VERSION\w*|GOOGLE_PROTOBUF_VERSION|grpc::Version)\b|__has_include\(<grpc"
 )
+WAITING = re.compile(r"\bthis_thread::(yield|sleep_(for|until))\b")
 
 
 def kind_of(include: str) -> str | None:
@@ -222,6 +223,17 @@ class RoomsTest(unittest.TestCase):
             file for file in sources() if any(VERSION.search(line) for _, line in lines(file))
         }
         self.assertEqual(found, {"service/rpc/grpc_version.cc", "service/rpc/goaway.cc"})
+
+    # A wait without an end hangs a test until ctest kills it, and says nothing of what it was for.
+    def test_tests_wait_by_until_and_event(self) -> None:
+        found = {
+            f"{path.relative_to(REPOSITORY).as_posix()}:{number}"
+            for path in (REPOSITORY / "tests").rglob("*")
+            if path.suffix in {".cc", ".h"} and path.name != "until.h"
+            for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+            if WAITING.search(line)
+        }
+        self.assertEqual(found, set())
 
     def test_the_rules_object(self) -> None:
         for file, include in (

@@ -8,12 +8,12 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "service/log_redaction.h"
 #include "tests/support/fake_source.h"
 #include "tests/support/queries.h"
+#include "tests/support/until.h"
 #include "tests/unit/call_log/kept_lines.h"
 
 namespace pcap_gateway {
@@ -249,7 +249,7 @@ TEST_F(CallLogTest, WhatWasHeldBackIsSoonSaid) {
   for (int i = 0; i < 101; ++i) {
     Tell(calls, Failure(absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable));
   }
-  while (lines->Text().size() < 101) std::this_thread::yield();
+  ASSERT_TRUE(Until([&] { return lines->Text().size() >= 101; }));
   EXPECT_EQ(lines->Json().back()["suppressed"], 1);
 }
 

@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/until.h"
+
 namespace pcap_gateway {
 namespace {
 
@@ -157,7 +159,7 @@ TEST_F(LogTest, AnOutputThatTakesNothingIsTriedAgainAndToldWhatItMissed) {
     log->Write(LogLevel::kInfo, "lost");
     paper_->AwaitBegun(i + 1);
   }
-  while (log->dropped() < 3) std::this_thread::yield();
+  ASSERT_TRUE(Until([&] { return log->dropped() >= 3; }));
   paper_->Break(false);
   log->Write(LogLevel::kInfo, "after");
   EXPECT_THAT(paper_->AwaitLines(2), ElementsAre("3", "after"));
@@ -168,7 +170,7 @@ TEST_F(LogTest, TheEndTellsWhatWasDroppedSinceTheLastLine) {
   auto log = MakeLog();
   paper_->Break(true);
   log->Write(LogLevel::kInfo, "lost");
-  while (log->dropped() < 1) std::this_thread::yield();
+  ASSERT_TRUE(Until([&] { return log->dropped() >= 1; }));
   paper_->Break(false);
   log.reset();
   EXPECT_THAT(paper_->AwaitLines(1), ElementsAre("1"));

@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "service/operations/status_chart.h"
 #include "service/operations/status_history.h"
+#include "tests/support/until.h"
 
 namespace pcap_gateway {
 namespace {
@@ -149,7 +150,7 @@ TEST(StatusHistory, KeepsTheLastOnes) {
 TEST(StatusHistory, TakesTheFirstAtOnceAndEndsAtOnce) {
   StatusHistory history;
   history.Watch([] { return StatusFigures{.answered = 7}; });
-  while (history.All().empty()) std::this_thread::yield();
+  ASSERT_TRUE(Until([&] { return !history.All().empty(); }));
   EXPECT_EQ(history.All().front().answered, 7u);
 }
 

@@ -8,6 +8,9 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
 
 namespace pcap_gateway {
 namespace {
@@ -658,60 +661,13 @@ TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
   Set("PCAP_GATEWAY_UPSTREAM_PROXY", "http://user:canary@proxy");
   Set("PCAP_GATEWAY_REDIS_URL", "redis://:canary@cache");
   const std::string help = std::get<EarlyExit>(Read({"--help"})).text;
-  for (const char* name : {"--listen",
-                           "--tls-cert-file",
-                           "--tls-key-file",
-                           "--tls-client-ca-file",
-                           "--insecure",
-                           "--policy-file",
-                           "--reload-interval",
-                           "--upstream-url",
-                           "--upstream-ca-file",
-                           "--upstream-proxy",
-                           "--upstream-timeout",
-                           "--upstream-connect-timeout",
-                           "--upstream-first-byte-timeout",
-                           "--upstream-limit",
-                           "--upstream-reserve",
-                           "--caller-hold",
-                           "--upstream-address-limit",
-                           "--upstream-retries",
-                           "--upstream-failures",
-                           "--allow-http-upstream",
-                           "--credential",
-                           "--api-token-file",
-                           "--default-account-id",
-                           "--cache-bytes",
-                           "--final-lifetime",
-                           "--moving-lifetime",
-                           "--longest-moving-lifetime",
-                           "--not-found-lifetime",
-                           "--stale-while-revalidate",
-                           "--stale-if-error",
-                           "--redis-url",
-                           "--redis-timeout",
-                           "--admin-listen",
-                           "--channelz-listen",
-                           "--reveal-destination-secrets",
-                           "--lame-duck",
-                           "--drain-timeout",
-                           "--log-format",
-                           "--log-level",
-                           "--log-hits",
-                           "--log-file",
-                           "--max-connections",
-                           "--max-calls",
-                           "--max-streams",
-                           "--max-streams-per-connection",
-                           "--first-message-timeout",
-                           "--no-reflection",
-                           "--config",
-                           "--version",
-                           "PCAP_GATEWAY_",
-                           "CLOUDFLARE_BASE_URL",
-                           "CLOUDFLARE_ACCOUNT_ID",
-                           "127.0.0.1:50051",
-                           "64MiB"}) {
+  const std::vector<Setting> settings = std::get<Options>(Read({})).settings;
+  EXPECT_GT(settings.size(), 40u);
+  for (const Setting& setting : settings) {
+    EXPECT_THAT(help, HasSubstr(absl::StrCat("--", setting.name)));
+  }
+  for (const char* name : {"--config", "--version", "PCAP_GATEWAY_", "CLOUDFLARE_BASE_URL",
+                           "CLOUDFLARE_ACCOUNT_ID", "127.0.0.1:50051", "64MiB"}) {
     EXPECT_THAT(help, HasSubstr(name));
   }
   EXPECT_THAT(help, AllOf(Not(HasSubstr("canary")), Not(EndsWith("\n"))));

@@ -9,7 +9,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,6 +16,7 @@
 #include "service/rpc/server.h"
 #include "tests/support/fake_source.h"
 #include "tests/support/queries.h"
+#include "tests/support/until.h"
 
 namespace pcap_gateway {
 namespace {
@@ -88,12 +88,11 @@ TEST_F(LeavingCallTest, ACancelledCallCountsAsCancelledWhateverTheSourceHas) {
   std::promise<grpc::Status> done;
   stub_->async()->GetPcap(&context_, &request_, &response_,
                           [&](grpc::Status status) { done.set_value(std::move(status)); });
-  while (!source_.asked()) std::this_thread::yield();
+  EXPECT_TRUE(Until([this] { return source_.asked(); }));
   context_.TryCancel();
   EXPECT_EQ(done.get_future().get().error_code(), grpc::StatusCode::CANCELLED);
-  while (Handled(grpc::StatusCode::OK) + Handled(grpc::StatusCode::CANCELLED) == 0) {
-    std::this_thread::yield();
-  }
+  EXPECT_TRUE(Until(
+      [this] { return Handled(grpc::StatusCode::OK) + Handled(grpc::StatusCode::CANCELLED) > 0; }));
   EXPECT_EQ(Handled(grpc::StatusCode::CANCELLED), 1u);
   EXPECT_EQ(Handled(grpc::StatusCode::OK), 0u);
 }

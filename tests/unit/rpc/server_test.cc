@@ -21,6 +21,7 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_source.h"
 #include "tests/support/queries.h"
+#include "tests/support/until.h"
 
 namespace pcap_gateway {
 namespace {
@@ -305,11 +306,11 @@ TEST_F(ServerTest, ACallersCancelReachesTheSource) {
   const GetPcapRequest request = GoodRequest();
   stub_->async()->GetPcap(&context_, &request, &response_,
                           [&](grpc::Status status) { done.set_value(std::move(status)); });
-  while (source.asked() == 0) std::this_thread::yield();
+  EXPECT_TRUE(Until([&] { return source.asked() > 0; }));
   context_.TryCancel();
   EXPECT_EQ(done.get_future().get().error_code(), grpc::StatusCode::CANCELLED);
-  while (!source.cancelled(0)) std::this_thread::yield();
-  while (server_->stats().waiting.load() != 0) std::this_thread::yield();
+  EXPECT_TRUE(Until([&] { return source.cancelled(0); }));
+  EXPECT_TRUE(Until([&] { return server_->stats().waiting.load() == 0; }));
 }
 
 TEST_F(ServerTest, DrainTellsHealthFirstAndLetsCallsFinish) {
@@ -320,7 +321,7 @@ TEST_F(ServerTest, DrainTellsHealthFirstAndLetsCallsFinish) {
   const GetPcapRequest request = GoodRequest();
   stub_->async()->GetPcap(&context_, &request, &response_,
                           [&](grpc::Status status) { done.set_value(std::move(status)); });
-  while (source.asked() == 0) std::this_thread::yield();
+  EXPECT_TRUE(Until([&] { return source.asked() > 0; }));
 
   Event in_lame_duck;
   Event end_lame_duck;
@@ -356,14 +357,14 @@ TEST_F(ServerTest, DrainEndsCallsThatDoNotFinishInTime) {
   const GetPcapRequest request = GoodRequest();
   stub_->async()->GetPcap(&context_, &request, &response_,
                           [&](grpc::Status status) { done.set_value(std::move(status)); });
-  while (source.asked() == 0) std::this_thread::yield();
+  EXPECT_TRUE(Until([&] { return source.asked() > 0; }));
   server_->Drain(absl::ZeroDuration(), absl::Milliseconds(50), [](absl::Duration most) {
     absl::SleepFor(most);
     return true;
   });
   EXPECT_FALSE(done.get_future().get().ok());
   // The client may hear of the end before the server's queue does.
-  while (!source.cancelled(0)) std::this_thread::yield();
+  EXPECT_TRUE(Until([&] { return source.cancelled(0); }));
 }
 
 TEST_F(ServerTest, AHealthWatchDoesNotHoldUpTheDrain) {
@@ -417,7 +418,7 @@ TEST_F(ServerTest, EachQueueGivesASignAndAStuckOneDoesNot) {
     for (const Event& sign : second) count += sign.HasHappened() ? 1 : 0;
     return count;
   };
-  while (given() + 1 < second.size()) std::this_thread::yield();
+  EXPECT_TRUE(Until([&] { return given() + 1 >= second.size(); }));
   EXPECT_EQ(given(), second.size() - 1);
   source.go_on.Happen();
   EXPECT_TRUE(call.get().ok());

@@ -284,7 +284,7 @@ TEST_F(RedisClientTest, NobodyThereIsToldOnce) {
   ASSERT_TRUE(log_.Await("Redis is down: Connection refused"));
   StartClient("redis://name.invalid");
   ASSERT_TRUE(log_.Await("Redis is down: its name has no address"));
-  while (client_->stats().connections.Value() < 3) std::this_thread::yield();
+  ASSERT_TRUE(Until([this] { return client_->stats().connections.Value() >= 3; }));
   const std::string text = log_.text();
   const std::string line = "its name has no address";
   EXPECT_EQ(text.find(line), text.rfind(line));

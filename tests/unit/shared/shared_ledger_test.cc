@@ -12,6 +12,7 @@
 #include "tests/support/event.h"
 #include "tests/support/queries.h"
 #include "tests/support/redis_server.h"
+#include "tests/support/until.h"
 
 namespace pcap_gateway {
 namespace {
@@ -26,7 +27,7 @@ struct Replica {
                                    .command_timeout = absl::Seconds(10),
                                    .reconnect_after = absl::Milliseconds(10)})),
         ledger(redis, clock) {
-    while (!redis->stats().up.load()) std::this_thread::yield();
+    EXPECT_TRUE(Until([this] { return redis->stats().up.load(); }));
   }
   ~Replica() { redis->Stop(); }
 
@@ -126,7 +127,7 @@ TEST_F(SharedLedgerTest, WhatWasToldInVainIsToldAgainAndCountedOnce) {
   server_.Kill();
   EXPECT_FALSE(one_.Ask(Entry("in vain")).has_value());
   server_.Start();
-  while (!one_.redis->stats().up.load()) std::this_thread::yield();
+  ASSERT_TRUE(Until([this] { return one_.redis->stats().up.load(); }));
   EXPECT_EQ(one_.Ask(Entry("with the report"))->left, 3);
   EXPECT_EQ(one_.Ask(Entry("without one"))->left, 2);
 }

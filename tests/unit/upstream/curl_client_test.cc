@@ -215,7 +215,7 @@ TEST_F(CurlClientTest, WhatIsNotHttpIsMalformed) {
   EXPECT_EQ(GetFailure({.url = server.url()}), Kind::kMalformed);
 }
 
-TEST_F(CurlClientTest, NobodyListening) {
+TEST_F(CurlClientTest, WhereNobodyListensItFailsToConnect) {
   int port;
   {
     ScriptedServer server([](const std::string&) { return Answer(200, "{}"); });
@@ -224,7 +224,7 @@ TEST_F(CurlClientTest, NobodyListening) {
   EXPECT_EQ(GetFailure({.url = absl::StrCat("http://127.0.0.1:", port)}), Kind::kConnect);
 }
 
-TEST_F(CurlClientTest, ANameWithoutAnAddress) {
+TEST_F(CurlClientTest, ANameWithoutAnAddressFailsToResolve) {
   EXPECT_EQ(GetFailure({.url = "http://no-such-host.invalid/"}), Kind::kResolve);
 }
 
