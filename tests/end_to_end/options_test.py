@@ -138,6 +138,8 @@ def test_help_names_every_option(tmp_path: Path) -> None:
         "--max-streams",
         "--max-streams-per-connection",
         "--first-message-timeout",
+        "--otlp-endpoint",
+        "--traces-sampler",
         "--reveal-destination-secrets",
         "--config",
         "--check",
