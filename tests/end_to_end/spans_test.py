@@ -1,7 +1,7 @@
 """Spans: what an OpenTelemetry collector gets, and what becomes of calls when it is not there.
 
-Debian has opentelemetry-cpp from 13 on. A gateway that was built without it says so, and the rest has
-nothing to test.
+Debian has opentelemetry-cpp from 13 on. A gateway that was built without it says so, and the rest
+has nothing to test.
 """
 
 from __future__ import annotations
@@ -284,7 +284,8 @@ def test_no_secret_is_in_a_span(
         "--credential=caller", OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **JSON
     )
     failing = emulator.add()
-    emulator.answer(failing, {"success": False, "errors": [{"code": 1, "message": demo.TOKEN}]}, 400)
+    refusal = {"success": False, "errors": [{"code": 1, "message": demo.TOKEN}]}
+    emulator.answer(failing, refusal, 400)
     for pcap_id in (emulator.add(), failing):
         metadata = [
             ("authorization", f"Bearer {demo.TOKEN}"),
