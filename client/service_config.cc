@@ -11,6 +11,10 @@ namespace {
 // gRPC's own cap (gRFC A6); more would be cut silently.
 constexpr int kMostAttempts = 5;
 
+// From gRPC 1.72 on a retry whose pause is below a millisecond or so hangs for ever (grpc#41036),
+// and gRPC takes up to a fifth off. The gateway asks for no pause, so for none that is shorter.
+constexpr absl::Duration kShortestBackoff = absl::Milliseconds(3);
+
 // A pause beyond this is a typing error.
 constexpr absl::Duration kLongestBackoff = absl::Hours(1);
 
@@ -39,9 +43,10 @@ absl::Status Validate(const RetryPolicy& policy) {
     return absl::InvalidArgumentError(absl::StrCat("retry.max_attempts is ", policy.max_attempts,
                                                    "; it can be 1 to ", kMostAttempts));
   }
-  // Below a microsecond, what gRPC makes of it is 0, which it refuses.
-  if (policy.initial_backoff < absl::Microseconds(1) || policy.initial_backoff > kLongestBackoff) {
-    return absl::InvalidArgumentError("retry.initial_backoff can be 1 us to 1 h");
+  if (policy.initial_backoff < kShortestBackoff || policy.initial_backoff > kLongestBackoff) {
+    return absl::InvalidArgumentError(absl::StrCat("retry.initial_backoff is ",
+                                                   absl::FormatDuration(policy.initial_backoff),
+                                                   "; it can be 3 ms to 1 h"));
   }
   if (policy.max_backoff < policy.initial_backoff || policy.max_backoff > kLongestBackoff) {
     return absl::InvalidArgumentError("retry.max_backoff can be retry.initial_backoff to 1 h");

@@ -43,3 +43,19 @@ reason_in() {
   [ -n "$line" ] || line=$(tail -n 1 "$1")
   echo "${line:0:300}"
 }
+
+# mirror PATH: the first URL of this machine's own package sources that ends so, else Debian's.
+mirror() {
+  local found
+  found=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2>/dev/null | grep -v '^ *#' |
+    grep -oE "https?://[^ ]+/$1/?( |\$)" | head -n 1 | tr -d ' ') || true
+  echo "${found:-http://deb.debian.org/$1}"
+}
+
+# hardening NAME: what Debian builds its own packages with, for CFLAGS, CXXFLAGS or LDFLAGS: position
+# independent, all symbols bound before main, checked string functions, protected stacks. The
+# optimisation is the build type's.
+hardening() {
+  local get=(env DEB_BUILD_MAINT_OPTIONS=hardening=+all "DEB_CFLAGS_MAINT_STRIP=-g -O2" "DEB_CXXFLAGS_MAINT_STRIP=-g -O2" dpkg-buildflags --get)
+  if [ "$1" = LDFLAGS ]; then "${get[@]}" LDFLAGS; else echo "$("${get[@]}" "$1") $("${get[@]}" CPPFLAGS)"; fi
+}

@@ -1,13 +1,14 @@
 #include "service/credential_check.h"
 
+#include <deque>
+#include <future>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <variant>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "service/source/public_text.h"
 
 namespace pcap_gateway {
@@ -16,24 +17,6 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kMostTold = 200;
-
-HttpResult Ask(CurlClient& curl, const Options& options, const std::string& path) {
-  HttpRequest request{.url = absl::StrCat(options.upstream_url, path),
-                      .credential = options.service_credential,
-                      .timeout = options.upstream_timeout,
-                      .idempotent = true};
-  absl::Notification over;
-  HttpResult result;
-  Ticket ticket;
-  curl.Post([&] {
-    ticket = curl.Send(std::move(request), [&](HttpResult its) {
-      result = std::move(its);
-      over.Notify();
-    });
-  });
-  over.WaitForNotification();
-  return result;
-}
 
 absl::Status Rejected(absl::string_view why) {
   return absl::InvalidArgumentError(
@@ -66,35 +49,83 @@ absl::Status Judged(const HttpAnswer& answer) {
   return Rejected(absl::StrCat("the token is ", PublicText(status.get<std::string>(), kMostTold)));
 }
 
+// One question under way, its requests one after the other.
+class Asking : public std::enable_shared_from_this<Asking> {
+ public:
+  using Done = absl::AnyInvocable<void(absl::Status) &&>;
+
+  Asking(HttpClient& client, CredentialQuestion question, Done done)
+      : client_(client), question_(std::move(question)), done_(std::move(done)) {
+    // A token is one header line, an email and its key are two.
+    is_token_ = question_.credential->header_lines().size() == 1;
+    paths_.emplace_back(is_token_ ? "/user/tokens/verify" : "/user");
+    if (is_token_ && question_.default_account_id.has_value()) {
+      paths_.push_back(
+          absl::StrCat("/accounts/", question_.default_account_id->ToString(), "/tokens/verify"));
+    }
+  }
+
+  void AskNext() {
+    const std::string path = paths_.front();
+    paths_.pop_front();
+    client_.Send({.url = absl::StrCat(question_.base_url, path),
+                  .credential = question_.credential,
+                  .timeout = question_.timeout,
+                  .idempotent = true},
+                 [self = shared_from_this()](const HttpResult& result) { self->Hear(result); });
+  }
+
+ private:
+  void Hear(const HttpResult& result) {
+    const absl::Status status = Meaning(result);
+    if (absl::IsInvalidArgument(status) && !paths_.empty()) return AskNext();
+    std::string message(status.message());
+    question_.credential->RedactFrom(message);
+    if (absl::IsInvalidArgument(status) && is_token_ && !question_.default_account_id.has_value()) {
+      absl::StrAppend(&message, " (if an account owns the token, --default-account-id is needed)");
+    }
+    std::move(done_)(absl::Status(status.code(), message));
+  }
+
+  static absl::Status Meaning(const HttpResult& result) {
+    if (const auto* answer = std::get_if<HttpAnswer>(&result)) return Judged(*answer);
+    const auto* failure = std::get_if<TransportFailure>(&result);
+    return absl::UnavailableError(absl::StrCat("--upstream-url: no answer came: ",
+                                               failure == nullptr ? "" : failure->detail));
+  }
+
+  HttpClient& client_;
+  const CredentialQuestion question_;
+  Done done_;
+  bool is_token_ = false;
+  std::deque<std::string> paths_;  // those that are still to be asked
+};
+
 }  // namespace
+
+CredentialQuestion CredentialQuestionOf(const Options& options) {
+  return {.base_url = options.upstream_url,
+          .credential = options.service_credential,
+          .default_account_id = options.default_account_id,
+          .timeout = options.upstream_timeout};
+}
+
+void AskAboutCredential(HttpClient& client, CredentialQuestion question,
+                        absl::AnyInvocable<void(absl::Status) &&> done) {
+  std::make_shared<Asking>(client, std::move(question), std::move(done))->AskNext();
+}
 
 absl::Status CheckCredential(CurlClient& curl, const Options& options) {
   if (options.service_credential == nullptr) {
     return absl::InvalidArgumentError(
         "--check: with --credential=caller there is no credential to ask Cloudflare about");
   }
-  // A token is one header line, an email and its key are two.
-  const bool is_token = options.service_credential->header_lines().size() == 1;
-  std::vector<std::string> paths = {is_token ? "/user/tokens/verify" : "/user"};
-  if (is_token && options.default_account_id.has_value()) {
-    paths.push_back(
-        absl::StrCat("/accounts/", options.default_account_id->ToString(), "/tokens/verify"));
-  }
-  absl::Status status;
-  for (const std::string& path : paths) {
-    const HttpResult result = Ask(curl, options, path);
-    if (const auto* failure = std::get_if<TransportFailure>(&result)) {
-      std::string why = failure->detail;
-      options.service_credential->RedactFrom(why);
-      return absl::UnavailableError(absl::StrCat("--upstream-url: no answer came: ", why));
-    }
-    status = Judged(std::get<HttpAnswer>(result));
-    if (status.ok() || !absl::IsInvalidArgument(status)) break;
-  }
-  if (status.ok()) return status;
-  std::string message(status.message());
-  options.service_credential->RedactFrom(message);
-  return absl::Status(status.code(), message);
+  std::promise<absl::Status> heard;
+  curl.Post([&] {
+    AskAboutCredential(curl, CredentialQuestionOf(options),
+                       [&](absl::Status status) { heard.set_value(std::move(status)); });
+  });
+  return heard.get_future().get();
 }
 
 }  // namespace pcap_gateway

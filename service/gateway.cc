@@ -27,6 +27,7 @@
 #include "service/operations/status_history.h"
 #include "service/operations/status_page.h"
 #include "service/option_values.h"
+#include "service/readiness.h"
 #include "service/rpc/channelz_server.h"
 #include "service/rpc/reply.h"
 #include "service/rpc/server.h"
@@ -119,6 +120,7 @@ struct Gateway::Parts {
   std::unique_ptr<RecentErrors> errors;
   std::unique_ptr<CallerCounts> callers;
   std::unique_ptr<Server> server;
+  std::unique_ptr<Readiness> readiness;      // null: nothing is waited for
   std::unique_ptr<ChannelzServer> channelz;  // null: there is none
   Metrics metrics;
   std::optional<MeteredParts> metered;
@@ -135,6 +137,8 @@ struct Gateway::Parts {
   void BuildSource(const Options& options);
   absl::Status StartServers(const Options& options, Log& log);
   absl::Status WatchToken(const std::string& path);
+  void StartReadiness(const Options& options, Log& log);
+  std::string Unready() const;
   void StartHeartbeat();
   absl::Status StartAdmin(const Options& options);
 };
@@ -160,9 +164,29 @@ absl::Status Gateway::Parts::WatchToken(const std::string& path) {
                        auto credential =
                            Credential::FromToken(Credential::Owner::kGateway, contents[0]);
                        if (!credential.ok()) return credential.status();
+                       if (readiness != nullptr) readiness->SetCredential(*credential);
                        server->SetServiceCredential(*std::move(credential));
                        return absl::OkStatus();
                      });
+}
+
+void Gateway::Parts::StartReadiness(const Options& options, Log& log) {
+  if (options.ready != Options::Ready::kCredential) return;
+  readiness = std::make_unique<Readiness>(
+      *curl, *curl,
+      ReadinessOptions{.question = CredentialQuestionOf(options),
+                       .ready = [this] { server->SetReady(); },
+                       .log =
+                           [&log](bool is_good, const std::string& line) {
+                             log.Write(is_good ? LogLevel::kInfo : LogLevel::kWarn, line);
+                           }});
+}
+
+// Why no calls are to come; empty: they may.
+std::string Gateway::Parts::Unready() const {
+  if (!server->serving()) return "draining";
+  const std::string waits_for = readiness == nullptr ? "" : readiness->waits_for();
+  return waits_for.empty() ? "" : absl::StrCat("not ready: ", waits_for);
 }
 
 // libcurl, and what repeats, limits and withholds requests around it. The outermost is returned.
@@ -234,13 +258,14 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
                           .started = clock.Now()};
   const auto report = [this, facts] {
     StatusReport report = ReportOf(facts, *metered, *server, clock);
+    if (readiness != nullptr) report.waits_for = readiness->waits_for();
     report.errors = errors->All();
     report.history = history->All();
     return report;
   };
   auto listener = AdminListener::Start(options.admin_listen,
                                        {.metrics = [this] { return metrics.Text(); },
-                                        .ready = [this] { return server->serving(); },
+                                        .unready = [this] { return Unready(); },
                                         .status_html = [report] { return StatusHtml(report()); },
                                         .status_json = [report] { return StatusJson(report()); },
                                         .config_json = JsonOf(options.settings, Version()),
@@ -343,6 +368,7 @@ absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
       *source,
       {.listen = options.listen,
        .reflection = options.reflection,
+       .ready = options.ready != Options::Ready::kCredential,
        .tls = {.identity = access->identity_path(), .authorities = access->authorities_path()},
        .policy = &access->policy(),
        .service_credential = options.service_credential,
@@ -392,6 +418,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, 
   parts->BuildSource(options);
   status = parts->StartServers(options, log);
   if (!status.ok()) return status;
+  parts->StartReadiness(options, log);
   status = parts->WatchToken(options.api_token_file);
   if (!status.ok()) return status;
   parts->access->Watch();
@@ -419,6 +446,7 @@ Gateway::~Gateway() {
   parts_->history.reset();
   parts_->channelz.reset();
   parts_->access.reset();
+  parts_->readiness.reset();
   parts_->server.reset();
   // Whatever is still asked is answered now, while those it answers are there: first what waits for
   // Redis goes on to Cloudflare, and then nothing does.

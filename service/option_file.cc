@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "service/source/text_file.h"
 
 namespace pcap_gateway {
 namespace {
@@ -53,6 +54,7 @@ absl::StatusOr<std::vector<OptionLine>> OptionLinesFrom(std::istream& file) {
   std::set<std::string> names;
   std::string text;
   for (int number = 1; std::getline(file, text); ++number) {
+    if (number == 1) DropByteOrderMark(text);
     if (WithoutComment(text).empty()) continue;
     absl::StatusOr<OptionLine> line = LineFrom(text);
     if (line.ok() && !names.insert(line->name).second) {

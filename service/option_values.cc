@@ -14,6 +14,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "service/source/text_file.h"
 
 namespace pcap_gateway {
 namespace {
@@ -206,7 +207,7 @@ absl::StatusOr<std::string> BaseUrlFrom(absl::string_view text, bool allow_http)
 
 absl::StatusOr<std::string> CollectorUrlFrom(absl::string_view text) {
   text = WithoutSlashes(text);
-  const absl::Status status =
+  absl::Status status =
       WebUrlFrom(text, "http:// or https://", "; OTEL_EXPORTER_OTLP_HEADERS does").status();
   if (!status.ok()) return status;
   return std::string(text);
@@ -240,6 +241,7 @@ absl::StatusOr<std::string> ContentOf(const std::string& path, size_t most) {
   if (content.size() > most) {
     return absl::InvalidArgumentError(absl::StrCat("holds more than ", most, " bytes"));
   }
+  DropByteOrderMark(content);
   return content;
 }
 

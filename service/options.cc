@@ -54,6 +54,7 @@ struct RawOptions {
   std::string upstream_retries = "2";
   std::string upstream_failures = "20";
   std::string credential = "service";
+  std::string ready = "listening";
   std::string api_token_file;
   std::string default_account_id;
   std::string cache_bytes = "64MiB";
@@ -159,9 +160,17 @@ absl::StatusOr<std::shared_ptr<const Credential>> ServiceCredential(
 
 absl::Status FinaliseCredential(const RawOptions& raw, const Environment& environment,
                                 Options& options) {
+  if (raw.ready == "credential") {
+    options.ready = Options::Ready::kCredential;
+  } else if (raw.ready != "listening") {
+    return Refused("ready", "must be `listening` or `credential`");
+  }
   if (raw.credential == "caller") {
-    if (raw.api_token_file.empty()) return absl::OkStatus();
-    return Refused("api-token-file", "has no use with --credential=caller");
+    if (!raw.api_token_file.empty()) {
+      return Refused("api-token-file", "has no use with --credential=caller");
+    }
+    if (options.ready == Options::Ready::kListening) return absl::OkStatus();
+    return Refused("ready", "with --credential=caller there is no credential to wait for");
   }
   if (raw.credential != "service") return Refused("credential", "must be `service` or `caller`");
   auto credential = ServiceCredential(raw.api_token_file, environment);
@@ -516,6 +525,9 @@ void Declare(CLI::App& app, RawOptions& raw) {
   app.add_option("--api-token-file", raw.api_token_file,
                  "File with the API token; else CLOUDFLARE_API_TOKEN, else CLOUDFLARE_EMAIL and "
                  "CLOUDFLARE_API_KEY");
+  app.add_option("--ready", raw.ready,
+                 "When health says that calls may come: `listening`, or `credential`: once "
+                 "Cloudflare has accepted the credential");
   app.add_option("--default-account-id", raw.default_account_id,
                  "Account of requests that name none (also CLOUDFLARE_ACCOUNT_ID)");
   app.add_option("--cache-bytes", raw.cache_bytes, "Memory of the cache; 0 turns it off");
@@ -826,12 +838,12 @@ std::variant<Options, EarlyExit> ReadOptions(const std::vector<std::string>& arg
   app.option_defaults()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->always_capture_default();
-  app.set_version_flag(
-      "--version",
-      absl::StrCat("pcap-gateway ", PCAP_GATEWAY_VERSION, "\nRedis over TLS (rediss://): ",
-                   HasRedisTls() ? "yes" : "no, hiredis_ssl is not there",
-                   "\nSpans (OpenTelemetry): ",
-                   HasTracing() ? "yes" : "no, opentelemetry-cpp is not there"));
+  app.set_version_flag("--version",
+                       absl::StrCat("pcap-gateway ", PCAP_GATEWAY_VERSION, "\ngRPC ",
+                                    PCAP_GATEWAY_GRPC_BUILD, "\nRedis over TLS (rediss://): ",
+                                    HasRedisTls() ? "yes" : "no, hiredis_ssl is not there",
+                                    "\nSpans (OpenTelemetry): ",
+                                    HasTracing() ? "yes" : "no, opentelemetry-cpp is not there"));
   app.set_config("--config", "", "File of `name = value` lines, one an option");
   std::map<std::string, int> lines;
   app.config_formatter(std::make_shared<OptionFile>(app, lines));

@@ -44,6 +44,10 @@ struct Options {
   std::string upstream_proxy;
   // Null: each caller brings its own credential (--credential=caller).
   std::shared_ptr<const Credential> service_credential;
+  // Health says that calls may come: as soon as they can, or once Cloudflare has accepted
+  // `service_credential` (see Readiness).
+  enum class Ready { kListening, kCredential };
+  Ready ready = Ready::kListening;
   // For requests that name no account.
   std::optional<Id> default_account_id;
   // Bytes of answers and their bookkeeping that the cache may hold; 0: no cache.

@@ -103,9 +103,15 @@ std::string BashScript(const CompletedProgram& program) {
   }
   absl::StrAppend(&script, "  esac\n  case $command in\n");
   for (const CompletedCommand& command : program.commands) {
-    absl::StrAppend(&script, "    ", command.name, ")\n      word='",
-                    absl::StrJoin(command.words, " "), command.words.empty() ? "" : " ",
-                    NamesOf(command.options), " ", NamesOf(program.options), "' ;;\n");
+    absl::StrAppend(&script, "    ", command.name, ")\n");
+    if (!command.before_context.empty()) {
+      absl::StrAppend(&script, "      case $before in ", absl::StrJoin(command.before_context, "|"),
+                      ") _", program.name, "_lines < <(", ContextsOf(program),
+                      "); return ;; esac\n");
+    }
+    absl::StrAppend(&script, "      word='", absl::StrJoin(command.words, " "),
+                    command.words.empty() ? "" : " ", NamesOf(command.options), " ",
+                    NamesOf(program.options), "' ;;\n");
   }
   absl::StrAppend(&script, "    *)\n      word='", NamesOf(program.commands, " "), " ",
                   NamesOf(program.options), "' ;;\n  esac\n",
@@ -115,6 +121,10 @@ std::string BashScript(const CompletedProgram& program) {
 }
 
 // --- zsh
+
+std::string ZshContexts(const CompletedProgram& program) {
+  return absl::StrCat("compadd -- \"${(@f)$(", ContextsOf(program), ")}\"");
+}
 
 std::string ZshOption(const CompletedProgram& program, const CompletedOption& option) {
   // In _arguments' own language a bracket ends the explanation.
@@ -130,7 +140,7 @@ std::string ZshOption(const CompletedProgram& program, const CompletedOption& op
     case ValueKind::kFile:
       return absl::StrCat(begin, ":file:_files'");
     case ValueKind::kContext:
-      return absl::StrCat(begin, ":context:{compadd -- \"${(@f)$(", ContextsOf(program), ")}\"}'");
+      return absl::StrCat(begin, ":context:{", ZshContexts(program), "}'");
     case ValueKind::kOneOf:
       return absl::StrCat(begin, ":value:(", absl::StrJoin(option.words, " "), ")'");
   }
@@ -159,11 +169,17 @@ std::string ZshScript(const CompletedProgram& program) {
                   "    argument)\n      case $line[1] in\n");
   for (const CompletedCommand& command : program.commands) {
     absl::StrAppend(&script, "        ", command.name, ")\n        _arguments",
-                    ZshOptions(program, command.options), ZshOptions(program, program.options),
-                    command.words.empty() ? ""
-                                          : absl::StrCat(" \\\n        '1:argument:(",
-                                                         absl::StrJoin(command.words, " "), ")'"),
-                    "\n        ;;\n");
+                    ZshOptions(program, command.options), ZshOptions(program, program.options));
+    if (!command.words.empty()) {
+      absl::StrAppend(&script, " \\\n        '1:argument:(", absl::StrJoin(command.words, " "),
+                      ")'");
+    }
+    if (!command.before_context.empty()) {
+      absl::StrAppend(&script, " \\\n        '2:context:{[[ $words[CURRENT-1] == (",
+                      absl::StrJoin(command.before_context, "|"), ") ]] && ", ZshContexts(program),
+                      "}'");
+    }
+    absl::StrAppend(&script, "\n        ;;\n");
   }
   absl::StrAppend(&script, "      esac ;;\n  esac\n}\n",
                   // Read by `source`, or found in $fpath and run.
@@ -213,10 +229,18 @@ std::string FishScript(const CompletedProgram& program) {
     for (const CompletedOption& option : command.options) {
       script += FishOption(program, option, condition);
     }
-    if (!command.words.empty()) {
-      absl::StrAppend(&script, "complete -c ", program.name, condition, " -a '",
-                      absl::StrJoin(command.words, " "), "'\n");
+    const std::string words = absl::StrJoin(command.words, " ");
+    if (command.before_context.empty()) {
+      if (words.empty()) continue;
+      absl::StrAppend(&script, "complete -c ", program.name, condition, " -a '", words, "'\n");
+      continue;
     }
+    const std::string seen = absl::StrCat("complete -c ", program.name,
+                                          " -n '__fish_seen_subcommand_from ", command.name, "; ");
+    absl::StrAppend(&script, seen, "and not __fish_seen_subcommand_from ", words, "' -a '", words,
+                    "'\n", seen, "and __fish_seen_subcommand_from ",
+                    absl::StrJoin(command.before_context, " "), "' -x -a '(", ContextsOf(program),
+                    ")'\n");
   }
   return script;
 }

@@ -26,7 +26,9 @@ struct CompletedCommand {
   std::string name;  // "get"
   std::string help;
   std::vector<CompletedOption> options;
-  std::vector<std::string> words;  // what its argument may be; empty: not known
+  std::vector<std::string> words;  // what its first argument may be; empty: not known
+  // Those of `words` after which the name of a context stands.
+  std::vector<std::string> before_context;
 };
 
 struct CompletedProgram {

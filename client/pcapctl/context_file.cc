@@ -4,20 +4,18 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
-#include <optional>
 #include <stdexcept>
-#include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/pcapctl/command_line.h"
+#include "client/pcapctl/text_file.h"
 
 namespace pcap_client {
 namespace {
-
-constexpr size_t kMostFileBytes = 1 << 20;
 
 // Thrown and caught in this file alone: the YAML library throws, too.
 struct Wrong : std::runtime_error {
@@ -37,9 +35,8 @@ std::string TextOf(const YAML::Node& node, absl::string_view key) {
 // A context's name: one line, so that a list of names has a line each.
 std::string NameOf(const YAML::Node& node) {
   std::string name = TextOf(node, "a context's name");
-  if (name.empty()) Throw(node, "a context has no name");
-  if (std::any_of(name.begin(), name.end(), absl::ascii_iscntrl)) {
-    Throw(node, "a context's name has a control character");
+  if (const absl::Status status = CheckContextName(name); !status.ok()) {
+    Throw(node, status.message());
   }
   return name;
 }
@@ -54,17 +51,6 @@ bool BoolOf(const YAML::Node& node, absl::string_view key) {
 
 Settings SettingsIn(const YAML::Node& context) {
   Settings settings;
-  const std::map<std::string, std::string*> texts = {
-      {"address", &settings.address},
-      {"admin-address", &settings.admin_address},
-      {"account", &settings.account},
-      {"api-token-file", &settings.api_token_file},
-      {"timeout", &settings.timeout},
-      {"tls-ca-file", &settings.tls_ca_file},
-      {"tls-cert-file", &settings.tls_cert_file},
-      {"tls-key-file", &settings.tls_key_file},
-      {"tls-server-name", &settings.tls_server_name},
-  };
   if (!context.IsMap()) Throw(context, "a context is not a mapping of options");
   for (const auto& entry : context) {
     const std::string key = TextOf(entry.first, "a key");
@@ -72,9 +58,12 @@ Settings SettingsIn(const YAML::Node& context) {
       settings.tls = BoolOf(entry.second, key);
       continue;
     }
-    const auto found = texts.find(key);
-    if (found == texts.end()) Throw(entry.first, absl::StrCat("no option is called `", key, "`"));
-    *found->second = TextOf(entry.second, key);
+    const auto* const found = std::find_if(std::begin(kTextSettings), std::end(kTextSettings),
+                                           [&](const auto& text) { return key == text.first; });
+    if (found == std::end(kTextSettings)) {
+      Throw(entry.first, absl::StrCat("no option is called `", key, "`"));
+    }
+    settings.*found->second = TextOf(entry.second, key);
   }
   return settings;
 }
@@ -105,8 +94,32 @@ ContextFile FileIn(const YAML::Node& root) {
   return file;
 }
 
-// Where the file usually is; empty: nowhere.
-std::string UsualPath(const std::function<const char*(const char*)>& environment) {
+}  // namespace
+
+absl::Status CheckContextName(absl::string_view name) {
+  if (name.empty()) return absl::InvalidArgumentError("a context has no name");
+  if (std::any_of(name.begin(), name.end(), absl::ascii_iscntrl)) {
+    return absl::InvalidArgumentError("a context's name has a control character");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ContextFile> ParseContextFile(const std::string& yaml) {
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);
+    if (documents.empty()) return ContextFile();
+    if (documents.size() > 1) Throw(documents[1], "a second document begins; there may be one");
+    return FileIn(documents.front());
+  } catch (const Wrong& wrong) {
+    return absl::InvalidArgumentError(wrong.what());
+  } catch (const YAML::Exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat("line ", error.mark.line + 1, ": ", error.msg));
+  }
+}
+
+std::string ContextFilePath(const std::string& path,
+                            const std::function<const char*(const char*)>& environment) {
+  if (!path.empty()) return path;
   const auto variable = [&](const char* name) -> std::string {
     const char* const value = environment(name);
     return value == nullptr ? "" : value;
@@ -116,33 +129,34 @@ std::string UsualPath(const std::function<const char*(const char*)>& environment
   return base.empty() ? "" : base + "/pcapctl/config.yaml";
 }
 
-}  // namespace
-
-absl::StatusOr<ContextFile> ParseContextFile(const std::string& yaml) {
-  try {
-    return FileIn(YAML::Load(yaml));
-  } catch (const Wrong& wrong) {
-    return absl::InvalidArgumentError(wrong.what());
-  } catch (const YAML::Exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat("line ", error.mark.line + 1, ": ", error.msg));
-  }
+absl::StatusOr<std::string> ContextFileText(
+    const std::string& path, const std::function<const char*(const char*)>& environment) {
+  const std::string from = ContextFilePath(path, environment);
+  if (path.empty() && (from.empty() || access(from.c_str(), F_OK) != 0)) return "";
+  absl::StatusOr<std::string> text = ReadTextFile(from);
+  if (text.ok()) return text;
+  return absl::InvalidArgumentError(absl::StrCat("--config: ", text.status().message()));
 }
 
 absl::StatusOr<ContextFile> ReadContextFile(
     const std::string& path, const std::function<const char*(const char*)>& environment) {
-  const std::string usual = UsualPath(environment);
-  const std::string& from = path.empty() ? usual : path;
-  if (path.empty() && (usual.empty() || access(usual.c_str(), F_OK) != 0)) return ContextFile();
-  std::ifstream stream(from);
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (!stream) return absl::InvalidArgumentError(absl::StrCat("--config: cannot read ", from));
-  if (text.size() > kMostFileBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("--config: ", from, " is larger than 1 MiB"));
-  }
-  absl::StatusOr<ContextFile> file = ParseContextFile(text);
+  const absl::StatusOr<std::string> text = ContextFileText(path, environment);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<ContextFile> file = ParseContextFile(*text);
   if (file.ok()) return file;
-  return absl::InvalidArgumentError(
-      absl::StrCat("--config: ", from, ": ", file.status().message()));
+  return absl::InvalidArgumentError(absl::StrCat("--config: ", ContextFilePath(path, environment),
+                                                 ": ", file.status().message()));
+}
+
+std::string NoSuchContext(const ContextFile& file, absl::string_view name) {
+  std::vector<std::string> known;
+  known.reserve(file.contexts.size());
+  for (const auto& [its, settings] : file.contexts) known.push_back(its);
+  const std::string meant = MeantBy(name, known);
+  return absl::StrCat("there is no context `", name, "`",
+                      !meant.empty()   ? absl::StrCat("; did you mean `", meant, "`?")
+                      : !known.empty() ? absl::StrCat("; there are: ", absl::StrJoin(known, ", "))
+                                       : "; there are none yet: see `pcapctl contexts add`");
 }
 
 absl::StatusOr<Settings> SettingsOfContext(
@@ -154,12 +168,7 @@ absl::StatusOr<Settings> SettingsOfContext(
   if (wanted.empty()) return Settings();
   const auto found = file->contexts.find(wanted);
   if (found != file->contexts.end()) return found->second;
-  const std::string known =
-      absl::StrJoin(file->contexts, ", ",
-                    [](std::string* out, const auto& entry) { absl::StrAppend(out, entry.first); });
-  return absl::InvalidArgumentError(
-      absl::StrCat("--context: there is no context `", wanted, "`",
-                   known.empty() ? "" : absl::StrCat(", there are: ", known)));
+  return absl::InvalidArgumentError(absl::StrCat("--context: ", NoSuchContext(*file, wanted)));
 }
 
 }  // namespace pcap_client

@@ -19,7 +19,9 @@
 #include <map>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "client/pcapctl/settings.h"
 
 namespace pcap_client {
@@ -30,8 +32,8 @@ struct ContextFile {
 };
 
 // The file's contexts, from YAML. INVALID_ARGUMENT says in one line what is wrong, and where:
-// no YAML, a key that is not known, a value that is no text, a name that is not one line, a current
-// context that is not there.
+// no YAML, several documents, a key that is not known, a value that is no text, a name that is not
+// one line, a current context that is not there.
 absl::StatusOr<ContextFile> ParseContextFile(const std::string& yaml);
 
 // The settings of the context called `name`, or of the current one where `name` is empty; none
@@ -46,6 +48,21 @@ absl::StatusOr<Settings> SettingsOfContext(
 // The file itself, found in the same way; no contexts where there is none.
 absl::StatusOr<ContextFile> ReadContextFile(
     const std::string& path, const std::function<const char*(const char*)>& environment);
+
+// Its text, found in the same way; empty where there is none.
+absl::StatusOr<std::string> ContextFileText(
+    const std::string& path, const std::function<const char*(const char*)>& environment);
+
+// Where it is, or would be; empty: nowhere, as `path` is empty and the environment has no home.
+std::string ContextFilePath(const std::string& path,
+                            const std::function<const char*(const char*)>& environment);
+
+// INVALID_ARGUMENT: no context can have this name. One that can is one line, so that a list of
+// names has a line each.
+absl::Status CheckContextName(absl::string_view name);
+
+// Says that `file` has no context called `name`, and which may have been meant.
+std::string NoSuchContext(const ContextFile& file, absl::string_view name);
 
 }  // namespace pcap_client
 

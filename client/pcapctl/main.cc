@@ -12,6 +12,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
+#include <iomanip>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -25,11 +26,11 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "client/pcapctl/columns.h"
 #include "client/pcapctl/command_line.h"
 #include "client/pcapctl/completion.h"
 #include "client/pcapctl/console.h"
 #include "client/pcapctl/context_file.h"
+#include "client/pcapctl/contexts_command.h"
 #include "client/pcapctl/explain_connection.h"
 #include "client/pcapctl/get_command.h"
 #include "client/pcapctl/http_get.h"
@@ -46,6 +47,9 @@ namespace {
 
 // google.protobuf.Duration's range: about 10,000 years.
 constexpr absl::Duration kLongestMaxAge = absl::Seconds(315'576'000'000);
+// Of ids on stdin.
+constexpr size_t kMostIds = 100'000;
+constexpr int kLongestWord = 128;
 
 const std::vector<std::pair<std::string, OutputFormat>> kFormats = {
     {"table", OutputFormat::kTable}, {"wide", OutputFormat::kWide}, {"json", OutputFormat::kJson},
@@ -68,7 +72,7 @@ struct Arguments {
   std::string interval;
   OutputFormat output = OutputFormat::kTable;
   bool json = false;
-  bool names = false;
+  ContextsArguments contexts;
   Shell shell = Shell::kBash;
 };
 
@@ -85,16 +89,24 @@ std::string CheckTimeout(const std::string& text) {
   return "not a duration of more than 0, such as 500ms or 30s";
 }
 
-// "-" stands for ids on stdin, between blanks.
-std::vector<std::string> IdsOf(const Arguments& arguments) {
+// "-" stands for ids on stdin, between blanks. INVALID_ARGUMENT: there are none, or too many.
+absl::StatusOr<std::vector<std::string>> IdsOf(const Arguments& arguments) {
   std::vector<std::string> ids;
   for (const std::string& id : arguments.pcap_ids) {
     if (id != "-") {
       ids.push_back(id);
       continue;
     }
-    for (std::string word; std::cin >> word;) ids.push_back(std::move(word));
+    // Words that are cut are no ids, and are told as such.
+    for (std::string word; std::cin >> std::setw(kLongestWord) >> word;) {
+      if (ids.size() == kMostIds) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("PCAP_ID: stdin has more than ", kMostIds, "; split them, as xargs does"));
+      }
+      ids.push_back(std::move(word));
+    }
   }
+  if (ids.empty()) return absl::InvalidArgumentError("PCAP_ID: stdin has none");
   return ids;
 }
 
@@ -129,12 +141,13 @@ int RunGet(const PcapClient& client, const Settings& settings, const Arguments& 
            const Console& console, bool wait) {
   const absl::StatusOr<CallOptions> options = CallOptionsOf(settings);
   if (!options.ok()) return FailUsage(options.status().message());
+  absl::StatusOr<std::vector<std::string>> ids = IdsOf(arguments);
+  if (!ids.ok()) return FailUsage(ids.status().message());
   PcapArguments pcaps{
-      .pcap_ids = IdsOf(arguments),
+      .pcap_ids = *std::move(ids),
       .account_id = settings.account,
       .max_age = DurationFrom(arguments.max_age, absl::ZeroDuration(), kLongestMaxAge),
       .output = OutputOf(arguments)};
-  if (pcaps.pcap_ids.empty()) return FailUsage("PCAP_ID: stdin has none");
   if (!pcaps.account_id.empty()) {
     const absl::StatusOr<std::string> account = FoldedId(pcaps.account_id);
     if (!account.ok()) {
@@ -160,22 +173,6 @@ int Cache(const Settings& settings, const Arguments& arguments) {
   if (!page.ok()) return Fail(page.status());
   const MetricSamples samples(*page);
   return PrintAndExit(arguments.json ? CacheJson(samples) : CacheTable(samples));
-}
-
-int Contexts(const Arguments& arguments) {
-  const absl::StatusOr<ContextFile> file = ReadContextFile(arguments.config, Environment);
-  if (!file.ok()) return FailUsage(file.status().message());
-  if (arguments.names) {
-    std::string names;
-    for (const auto& [name, settings] : file->contexts) absl::StrAppend(&names, name, "\n");
-    return PrintAndExit(names);
-  }
-  const std::string& current = arguments.context.empty() ? file->current : arguments.context;
-  Columns columns({"CURRENT", "NAME", "ADDRESS", "ACCOUNT"});
-  for (const auto& [name, settings] : file->contexts) {
-    columns.Add({{name == current ? "*" : ""}, {name}, {settings.address}, {settings.account}});
-  }
-  return PrintAndExit(columns.Text());
 }
 
 // --- the command line
@@ -213,8 +210,8 @@ void AddTimeout(CLI::App& command, Arguments& arguments, const char* help) {
       ->check(CheckTimeout);
 }
 
-void AddAdminAddress(CLI::App& command, Arguments& arguments) {
-  command
+CLI::Option* AddAdminAddress(CLI::App& command, Arguments& arguments) {
+  return command
       .add_option("--admin-address", arguments.settings.admin_address,
                   "The gateway's admin port (default, on this machine: 127.0.0.1:9464)")
       ->type_name("HOST:PORT")
@@ -230,16 +227,37 @@ void AddOutput(CLI::App& command, Arguments& arguments) {
   command.add_flag("--json", arguments.json, "The same as --output json");
 }
 
+// For whom a capture is asked.
+void AddAccountOptions(CLI::App& command, Arguments& arguments) {
+  AddText(command, "--account", arguments.settings.account, "ID",
+          "The account (default: the gateway's own)");
+  AddText(command, "--api-token-file", arguments.settings.api_token_file, "FILE",
+          "Your Cloudflare token, for a gateway with --credential=caller");
+}
+
 // What `get` and `wait` share.
 void AddPcapOptions(CLI::App& command, Arguments& arguments) {
   command.add_option("PCAP_ID", arguments.pcap_ids, "Captures: 32 hex digits each; - for stdin")
       ->required()
       ->type_name("");
-  AddText(command, "--account", arguments.settings.account, "ID",
-          "The account (default: the gateway's own)");
   AddOutput(command, arguments);
-  AddText(command, "--api-token-file", arguments.settings.api_token_file, "FILE",
-          "Your Cloudflare token, for a gateway with --credential=caller");
+  AddAccountOptions(command, arguments);
+}
+
+void AddContexts(CLI::App& app, Arguments& arguments) {
+  CLI::App& contexts =
+      *app.add_subcommand("contexts", "List, use, add and remove the configuration's contexts")
+           ->fallthrough();
+  contexts
+      .add_option("ACTION", arguments.contexts.action,
+                  absl::StrCat(absl::StrJoin(ContextActions(), ", "), " (without one: list them)"))
+      ->type_name("");
+  contexts.add_option("NAME", arguments.contexts.name, "The context's name")->type_name("");
+  contexts.add_flag("--names", arguments.contexts.names, "List their names alone");
+  // What `add` saves, beside the options of all commands.
+  AddAccountOptions(contexts, arguments);
+  AddAdminAddress(contexts, arguments)->envname("");
+  AddTimeout(contexts, arguments, "The longest to wait for each answer");
 }
 
 void AddConnectionOptions(CLI::App& app, Arguments& arguments) {
@@ -273,6 +291,8 @@ void AddConnectionOptions(CLI::App& app, Arguments& arguments) {
 void Declare(CLI::App& app, Arguments& arguments) {
   app.set_version_flag("--version", "pcapctl " PCAPCTL_VERSION);
   AddConnectionOptions(app, arguments);
+  // Of one command, the words after it are its own: a context may be called `get`.
+  app.require_subcommand(0, 1);
   app.footer("Exit code: 0, or the gRPC code's number (5 not found, 14 unavailable, …).");
 
   CLI::App& get = *app.add_subcommand("get", "Print packet captures")->fallthrough();
@@ -303,9 +323,7 @@ void Declare(CLI::App& app, Arguments& arguments) {
   cache.add_flag("--json", arguments.json, "Print the metrics as one JSON object");
   AddTimeout(cache, arguments, "The longest to wait (default 10s)");
 
-  CLI::App& contexts =
-      *app.add_subcommand("contexts", "List the contexts of the configuration")->fallthrough();
-  contexts.add_flag("--names", arguments.names, "Their names alone");
+  AddContexts(app, arguments);
 
   app.add_subcommand("help", "Tell of a command, as its --help does");
   app.add_subcommand("version", "Print the version");
@@ -353,6 +371,10 @@ CompletedProgram CompletedFrom(const CLI::App& app) {
                                .help = command->get_description(),
                                .options = CompletedOptionsOf(*command)};
     if (completed.name == "completion") completed.words = WordsOf(kShells);
+    if (completed.name == "contexts") {
+      completed.words = ContextActions();
+      completed.before_context = ActionsOnContexts();
+    }
     program.commands.push_back(std::move(completed));
   }
   std::vector<std::string> names;
@@ -370,7 +392,13 @@ int RunCommand(const CLI::App& app, const Arguments& arguments) {
   if (app.got_subcommand("completion")) {
     return PrintAndExit(CompletionScript(CompletedFrom(app), arguments.shell));
   }
-  if (app.got_subcommand("contexts")) return Contexts(arguments);
+  if (app.got_subcommand("contexts")) {
+    ContextsArguments contexts = arguments.contexts;
+    contexts.config = arguments.config;
+    contexts.context = arguments.context;
+    contexts.settings = arguments.settings;
+    return Contexts(contexts, Environment);
+  }
 
   const absl::StatusOr<Settings> context =
       SettingsOfContext(arguments.config, arguments.context, Environment);
@@ -406,6 +434,8 @@ int Run(int argc, char** argv) {
   absl::StatusOr<std::vector<std::string>> words =
       CommandLine(CompletedFrom(app), {argv + 1, argv + argc});
   if (!words.ok()) return FailUsage(words.status().message());
+  // Saved is what was typed; what this shell has set would surprise in another.
+  if (!words->empty() && words->front() == "contexts") app.get_option("--address")->envname("");
   try {
     std::reverse(words->begin(), words->end());  // as CLI11 takes a vector
     app.parse(*std::move(words));

@@ -1,11 +1,9 @@
 #include "client/pcapctl/settings.h"
 
-#include <fstream>
-#include <iterator>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "client/pcapctl/text_file.h"
 
 namespace pcap_client {
 namespace {
@@ -27,20 +25,12 @@ absl::Status Refused(absl::string_view option, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("--", option, ": ", why));
 }
 
-// What the file holds; nullopt: it cannot be read.
-std::optional<std::string> ContentOf(const std::string& path) {
-  std::ifstream file(path);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file) return std::nullopt;
-  return text;
-}
-
 // Puts what the file holds into `place`, if one is named. It has to have a PEM block of `kind`.
 absl::Status ReadPem(absl::string_view option, const std::string& path, absl::string_view kind,
                      std::string& place) {
   if (path.empty()) return absl::OkStatus();
-  std::optional<std::string> text = ContentOf(path);
-  if (!text.has_value()) return Refused(option, absl::StrCat("cannot read ", path));
+  absl::StatusOr<std::string> text = ReadTextFile(path);
+  if (!text.ok()) return Refused(option, text.status().message());
   if (!absl::StrContains(*text, absl::StrCat(kind, "-----"))) {
     return Refused(option,
                    absl::StrCat(path, " holds no ", absl::AsciiStrToLower(kind), " in PEM form"));
@@ -123,9 +113,10 @@ std::optional<absl::Duration> TimeoutFrom(const std::string& text) {
 }
 
 absl::StatusOr<std::string> TokenFrom(const std::string& path) {
-  const std::string text = ContentOf(path).value_or("");
-  const absl::string_view token = absl::StripAsciiWhitespace(text);
-  if (token.empty()) return Refused("api-token-file", "cannot read a token from that file");
+  const absl::StatusOr<std::string> text = ReadTextFile(path);
+  if (!text.ok()) return Refused("api-token-file", text.status().message());
+  const absl::string_view token = absl::StripAsciiWhitespace(*text);
+  if (token.empty()) return Refused("api-token-file", absl::StrCat(path, " is empty"));
   return std::string(token);
 }
 

@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -28,6 +29,21 @@ struct Settings {
   std::string tls_cert_file;
   std::string tls_key_file;
   std::string tls_server_name;
+
+  bool operator==(const Settings&) const = default;
+};
+
+// The texts of Settings, by their options' names.
+inline constexpr std::pair<const char*, std::string Settings::*> kTextSettings[] = {
+    {"address", &Settings::address},
+    {"admin-address", &Settings::admin_address},
+    {"account", &Settings::account},
+    {"api-token-file", &Settings::api_token_file},
+    {"timeout", &Settings::timeout},
+    {"tls-ca-file", &Settings::tls_ca_file},
+    {"tls-cert-file", &Settings::tls_cert_file},
+    {"tls-key-file", &Settings::tls_key_file},
+    {"tls-server-name", &Settings::tls_server_name},
 };
 
 // What `first` says, and where it says nothing, what `second` says. The TLS settings go together:
@@ -54,8 +70,8 @@ std::optional<absl::Duration> DurationFrom(const std::string& text, absl::Durati
 // ones do not fit into nanoseconds, so a year is the most.
 std::optional<absl::Duration> TimeoutFrom(const std::string& text);
 
-// The token that --api-token-file's file holds, the line's end left off. INVALID_ARGUMENT: it
-// cannot be read, or is empty.
+// The token that --api-token-file's file holds, the line's end left off. INVALID_ARGUMENT: why it
+// cannot be read, or that it is empty.
 absl::StatusOr<std::string> TokenFrom(const std::string& path);
 
 }  // namespace pcap_client

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "service/access/tls_identity.h"
 #include "service/source/thread.h"
 
@@ -48,13 +47,12 @@ absl::Status AccessFiles::LoadTls() {
   absl::Status status = LoadAndKeep(
       {{"tls-cert-file", options_.tls_cert_file}, {"tls-key-file", options_.tls_key_file}},
       kMostIdentityBytes, [this](const std::vector<std::string>& contents) {
-        const absl::StatusOr<absl::Time> ends = CheckIdentity(
+        const absl::StatusOr<CheckedIdentity> checked = CheckIdentity(
             {.certificate_chain = contents[0], .private_key = contents[1]}, clock_.Now());
-        if (!ends.ok()) return ends.status();
+        if (!checked.ok()) return checked.status();
         // In one file, so that no reader gets the key of one and the certificate of another.
-        const absl::Status published =
-            identity_->Publish(absl::StrCat(contents[1], "\n", contents[0]));
-        if (published.ok()) not_after_ = absl::ToUnixSeconds(*ends);
+        const absl::Status published = identity_->Publish(checked->pem);
+        if (published.ok()) not_after_ = absl::ToUnixSeconds(checked->not_after);
         return published;
       });
   if (!status.ok() || options_.tls_client_ca_file.empty()) return status;
@@ -65,8 +63,8 @@ absl::Status AccessFiles::LoadTls() {
   authorities_ = *std::move(authorities);
   return LoadAndKeep({{"tls-client-ca-file", options_.tls_client_ca_file}}, kMostAuthoritiesBytes,
                      [this](const std::vector<std::string>& contents) {
-                       const absl::Status status = CheckAuthorities(contents[0]);
-                       return status.ok() ? authorities_->Publish(contents[0]) : status;
+                       const absl::StatusOr<std::string> checked = CheckAuthorities(contents[0]);
+                       return checked.ok() ? authorities_->Publish(*checked) : checked.status();
                      });
 }
 

@@ -15,6 +15,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "service/source/text_file.h"
 #include "service/source/thread.h"
 
 namespace pcap_gateway {
@@ -68,6 +69,7 @@ absl::StatusOr<std::string> ContentOfRegularFile(const std::string& path, size_t
   }
   close(file);
   if (!status.ok()) return status;
+  DropByteOrderMark(content);
   return content;
 }
 

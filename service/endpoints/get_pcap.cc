@@ -70,7 +70,7 @@ Outcome Parse(const HttpAnswer& answer, const ParseOptions& options) {
   arena_options.initial_block = block;
   arena_options.initial_block_size = sizeof(block);
   google::protobuf::Arena arena(arena_options);
-  auto& response = *google::protobuf::Arena::CreateMessage<GetPcapResponse>(&arena);
+  auto& response = *GetPcapResponse::default_instance().New(&arena);
   const Secrets secrets = options.reveal_destination_secrets ? Secrets::kReveal : Secrets::kHide;
   PcapFromJson(*envelope.result, secrets, *response.mutable_pcap());
   AppendInfos(envelope.messages, secrets, *response.mutable_messages());
@@ -83,7 +83,7 @@ Outcome Parse(const HttpAnswer& answer, const ParseOptions& options) {
   }
   outcome.stage = StageOf(response.pcap());
   outcome.run = RunOf(response.pcap());
-  response.SerializeToString(&outcome.message);
+  outcome.message = response.SerializeAsString();
   return outcome;
 }
 

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -10,15 +9,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstdarg>
 #include <cstdint>
-#include <cstring>
 #include <iterator>
 #include <list>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -37,7 +35,6 @@ constexpr unsigned kMoreConnections = 32;
 constexpr std::chrono::seconds kLongest{10};
 // The thread looks so often for what has taken too long.
 constexpr int kLookMilliseconds = 500;
-constexpr int kBacklog = 1024;
 // A connection's request line, headers and parser; what is larger is refused.
 constexpr size_t kConnectionBytes = 16 << 10;
 
@@ -87,8 +84,9 @@ Page PageAt(absl::string_view path, bool own_name, const AdminPages& pages) {
   if (path == "/metrics") return {.body = pages.metrics(), .type = kPrometheusText};
   if (path == "/healthz") return {.body = "ok\n"};
   if (path == "/readyz") {
-    if (pages.ready()) return {.body = "ready\n"};
-    return {.status = MHD_HTTP_SERVICE_UNAVAILABLE, .body = "draining\n"};
+    const std::string unready = pages.unready();
+    if (unready.empty()) return {.body = "ready\n"};
+    return {.status = MHD_HTTP_SERVICE_UNAVAILABLE, .body = unready + "\n"};
   }
   return {.status = MHD_HTTP_NOT_FOUND,
           .body = "there are /, /status.json, /config, /metrics, /healthz and /readyz\n"};
@@ -211,76 +209,37 @@ absl::Status CannotListen(absl::string_view address, absl::string_view why) {
   return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": ", why));
 }
 
-// -1 and errno where it cannot be.
-int ListenOn(const addrinfo& address) {
-  const int listener = socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (listener < 0) return -1;
-  const int yes = 1;  // the port of a process that has just ended is free
-  if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0 &&
-      bind(listener, address.ai_addr, address.ai_addrlen) == 0 && listen(listener, kBacklog) == 0) {
-    return listener;
-  }
-  const int reason = errno;
-  close(listener);
-  errno = reason;
-  return -1;
-}
-
-// A listening socket, on the first of the address's meanings that can be had.
-absl::StatusOr<int> Listen(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos) return CannotListen(address, "it has no port");
-  std::string host = address.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
-  const addrinfo hints{.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
-  addrinfo* found = nullptr;
-  const int error = getaddrinfo(host.c_str(), &address[colon + 1], &hints, &found);
-  if (error != 0) return CannotListen(address, gai_strerror(error));
-
-  int listener = -1;
-  for (const addrinfo* one = found; one != nullptr && listener < 0; one = one->ai_next) {
-    listener = ListenOn(*one);
-  }
-  const int reason = errno;
-  freeaddrinfo(found);
-  if (listener < 0) return CannotListen(address, std::strerror(reason));
-  return listener;
-}
-
-int PortOf(int listener) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof(address);
-  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
-  return ntohs(address.ss_family == AF_INET6
-                   ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
-                   : reinterpret_cast<const sockaddr_in&>(address).sin_port);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AdminListener>> AdminListener::Start(const std::string& address,
                                                                     AdminPages pages) {
-  const absl::StatusOr<int> listener = Listen(address);
-  if (!listener.ok()) return listener.status();
+  absl::StatusOr<ListeningSockets> sockets = ListeningSockets::Open(address);
+  if (!sockets.ok()) return CannotListen(address, sockets.status().message());
   const std::string host = address.substr(0, address.rfind(':'));
+  const std::string taken = absl::StrCat(host, ":", sockets->port());
   std::unique_ptr<AdminListener> admin(
-      new AdminListener(std::move(pages), absl::StrCat(host, ":", PortOf(*listener))));
-  Connections* const connections = admin->connections_.get();
-  admin->daemon_ = MHD_start_daemon(
-      MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, nullptr, nullptr, &Connections::Handle, connections,
-      MHD_OPTION_EXTERNAL_LOGGER, &Discard, nullptr, MHD_OPTION_LISTEN_SOCKET, *listener,
-      MHD_OPTION_CONNECTION_LIMIT, kMostConnections + kMoreConnections,
-      MHD_OPTION_NOTIFY_CONNECTION, &Connections::Notify, connections, MHD_OPTION_NOTIFY_COMPLETED,
-      &Connections::Completed, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionBytes,
-      MHD_OPTION_END);
-  if (admin->daemon_ == nullptr) {
-    close(*listener);
-    return CannotListen(address, "libmicrohttpd could not be started");
-  }
+      new AdminListener(std::move(pages), taken, *std::move(sockets)));
+  if (!admin->StartDaemons()) return CannotListen(address, "libmicrohttpd could not be started");
   if (!admin->StartThread()) {
     return CannotListen(address, "the thread for it could not be started");
   }
   return admin;
+}
+
+bool AdminListener::StartDaemons() {
+  Connections* const connections = connections_.get();
+  for (const int listener : sockets_.sockets()) {
+    MHD_Daemon* const daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, nullptr, nullptr, &Connections::Handle, connections,
+        MHD_OPTION_EXTERNAL_LOGGER, &Discard, nullptr, MHD_OPTION_LISTEN_SOCKET, listener,
+        MHD_OPTION_CONNECTION_LIMIT, kMostConnections + kMoreConnections,
+        MHD_OPTION_NOTIFY_CONNECTION, &Connections::Notify, connections,
+        MHD_OPTION_NOTIFY_COMPLETED, &Connections::Completed, connections,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionBytes, MHD_OPTION_END);
+    if (daemon == nullptr) return false;
+    daemons_.push_back(daemon);
+  }
+  return true;
 }
 
 bool AdminListener::StartThread() {
@@ -295,21 +254,27 @@ bool AdminListener::StartThread() {
 }
 
 void AdminListener::Run() {
-  const int ready = MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-  pollfd waited[] = {{.fd = ready, .events = POLLIN}, {.fd = wake_, .events = POLLIN}};
-  while ((waited[1].revents & POLLIN) == 0) {
+  std::vector<pollfd> waited = {{.fd = wake_, .events = POLLIN}};
+  for (MHD_Daemon* const daemon : daemons_) {
+    const int ready = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    waited.push_back({.fd = ready, .events = POLLIN});
+  }
+  while ((waited[0].revents & POLLIN) == 0) {
     MHD_UNSIGNED_LONG_LONG soon = kLookMilliseconds;
-    // What libmicrohttpd has to do without any event.
-    if (MHD_get_timeout(daemon_, &soon) != MHD_YES) soon = kLookMilliseconds;
-    poll(waited, std::size(waited),
-         static_cast<int>(std::min<MHD_UNSIGNED_LONG_LONG>(soon, kLookMilliseconds)));
+    for (MHD_Daemon* const daemon : daemons_) {
+      // What libmicrohttpd has to do without any event.
+      MHD_UNSIGNED_LONG_LONG its = kLookMilliseconds;
+      if (MHD_get_timeout(daemon, &its) == MHD_YES) soon = std::min(soon, its);
+    }
+    poll(waited.data(), waited.size(), static_cast<int>(soon));
     connections_->EndLate();
-    MHD_run(daemon_);
+    for (MHD_Daemon* const daemon : daemons_) MHD_run(daemon);
   }
 }
 
-AdminListener::AdminListener(AdminPages pages, std::string address)
-    : pages_(std::move(pages)),
+AdminListener::AdminListener(AdminPages pages, std::string address, ListeningSockets sockets)
+    : sockets_(std::move(sockets)),
+      pages_(std::move(pages)),
       address_(std::move(address)),
       connections_(std::make_unique<Connections>(pages_)) {}
 
@@ -320,7 +285,11 @@ AdminListener::~AdminListener() {
     thread_.join();
   }
   if (wake_ >= 0) close(wake_);
-  if (daemon_ != nullptr) MHD_stop_daemon(daemon_);
+  for (MHD_Daemon* const daemon : daemons_) {
+    // It gives the socket back, which is `sockets_`' to close.
+    MHD_quiesce_daemon(daemon);
+    MHD_stop_daemon(daemon);
+  }
 }
 
 }  // namespace pcap_gateway

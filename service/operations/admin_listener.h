@@ -5,7 +5,7 @@
 //   GET /config     the options, and where each comes from; for whom the status page is
 //   GET /metrics    Prometheus' text format
 //   GET /healthz    200: the process lives
-//   GET /readyz     200: it serves; 503: it drains, or has not begun
+//   GET /readyz     200: it serves; 503: it drains, or calls are not to come yet; the body says why
 #ifndef PCAP_GATEWAY_SERVICE_OPERATIONS_ADMIN_LISTENER_H_
 #define PCAP_GATEWAY_SERVICE_OPERATIONS_ADMIN_LISTENER_H_
 
@@ -13,8 +13,10 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "service/net/listening_sockets.h"
 
 struct MHD_Daemon;  // libmicrohttpd's
 
@@ -22,7 +24,7 @@ namespace pcap_gateway {
 
 struct AdminPages {
   std::function<std::string()> metrics;  // the text of /metrics
-  std::function<bool()> ready;
+  std::function<std::string()> unready;  // why no calls are to come, one line; empty: they may
   std::function<std::string()> status_html;
   std::function<std::string()> status_json;
   std::string config_json;
@@ -36,7 +38,8 @@ struct AdminPages {
 class AdminListener {
  public:
   // Listening when this returns. `address`: HOST:PORT, an IPv6 host in brackets; port 0 takes a
-  // free one. Fails where it cannot be listened on.
+  // free one; a name means all its addresses (see ListeningSockets). Fails where it cannot be
+  // listened on.
   static absl::StatusOr<std::unique_ptr<AdminListener>> Start(const std::string& address,
                                                               AdminPages pages);
 
@@ -49,15 +52,17 @@ class AdminListener {
  private:
   class Connections;
 
-  AdminListener(AdminPages pages, std::string address);
+  AdminListener(AdminPages pages, std::string address, ListeningSockets sockets);
+  bool StartDaemons();
   bool StartThread();
   void Run();
 
+  const ListeningSockets sockets_;
   AdminPages pages_;
   const std::string address_;
   std::unique_ptr<Connections> connections_;  // the thread's
-  MHD_Daemon* daemon_ = nullptr;
-  int wake_ = -1;  // an eventfd; readable: stop
+  std::vector<MHD_Daemon*> daemons_;          // one a socket, and all on the one thread
+  int wake_ = -1;                             // an eventfd; readable: stop
   std::thread thread_;
 };
 

@@ -6,9 +6,10 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -19,8 +20,9 @@ namespace pcap_gateway {
 namespace {
 
 std::string ContentOf(const char* path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();  // an iterator would throw where reading fails
+  return std::move(text).str();
 }
 
 // Of /proc/self/stat, numbered as in proc(5) from 1 on; the second one, the program's name, may

@@ -268,8 +268,11 @@ double QuantileBetween(const HistogramSnapshot& later, const HistogramSnapshot& 
 }
 
 std::string StatusHtml(const StatusReport& report) {
-  const std::string state =
-      report.serving ? Word("state good", "serving") : Word("state busy", "draining");
+  const std::string state = !report.serving ? Word("state busy", "draining")
+                            : report.waits_for.empty()
+                                ? Word("state good", "serving")
+                                : absl::StrCat(Word("state bad", "not ready"), "<p>",
+                                               EscapedHtml(report.waits_for), "</p>");
   return absl::StrCat(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
@@ -300,6 +303,8 @@ std::string StatusJson(const StatusReport& report) {
       {"address", report.address},
       {"tls", report.tls},
       {"serving", report.serving},
+      {"ready", report.serving && report.waits_for.empty()},
+      {"waits_for", report.waits_for},
       {"started", Shown(report.started)},
       {"uptime_seconds", absl::ToInt64Seconds(report.now.at - report.started)},
       {"calls",

@@ -68,6 +68,7 @@ struct StatusReport {
   std::string address;
   bool tls = false;
   bool serving = true;
+  std::string waits_for;  // before calls may come; empty: nothing
   absl::Time started;
   int64_t waiting_calls = 0;
   StatusFigures now;

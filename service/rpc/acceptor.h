@@ -30,7 +30,7 @@
 #include <thread>
 #include <vector>
 
-#include "service/rpc/listening_sockets.h"
+#include "service/net/listening_sockets.h"
 #include "service/source/counter.h"
 
 namespace pcap_gateway {

@@ -1,7 +1,25 @@
 #include "service/rpc/goaway.h"
 
-#include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
+
+// One way for each gRPC that we know; this is the only file that knows of the difference.
+#if __has_include(<grpc/grpc_server_goaway.h>)
+
+// gRPC as deploy/grpc/build makes it has a function for it.
+#include <grpc/grpc_server_goaway.h>
+
+namespace pcap_gateway {
+
+bool AskCallersToLeave(grpc::Server& server) {
+  grpc_server_send_goaways(server.c_server());
+  return true;
+}
+
+}  // namespace pcap_gateway
+
+#else
+
+#include <grpc/grpc.h>
 
 #include "absl/strings/match.h"
 
@@ -33,3 +51,5 @@ bool AskCallersToLeave(grpc::Server& server) {
 }
 
 }  // namespace pcap_gateway
+
+#endif

@@ -89,13 +89,15 @@ class Watch final : public RequestHandler {
 
 }  // namespace
 
-Health::Health(std::set<std::string> services) : services_(std::move(services)) {}
+Health::Health(std::set<std::string> services, bool ready)
+    : services_(std::move(services)), ready_(ready) {}
 
 Health::Status Health::StatusOf(const std::string& service) const {
   if (!service.empty() && !services_.contains(service)) {
     return HealthCheckResponse::SERVICE_UNKNOWN;
   }
-  return serving_.load() ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+  const bool serves = ready_.load() && !stopped_.load();
+  return serves ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
 }
 
 void Health::AddMethods(StreamMethods& methods) const {

@@ -20,11 +20,13 @@ class Health {
   using Status = grpc::health::v1::HealthCheckResponse::ServingStatus;
 
   // `services`: full names of those whose health may be asked, beside "", the whole server. All of
-  // them serve from the start.
-  explicit Health(std::set<std::string> services);
+  // them serve from the start, or, where that is not `ready`, from SetReady on.
+  Health(std::set<std::string> services, bool ready);
 
-  // For good. Who watches is told at OpenStreams::Refresh.
-  void StopServing() { serving_ = false; }
+  // Who watches is told of both at OpenStreams::Refresh.
+  void SetReady() { ready_ = true; }
+  // For good.
+  void StopServing() { stopped_ = true; }
 
   // SERVICE_UNKNOWN: the server has no such service.
   Status StatusOf(const std::string& service) const;
@@ -35,7 +37,8 @@ class Health {
 
  private:
   const std::set<std::string> services_;
-  std::atomic<bool> serving_{true};
+  std::atomic<bool> ready_;
+  std::atomic<bool> stopped_{false};
 };
 
 }  // namespace pcap_gateway

@@ -123,11 +123,11 @@ ServerReflectionResponse Reflect(const ServerReflectionRequest& request,
 
 std::vector<std::string> ReflectionServices() {
   // From the descriptors, so that they are linked in.
-  return {ServerReflectionRequest::descriptor()->file()->service(0)->full_name(),
-          grpc::reflection::v1alpha::ServerReflectionRequest::descriptor()
-              ->file()
-              ->service(0)
-              ->full_name()};
+  return {std::string(ServerReflectionRequest::descriptor()->file()->service(0)->full_name()),
+          std::string(grpc::reflection::v1alpha::ServerReflectionRequest::descriptor()
+                          ->file()
+                          ->service(0)
+                          ->full_name())};
 }
 
 void AddReflectionMethods(const std::vector<std::string>& services, StreamMethods& methods) {

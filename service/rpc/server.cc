@@ -1,11 +1,6 @@
 #include "service/rpc/server.h"
 
-#include <google/protobuf/stubs/common.h>
-#if GOOGLE_PROTOBUF_VERSION < 4022000
-#include <google/protobuf/stubs/logging.h>
-#endif
 #include <grpc/grpc.h>
-#include <grpc/support/log.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 
@@ -23,12 +18,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpc/health/v1/health.pb.h"
+#include "service/net/listening_sockets.h"
 #include "service/rpc/acceptor.h"
 #include "service/rpc/call.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/goaway.h"
+#include "service/rpc/grpc_version.h"
 #include "service/rpc/health.h"
-#include "service/rpc/listening_sockets.h"
 #include "service/rpc/method.h"
 #include "service/rpc/open_streams.h"
 #include "service/rpc/reflection.h"
@@ -102,7 +98,8 @@ std::vector<std::string> ServicesToList() {
   // Its name from its descriptor, so that this is linked in.
   std::vector<std::string> services = {
       kServiceName,
-      grpc::health::v1::HealthCheckRequest::descriptor()->file()->service(0)->full_name()};
+      std::string(
+          grpc::health::v1::HealthCheckRequest::descriptor()->file()->service(0)->full_name())};
   for (std::string& service : ReflectionServices()) services.push_back(std::move(service));
   return services;
 }
@@ -110,16 +107,10 @@ std::vector<std::string> ServicesToList() {
 // What gRPC and protobuf must be told once, before their first use.
 void PrepareGrpc() {
   static const bool done = [] {
-    // It logs what it also returns; the start's one clear line is ours. GRPC_VERBOSITY brings its
-    // lines back.
-    if (std::getenv("GRPC_VERBOSITY") == nullptr) {
-      gpr_set_log_function([](gpr_log_func_args*) {});
-    }
-#if GOOGLE_PROTOBUF_VERSION < 4022000  // later ones log through Abseil
-    // Nor does a request whose texts are no UTF-8, which the call's own line tells of, make it
-    // write to stderr, and wait for that.
-    google::protobuf::SetLogHandler(nullptr);
-#endif
+    // gRPC logs what it also returns; the start's one clear line is ours. And a request whose texts
+    // are no UTF-8, which the call's own line tells of, makes protobuf write to stderr, and wait
+    // for that. GRPC_VERBOSITY brings the lines back.
+    if (std::getenv("GRPC_VERBOSITY") == nullptr) QuietGrpc();
     return true;
   }();
   (void)done;
@@ -148,7 +139,8 @@ struct Server::Parts {
                     options.tracer,
                     options.clock == nullptr ? own_clock : *options.clock,
                     !options.tls.authorities.empty(),
-                    options.most_calls} {
+                    options.most_calls},
+        health({kServiceName}, options.ready) {
     health.AddMethods(methods);
     if (options.reflection) AddReflectionMethods(services_to_list, methods);
     stream_stats = std::make_unique<StreamStats>(methods);
@@ -205,7 +197,7 @@ struct Server::Parts {
 
   // All that is not the PcapService.
   grpc::AsyncGenericService other_services;
-  Health health{{kServiceName}};
+  Health health;
   const std::vector<std::string> services_to_list = ServicesToList();
   StreamMethods methods;
   std::unique_ptr<StreamStats> stream_stats;          // made when the methods are known
@@ -213,7 +205,7 @@ struct Server::Parts {
 
   std::vector<std::unique_ptr<CallQueue>> queues;
   std::unique_ptr<grpc::Server> server;  // it ends before what it uses
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections;
+  std::unique_ptr<ConnectionIntake> intake;
   std::unique_ptr<Acceptor> acceptor;  // last of these: it brings the others work
 
   std::mutex ender_mutex;  // guards the next two
@@ -232,9 +224,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
   if (!sockets.ok()) return CannotListen(options.listen, sockets.status().message());
   grpc::ServerBuilder builder;
   // In place of AddListeningPort: see Acceptor.
-  parts->connections = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-      ServerCredentialsFrom(options.tls));
+  parts->intake = std::make_unique<ConnectionIntake>(builder, ServerCredentialsFrom(options.tls));
   builder.SetMaxReceiveMessageSize(kMostRequestBytes);
   builder.SetResourceQuota(grpc::ResourceQuota("pcap-gateway").Resize(kMostConnectionBytes));
   // gRPC unpacks a message before it looks at its size: 64 KiB on the wire would cost 64 MiB and a
@@ -268,12 +258,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
   }
   parts->acceptor = std::make_unique<Acceptor>(
       *std::move(sockets), options.most_connections,
-      [&connections = *parts->connections](int connection) {
-        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
-        parameters.fd = connection;
-        connections.HandleNewConnection(&parameters);
-      },
-      options.log);
+      [&intake = *parts->intake](int connection) { intake.Take(connection); }, options.log);
   for (const auto& streams : parts->streams) {
     CallQueue& queue = streams->queue();
     for (int i = 0; i < kCallsAskedFor; ++i) Call::Take(parts->environment, kGetPcapMethod, queue);
@@ -297,6 +282,11 @@ Server::~Server() {
   parts_->acceptor->Stop();
   parts_->server->Shutdown(std::chrono::system_clock::now());
   parts_->queues.clear();
+}
+
+void Server::SetReady() {
+  parts_->health.SetReady();
+  parts_->RefreshStreams();
 }
 
 const CallStats& Server::stats() const { return parts_->stats; }

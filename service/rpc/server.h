@@ -35,6 +35,8 @@ struct ServerOptions {
   // HOST:PORT; port 0 takes a free one.
   std::string listen;
   bool reflection = true;
+  // False: health says NOT_SERVING until SetReady. Calls are answered all the same.
+  bool ready = true;
   // By default without TLS.
   TlsPaths tls;
   // Who may call. Null, and where it holds none: who can connect. Outlives the server.
@@ -76,6 +78,9 @@ class Server {
 
   // False once Drain has begun. Any thread.
   bool serving() const { return serving_.load(); }
+
+  // Has health say SERVING, unless Drain has begun. Any thread.
+  void SetReady();
 
   const CallStats& stats() const;
   const StreamStats& stream_stats() const;

@@ -62,6 +62,15 @@ google::rpc::RequestInfo RequestInfoOf(absl::string_view request_id, absl::strin
   return request_info;
 }
 
+// False where a message lacks a required field, of which these have none.
+void Pack(const google::protobuf::Message& detail, google::protobuf::Any& any) {
+  (void)any.PackFrom(detail);
+}
+
+void Add(const google::protobuf::Message& detail, google::rpc::Status& status) {
+  Pack(detail, *status.add_details());
+}
+
 }  // namespace
 
 absl::string_view Truncated(absl::string_view text, size_t most) {
@@ -77,23 +86,19 @@ std::string SerializedStatus(const Error& error, absl::string_view request_id,
   status.set_code(static_cast<int>(error.code));
   status.set_message(std::string(Truncated(error.message, kMostMessageBytes)));
   // Most important first: what does not fit is dropped from the end.
-  status.add_details()->PackFrom(ErrorInfoOf(error));
-  if (error.retry_after.has_value()) {
-    status.add_details()->PackFrom(RetryInfoOf(*error.retry_after));
-  }
+  Add(ErrorInfoOf(error), status);
+  if (error.retry_after.has_value()) Add(RetryInfoOf(*error.retry_after), status);
   if (!request_id.empty() || !cf_ray.empty()) {
-    status.add_details()->PackFrom(RequestInfoOf(request_id, cf_ray));
+    Add(RequestInfoOf(request_id, cf_ray), status);
   }
-  if (!error.field_violations.empty()) status.add_details()->PackFrom(BadRequestOf(error));
-  if (!error.documentation_url.empty()) {
-    status.add_details()->PackFrom(HelpOf(error.documentation_url));
-  }
+  if (!error.field_violations.empty()) Add(BadRequestOf(error), status);
+  if (!error.documentation_url.empty()) Add(HelpOf(error.documentation_url), status);
   while (status.ByteSizeLong() > kMostStatusBytes && status.details_size() > 1) {
     status.mutable_details()->RemoveLast();
   }
   if (status.ByteSizeLong() > kMostStatusBytes) {
     Error bare(error.code, error.reason, error.message);
-    status.mutable_details(0)->PackFrom(ErrorInfoOf(bare));
+    Pack(ErrorInfoOf(bare), *status.mutable_details(0));
   }
   return status.SerializeAsString();
 }

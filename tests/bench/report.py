@@ -95,6 +95,7 @@ COMPARED_WITH = {
     "cached, many": {"cached"},
     "redis": {"uncached"},
     "uncached tls": {"uncached"},
+    "cached, own": {"cached", "bare, own"},
 }
 
 
@@ -103,9 +104,12 @@ def _cpu_target(issue: int, name: str, most: float, of: str = "bare") -> Target:
     return Target(issue, what, lambda results: ratio(results, name, of), most, f" x {of}")
 
 
+# Issues 3 and 5 had 5 and 3.8 for what is not cached, when `bare` did not yet have what the gateway
+# has against Debian's debug checks, and took 1.17 of what it takes since: the same bars in a shorter
+# measure.
 TARGETS = [
-    _cpu_target(3, "uncached", 5),
-    _cpu_target(3, "new ids", 5),
+    _cpu_target(3, "uncached", 5.9),
+    _cpu_target(3, "new ids", 5.9),
     Target(
         3,
         "gateway at rest, RSS",
@@ -113,9 +117,11 @@ TARGETS = [
         40,
         " MiB",
     ),
-    _cpu_target(4, "cached", 1.15),
+    _cpu_target(15, "cached", 1.15),
+    _cpu_target(15, "cached, own", 1.15, of="bare, own"),
+    _cpu_target(15, "cached, own", 0.85, of="cached"),
     Target(
-        4,
+        15,
         "cached, calls a second",
         lambda results: ratio(results, "cached", key="calls_per_second"),
         0.87,
@@ -126,7 +132,7 @@ TARGETS = [
     _cpu_target(4, "cached, many", 1.1, of="cached"),
     _cpu_target(4, "redis", 2, of="uncached"),
     Target(4, "a kept capture, RSS", lambda results: results.bytes_per_capture, 700, " bytes"),
-    _cpu_target(5, "uncached", 3.8),
+    _cpu_target(5, "uncached", 4.5),
     _cpu_target(5, "uncached tls", 1.2, of="uncached"),
     Target(5, "1000 captures at once, time", at_once_ratio, 1.2, " x libcurl alone"),
     Target(

@@ -58,9 +58,9 @@ class Rig:
     def __exit__(self, *error: object) -> None:
         self._stack.__exit__(*error)
 
-    def bare_server(self, mode: str) -> Process:
-        command = [self._programs / "bare_server", f"--mode={mode}"]
-        return self._process(f"bare-{mode}", SERVER_CORE, command)
+    def bare_server(self, name: str, mode: str, program: Path | None = None) -> Process:
+        command = [program or self._programs / "bare_server", f"--mode={mode}"]
+        return self._process(name, SERVER_CORE, command)
 
     def redis_url(self) -> str:
         """Of a Redis beside the upstream, started with the first question for it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 from processes import Process
 from rig import BOTH_CORES, SERVER_CORE, Figures, Load, Rig
@@ -24,6 +24,15 @@ class Subject:
     @property
     def has_its_own_core(self) -> bool:
         return self.load.cores != BOTH_CORES
+
+
+@dataclass(frozen=True)
+class Other:
+    """Programs that are measured beside those that were built here, in the same rounds."""
+
+    name: str
+    gateway: Path
+    bare_server: Path | None = None  # None: the same as here
 
 
 class Measured:
@@ -51,13 +60,18 @@ class Measured:
         self.single.append(self._rig.measured(self.server, self._address, load, calls=calls))
 
 
-def all_of(load: Load, many_ids: int, against: Path | None) -> list[Subject]:
+def all_of(load: Load, many_ids: int, others: Sequence[Other]) -> list[Subject]:
     """The bare server first: the others are compared with it."""
 
-    def bare(name: str, mode: str) -> Subject:
+    def file_name(name: str) -> str:
+        return name.replace(",", "").replace(" ", "-")
+
+    def bare(name: str, mode: str, program: Path | None = None) -> Subject:
         # The same bytes each time, so never about the capture asked for.
         its_load = replace(load, expect_id=False)
-        return Subject(name, lambda rig: rig.bare_server(mode), its_load, 0, 0)
+        return Subject(
+            name, lambda rig: rig.bare_server(file_name(name), mode, program), its_load, 0, 0
+        )
 
     def gateway(
         name: str,
@@ -74,7 +88,7 @@ def all_of(load: Load, many_ids: int, against: Path | None) -> list[Subject]:
         return Subject(
             name,
             lambda rig: rig.gateway(
-                name.replace(" ", "-"),
+                file_name(name),
                 *flags,
                 program=program,
                 cores=cores,
@@ -112,10 +126,12 @@ def all_of(load: Load, many_ids: int, against: Path | None) -> list[Subject]:
         gateway("cached, 2 cores", hits=1, both_cores=True),
         gateway("cached, many", "--cache-bytes=4GiB", hits=1, ids=many_ids),
     ]
-    if against is not None:
+    for its in others:
+        if its.bare_server is not None:
+            subjects.append(bare(f"bare, {its.name}", "callback", its.bare_server))
         subjects += [
-            gateway("cached, other", hits=1, program=against),
-            gateway("uncached, other", "--cache-bytes=0", hits=0, program=against),
-            gateway("new ids, other", hits=0, new_ids=True, program=against),
+            gateway(f"cached, {its.name}", hits=1, program=its.gateway),
+            gateway(f"uncached, {its.name}", "--cache-bytes=0", hits=0, program=its.gateway),
+            gateway(f"new ids, {its.name}", hits=0, new_ids=True, program=its.gateway),
         ]
     return subjects

@@ -21,6 +21,7 @@ sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from emulator import demo  # noqa: E402
 from emulator.clock import Clock  # noqa: E402
+from emulator.listening import listening_sockets  # noqa: E402
 
 BASE_PATH = "/client/v4"
 CONTROL_PATH = "/__control"
@@ -121,11 +122,13 @@ async def serve(options: argparse.Namespace) -> None:
     if options.tls_cert is not None:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(options.tls_cert, options.tls_key)
-    host, _, port = options.listen.rpartition(":")
+    host = options.listen.rpartition(":")[0]
+    sockets = listening_sockets(options.listen)
     # Cancelling a handler whose client went away is what lets the ledger know of it.
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, host, int(port), ssl_context=tls, backlog=1024).start()
+    for one in sockets:
+        await web.SockSite(runner, one, ssl_context=tls, backlog=1024).start()
     taken = runner.addresses[0][1]
     print(f"{'http' if tls is None else 'https'}://{host}:{taken}{BASE_PATH}", flush=True)
 

@@ -436,6 +436,32 @@ def test_a_broken_new_certificate_keeps_the_old_one(
     await_certificate(gateway.address, good.chain)
 
 
+def test_files_may_begin_with_a_byte_order_mark(
+    start_gateway: StartGateway, files: Files, authority: Authority
+) -> None:
+    def mark(*paths: Path) -> None:
+        for path in paths:
+            replace(path, b"\xef\xbb\xbf" + path.read_bytes())
+
+    config = files.folder / "gateway.conf"
+    config.write_text("default-account-id = " + demo.ACCOUNT_ID + "\n")
+    mark(files.certificate, files.key, files.authorities, files.policy, files.token, config)
+    gateway = start_gateway(*files.all, f"--config={config}")
+
+    def ask() -> None:
+        channel = authority.channel(gateway.address, authority.issue(READER))
+        assert get(channel, demo.FULL_ID, account_id="").pcap.full.id == demo.FULL_ID
+
+    ask()
+    # And the next ones.
+    renewed = authority.server()
+    renewed.write(files.folder, "server")
+    mark(files.certificate, files.key)
+    reload(gateway, "--tls-cert-file: reloaded")
+    await_certificate(gateway.address, renewed.chain)
+    ask()
+
+
 def test_a_new_authority_lets_its_callers_in(
     start_gateway: StartGateway, files: Files, authority: Authority, stranger: Authority
 ) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+
 import grpc
 import pytest
 from emulator import demo
@@ -9,6 +12,9 @@ from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 
 from harness.calls import get
 from harness.gateway import Gateway, StartGateway
+
+# As tests/end_to_end/CMakeLists.txt builds it.
+NAMES = os.environ.get("NAMES_LIBRARY", "")
 
 
 def channelz_of(channel: grpc.Channel) -> channelz_pb2_grpc.ChannelzStub:
@@ -27,6 +33,18 @@ def test_it_tells_of_servers_sockets_and_calls(start_gateway: StartGateway) -> N
         assert called, servers
         request = channelz_pb2.GetServerSocketsRequest(server_id=called[0].ref.server_id)
         assert stub.GetServerSockets(request, timeout=20).socket_ref
+
+
+def test_it_is_at_every_address_of_its_name(start_gateway: StartGateway) -> None:
+    gateway = start_gateway(
+        "--channelz-listen=localhost:0",
+        LD_PRELOAD=NAMES,
+        NAMES_SEVERAL="localhost=127.0.0.1,127.0.0.2,::1",
+    )
+    address = gateway.process.stdout.wait_for(r"^pcap-gateway channelz on (\S+)$").group(1)
+    port = int(address.rpartition(":")[2])
+    for host in ("127.0.0.1", "127.0.0.2", "::1"):
+        socket.create_connection((host, port), timeout=20).close()
 
 
 def test_the_main_port_has_none(start_gateway: StartGateway, gateway: Gateway) -> None:

@@ -10,6 +10,7 @@ import functools
 import json
 import re
 import shutil
+import tempfile
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,7 @@ def test_what_is_made_of_what() -> None:
     assert render(CALLERS).kinds() == sorted(always)
     usual = [*always, "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"]
     assert render().kinds() == sorted(usual)
-    assert render(EVERYTHING).kinds() == sorted([*usual, "ServiceMonitor"])
+    assert render(EVERYTHING).kinds() == sorted([*usual, "ServiceMonitor", "PrometheusRule"])
 
 
 # The pod ------------------------------------------------------------------------------------------
@@ -150,7 +151,10 @@ def test_every_pod_keeps_to_the_restricted_profile(values: Path) -> None:
         assert pod["securityContext"]["runAsUser"] > 0
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
-        for container in pod["containers"]:
+        # What is put beside it is its owner's affair.
+        own = [c for c in pod["containers"] if c["name"] != "log-shipper"]
+        assert own
+        for container in own:
             context = container["securityContext"]
             assert context["allowPrivilegeEscalation"] is False
             assert context["readOnlyRootFilesystem"] is True
@@ -180,7 +184,12 @@ def test_probes_ask_the_admin_port() -> None:
     for probe, path in paths.items():
         assert container[f"{probe}Probe"]["httpGet"] == {"path": path, "port": "admin"}
     told = render().arguments()
-    assert told["listen"] == "0.0.0.0:50051" and told["admin-listen"] == "0.0.0.0:9464"
+    assert told["listen"] == "[::]:50051" and told["admin-listen"] == "[::]:9464"
+
+
+def test_a_pod_is_ready_once_its_own_credential_is_accepted() -> None:
+    assert render().arguments()["ready"] == "credential"
+    assert "ready" not in render(CALLERS).arguments()
 
 
 def test_the_lame_duck_is_longer_than_readiness_takes_to_fail() -> None:
@@ -217,18 +226,43 @@ def test_secrets_are_existing_ones_mounted_as_files() -> None:
         assert source["secretName"] == secret
         assert source["defaultMode"] == 0o440
         assert {"key": key, "path": name} in source["items"]
-    folder, _, name = str(told["policy-file"]).rpartition("/")
-    policy = volumes[folder]["configMap"]
-    assert policy["name"] == "pcap-gateway-policy"
-    assert policy["items"] == [{"key": "policy.json", "path": name}]
+    for option, config_map, key in (
+        ("policy-file", "pcap-gateway-policy", "policy.json"),
+        ("upstream-ca-file", "corporate-ca", "bundle.pem"),
+    ):
+        folder, _, name = str(told[option]).rpartition("/")
+        source = volumes[folder]["configMap"]
+        assert source["name"] == config_map
+        assert source["items"] == [{"key": key, "path": name}]
     assert "Secret" not in objects.kinds()
 
 
-def test_no_variable_holds_a_secret_but_redis_url() -> None:
+def test_certificates_to_trust_may_lie_in_a_secret() -> None:
+    objects = render(LEAST, "--set", "upstream.ca.existingSecret=corporate")
+    folder, _, name = str(objects.arguments()["upstream-ca-file"]).rpartition("/")
+    source = mounted(objects)[folder]["secret"]
+    assert source["secretName"] == "corporate" and source["defaultMode"] == 0o440
+    assert source["items"] == [{"key": "ca.crt", "path": name}]
+
+
+def test_no_variable_holds_a_secret_but_the_urls_of_redis_and_the_proxy() -> None:
     assert "env" not in render().container()
-    (variable,) = render(EVERYTHING).container()["env"]
-    assert variable["name"] == "PCAP_GATEWAY_REDIS_URL"
-    assert variable["valueFrom"] == {"secretKeyRef": {"name": "redis", "key": "redis-url"}}
+    redis, proxy, extra = render(EVERYTHING).container()["env"]
+    assert redis["name"] == "PCAP_GATEWAY_REDIS_URL"
+    assert redis["valueFrom"] == {"secretKeyRef": {"name": "redis", "key": "redis-url"}}
+    assert proxy["name"] == "PCAP_GATEWAY_UPSTREAM_PROXY"
+    assert proxy["valueFrom"] == {"secretKeyRef": {"name": "proxy", "key": "proxy-url"}}
+    assert extra == {"name": "SSL_CERT_DIR", "value": "/etc/ssl/certs"}
+    options = {name.replace("-", "_").upper() for name in program_options()}
+    assert {v["name"].removeprefix("PCAP_GATEWAY_") for v in (redis, proxy)} <= options
+
+
+def test_the_pod_takes_what_others_add_to_it() -> None:
+    objects = render(EVERYTHING)
+    names = [container["name"] for container in objects.pod()["containers"]]
+    assert names == ["pcap-gateway", "log-shipper"]
+    assert [c["name"] for c in objects.pod()["initContainers"]] == ["certificates"]
+    assert mounted(objects)["/etc/ssl/certs"] == {"name": "certificates", "emptyDir": {}}
 
 
 def test_plaintext_is_asked_for_by_name() -> None:
@@ -243,12 +277,72 @@ def test_values_become_options() -> None:
     assert told["default-account-id"] == "023e105f4ecef8ad9ca31a8372d0c353"
     assert told["cache-bytes"] == "128MiB"
     assert told["max-connections"] == "1000" and told["max-calls"] == "20000"
-    assert told["upstream-limit"] == "600" and told["moving-lifetime"] == "3s"
+    assert told["upstream-limit"] == "1000000" and told["moving-lifetime"] == "3s"
+    assert told["log-hits"] == "0.05" and told["reflection"] == "false"
     assert told["log-format"] == "json"
     assert "max-calls" not in render().arguments()
     peer = "networkPolicy.redis.to[0].podSelector.matchLabels.app=redis"
-    redis = render(LEAST, "--set", f"redis.url=redis://r:6379,{peer}")
-    assert redis.arguments()["redis-url"] == "redis://r:6379"
+    for url in ("redis://r:6379", "rediss://r:6379"):
+        redis = render(LEAST, "--set", f"redis.url={url},{peer}")
+        assert redis.arguments()["redis-url"] == url
+    proxy = render(CALLERS, "--set", "upstream.proxy.url=socks5h://p:1080")
+    assert proxy.arguments()["upstream-proxy"] == "socks5h://p:1080"
+
+
+@pytest.mark.parametrize(
+    ("typed", "rendered"),
+    [
+        ("0", "0"),
+        ("1000000", "1000000"),
+        ("123456789", "123456789"),
+        ("9007199254740991", "9007199254740991"),
+        ("-1", "-1"),
+        ("0.05", "0.05"),
+        ("0.00001", "0.00001"),
+        ("1234567.5", "1234567.5"),
+        ("true", "true"),
+        ("false", "false"),
+        ("5ms", "5ms"),
+        ("'1e6'", "1e6"),
+        ("'007'", "007"),
+        ("'yes'", "yes"),
+        ("''", ""),
+        ("'a \"b\": #c'", 'a "b": #c'),
+    ],
+)
+def test_what_is_typed_reaches_the_program_as_it_is(
+    tmp_path: Path, typed: str, rendered: str
+) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(f"options: {{upstream-limit: {typed}}}\n")
+    assert render(LEAST, "--values", str(values)).arguments()["upstream-limit"] == rendered
+
+
+def test_numbers_are_never_rounded_into_words() -> None:
+    """Wherever a value may be a number, the largest is a number's digits in what is rendered."""
+    most = 2**53 - 1
+    large = {
+        "cache.bytes": most,
+        "limits.maxConnections": 10_000_000,
+        "limits.maxCalls": 10_000_000,
+        "lifecycle.drainSeconds": 3600,
+        "service.port": 65535,
+        "service.adminPort": 65535,
+        "autoscaling.minReplicas": 1000,
+        "autoscaling.maxReplicas": 1000,
+        "podDisruptionBudget.maxUnavailable": 1000,
+    }
+    file = {}
+    for path, number in large.items():
+        group, name = path.split(".")
+        file.setdefault(group, {})[name] = number
+    file["service"]["headless"] = False
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
+        yaml.safe_dump(file, values)
+        objects = render(LEAST, "--values", values.name)
+    assert not re.search(r"[0-9]e\+[0-9]", objects.text)
+    assert objects.arguments()["cache-bytes"] == str(most)
+    assert objects.arguments()["max-calls"] == "10000000"
 
 
 def test_a_digest_counts_for_more_than_a_tag() -> None:
@@ -345,9 +439,13 @@ def test_the_gateway_reaches_names_cloudflare_and_redis_alone() -> None:
     blocks = {peer["ipBlock"]["cidr"]: peer["ipBlock"]["except"] for peer in cloudflare["to"]}
     assert {"10.0.0.0/8", "169.254.0.0/16"} <= set(blocks["0.0.0.0/0"])
     assert "fc00::/7" in blocks["::/0"]
-    _, _, redis = render(EVERYTHING).one("NetworkPolicy")["spec"]["egress"]
+    # By a proxy, and so not directly.
+    _, proxy, redis, extra = render(EVERYTHING).one("NetworkPolicy")["spec"]["egress"]
+    assert ports(proxy) == [8080]
+    assert proxy["to"] == [{"ipBlock": {"cidr": "10.1.2.3/32"}}]
     assert ports(redis) == [6380]
     assert redis["to"] == [{"podSelector": {"matchLabels": {"app": "redis"}}}]
+    assert ports(extra) == [3100] and extra["to"]
 
 
 def test_prometheus_finds_the_admin_service() -> None:
@@ -381,6 +479,74 @@ def test_the_alert_rules_are_the_ones_that_promtool_tests() -> None:
     tested, packed = DEPLOY / "monitoring" / "alerts.yml", CHART / "files" / "alerts.yml"
     assert packed.exists() == tested.exists(), "link deploy/chart/files/alerts.yml to it"
     assert not packed.exists() or packed.read_text() == tested.read_text()
+
+
+def runbooks(objects: Objects) -> dict[str, str | None]:
+    rules = [r for g in objects.one("PrometheusRule")["spec"]["groups"] for r in g["rules"]]
+    return {r["alert"]: r["annotations"].get("runbook_url") for r in rules if "alert" in r}
+
+
+def test_the_runbook_is_where_the_values_say() -> None:
+    named = runbooks(render(EVERYTHING))
+    assert named
+    for alert, url in named.items():
+        assert url == f"https://wiki.example.com/pcap-gateway#{alert.lower()}"
+    # A link that leads nowhere is none.
+    without = runbooks(render(LEAST, "--set", "prometheusRule.enabled=true"))
+    assert without.keys() == named.keys() and set(without.values()) == {None}
+
+
+NOTES = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: notes}
+data:
+  text: {{ include (print $.Template.BasePath "/NOTES.txt") . | toJson }}
+"""
+
+
+@pytest.fixture(scope="module")
+def notes_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `helm template` leaves the notes out."""
+    chart = tmp_path_factory.mktemp("notes") / "chart"
+    shutil.copytree(CHART, chart)
+    (chart / "templates" / "notes.yaml").write_text(NOTES)
+    return chart
+
+
+REDIS = "redis.url=redis://r,networkPolicy.redis.to[0].podSelector.matchLabels.app=redis"
+PEER = "[0].podSelector.matchLabels.app=p"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("", "WITHOUT Redis each of up to 6 replicas"),
+        ("autoscaling.enabled=false", "WITHOUT Redis each of up to 2 replicas"),
+        ("", "networkPolicy.monitoring is empty"),
+        ("", "networkPolicy.callers is empty"),
+        ("", "as there is no policy"),
+    ],
+)
+@pytest.mark.parametrize(
+    "mended",
+    [
+        f"{REDIS},networkPolicy.monitoring{PEER},networkPolicy.callers{PEER},policy.existingConfigMap=p",
+        "autoscaling.enabled=false,replicas=1,networkPolicy.enabled=false,policy.existingConfigMap=p",
+    ],
+)
+def test_the_notes_warn_until_it_is_mended(
+    notes_chart: Path, settings: str, said: str, mended: str
+) -> None:
+    def notes(values: str) -> str:
+        command = (tool("helm"), "template", "r", notes_chart, "--kube-version", VERSIONS[-1])
+        told = run(*command, "--values", LEAST, "--set", values)
+        assert told.returncode == 0, told.stderr
+        text: str = Objects(told.stdout).one("ConfigMap")["data"]["text"]
+        return " ".join(text.split())
+
+    assert said in notes(settings)
+    assert said not in notes(mended)
 
 
 def test_alert_rules_become_a_resource_as_they_are(tmp_path: Path) -> None:
@@ -448,8 +614,23 @@ def test_long_names_still_fit() -> None:
         ("service.port=70000", "service/port"),
         ("service.type=LoadBalancer", "service/type"),
         ("autoscaling.minReplicas=9", "autoscaling.minReplicas"),
-        ("options.listen=0.0.0.0:1", "propertyName 'listen'"),
-        ("options.insecure=true", "propertyName 'insecure'"),
+        ("redis.url=rediss://user:password@r", "redis/url"),
+        ("upstream.proxy.url=http://user:password@p:1", "upstream/proxy/url"),
+        ("upstream.proxy.url=ftp://p:1", "upstream/proxy/url"),
+        ("upstream.proxy.url=http://p:1", "networkPolicy.proxy.to"),
+        ("upstream.proxy.existingSecret=p", "networkPolicy.proxy.to"),
+        ("upstream.proxy.url=http://p:1,upstream.proxy.existingSecret=p", "upstream.proxy: give"),
+        ("upstream.ca.existingConfigMap=a,upstream.ca.existingSecret=b", "upstream.ca: give either"),
+        ("options.listen=0.0.0.0:1", "'/options': additional properties 'listen'"),
+        ("options.insecure=true", "'/options': additional properties 'insecure'"),
+        ("options.upstream-proxy=http://p:1", "additional properties 'upstream-proxy'"),
+        ("options.check=online", "'/options': additional properties 'check'"),
+        ("options.upstream-limt=5", "'/options': additional properties 'upstream-limt'"),
+        ("options.upstream-limit=9007199254740993", "options/upstream-limit"),
+        ("options.upstream-limit[0]=5", "options/upstream-limit"),
+        ("extraEnv[0].value=x", "extraEnv/0"),
+        ("extraVolumes[0].emptyDir=x", "extraVolumes/0"),
+        ("prometheusRule.runbookUrl=runbook.md", "runbookUrl"),
         ("image.digest=latest", "image/digest"),
         ("networkPolicy.callers[0].nobody=x", "networkPolicy/callers"),
         ("unknown=1", "unknown"),
@@ -474,7 +655,8 @@ def test_every_value_has_a_rule() -> None:
         if isinstance(values, dict) and schema.get("additionalProperties") is False:
             for name, value in values.items():
                 check(value, schema["properties"].get(name), f"{path}.{name}")
-            assert set(schema["properties"]) - {"global"} <= set(values), path
+            # Of the program's options there are none by default.
+            assert set(schema["properties"]) - {"global"} <= set(values) or path == "values.options"
 
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     check(values, json.loads((CHART / "values.schema.json").read_text()), "values")
@@ -493,10 +675,16 @@ def test_the_program_knows_every_option(values: Path) -> None:
     assert set(render(values).arguments()) <= set(program_options())
 
 
-def test_an_option_that_the_chart_sets_itself_cannot_be_set_twice() -> None:
+def test_the_schema_has_the_programs_options_but_those_that_the_chart_sets() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
-    kept = set(schema["properties"]["options"]["propertyNames"]["not"]["enum"])
-    for values in VALUES:
-        own = set(yaml.safe_load(values.read_text()).get("options", {}))
-        assert set(render(values).arguments()) - own <= kept
-    assert kept <= set(program_options())
+    options = schema["properties"]["options"]
+    assert options["additionalProperties"] is False
+    own: set[str] = set()
+    for values in (*VALUES, LEAST):
+        told = set(render(values).arguments())
+        own |= told - set(yaml.safe_load(values.read_text()).get("options", {}))
+    variables = render(EVERYTHING).container()["env"]
+    own |= {v["name"].removeprefix("PCAP_GATEWAY_").lower().replace("_", "-") for v in variables}
+    # These end the program, or read a file that there is not.
+    own |= {"help", "version", "check", "config"}
+    assert set(options["properties"]) == set(program_options()) - own

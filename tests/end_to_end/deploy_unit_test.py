@@ -64,6 +64,21 @@ def test_an_option_that_cannot_work_is_not_tried_again() -> None:
     assert service["RestartPreventExitStatus"] == ["2"]
 
 
+def test_what_may_mend_itself_is_tried_until_it_does() -> None:
+    """An address may come minutes after the boot. The exit codes: start_failures_test.py."""
+    assert settings("Unit")["StartLimitIntervalSec"] == ["0"]
+    assert "1" not in settings("Service")["RestartPreventExitStatus"]
+    assert seconds(settings("Service")["RestartSec"][-1]) >= 1
+
+
+def test_that_files_are_copies_is_said_where_they_are_renewed() -> None:
+    """systemd makes credentials at the start alone, so nothing may promise more for the package."""
+    handed_over = settings("Service")["LoadCredential"]
+    assert {credential.partition(":")[0] for credential in handed_over} == {"api-token", "tls"}
+    for text in (UNIT, CONFIGURATION, DEPLOY / "monitoring" / "runbook.md"):
+        assert re.search(r"systemctl\s+restart\s+(# )?pcap-gateway", text.read_text()), text
+
+
 def test_a_missing_token_is_the_programs_own_clear_error(tmp_path: Path) -> None:
     """What the unit hands over then is the value that SetCredential has."""
     fallback = [v for v in settings("Service")["SetCredential"] if v.startswith("api-token:")]

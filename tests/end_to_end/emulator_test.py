@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import struct
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import emulator as package
 import httpx
 import pytest
 from cloudflare import Cloudflare
-from emulator import demo
+from emulator import demo, listening
 
 from harness.emulator import START, Emulator
 
@@ -316,3 +317,21 @@ def test_faults_that_it_does_not_know_are_refused(emulator: Emulator) -> None:
     for wrong in ({"kind": "meteor"}, {"kind": "html", "statsu": 502}):
         with pytest.raises(AssertionError, match="400"):
             emulator.fault(None, **wrong)
+
+
+def test_it_listens_on_every_address_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that this machine has: 192.0.2.1 is of no machine."""
+    hosts = ["127.0.0.1", "127.0.0.2", "192.0.2.1"]
+    named = socket.getaddrinfo
+
+    def several(host: str, port: int, **hints: Any) -> list[Any]:
+        assert host == "several.test"
+        return [found for one in hosts for found in named(one, port, **hints)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", several)
+    sockets = listening.listening_sockets("several.test:0")
+    monkeypatch.undo()
+    port = sockets[0].getsockname()[1]
+    assert [one.getsockname() for one in sockets] == [(host, port) for host in hosts[:2]]
+    for one in sockets:
+        one.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import resource
 import socket
@@ -10,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 from typing import Callable, Iterator
+from urllib.request import urlopen
 
 import grpc
 import pytest
@@ -23,6 +25,8 @@ from harness.gateway import Gateway, StartGateway, environment
 from harness.process import PATIENCE_SECONDS
 from harness.stubs import pcap_service_pb2_grpc
 
+# As tests/end_to_end/CMakeLists.txt builds it.
+NAMES = os.environ.get("NAMES_LIBRARY", "")
 ADMIN = "--admin-listen=127.0.0.1:0"
 FLOOD = 10_000
 
@@ -180,17 +184,37 @@ def test_no_limit_is_what_descriptors_allow(
         get(gateway.channel, emulator.add())
 
 
-@pytest.mark.parametrize("listen", ["localhost:0", "[::1]:0", "0.0.0.0:0", "[::]:0"])
+# What `localhost` means in the test below; the last one is of no machine.
+LOCAL = ("127.0.0.1", "127.0.0.2", "[::1]", "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    "host, addresses",
+    [
+        ("localhost", LOCAL[:3]),
+        ("[::1]", ("[::1]",)),
+        ("0.0.0.0", ("127.0.0.1", "[::1]")),
+        ("[::]", ("127.0.0.1", "[::1]")),
+    ],
+)
 def test_every_address_that_is_listened_on_is_served(
-    start_gateway: StartGateway, emulator: Emulator, listen: str
+    start_gateway: StartGateway, emulator: Emulator, host: str, addresses: tuple[str, ...]
 ) -> None:
-    gateway = start_gateway(f"--listen={listen}", "--insecure")
+    gateway = start_gateway(
+        f"--listen={host}:0",
+        f"--admin-listen={host}:0",
+        "--insecure",
+        LD_PRELOAD=NAMES,
+        NAMES_SEVERAL=f"localhost={','.join(LOCAL).replace('[', '').replace(']', '')}",
+    )
     port = gateway.address.rpartition(":")[2]
-    hosts = {"localhost:0": ("127.0.0.1", "localhost"), "[::1]:0": ("[::1]",)}
+    admin_port = gateway.admin_address().rpartition(":")[2]
     pcap_id = emulator.add()
-    for host in hosts.get(listen, ("127.0.0.1", "[::1]")):
-        with grpc.insecure_channel(f"{host}:{port}") as channel:
+    for address in addresses:
+        with grpc.insecure_channel(f"{address}:{port}") as channel:
             assert get(channel, pcap_id).pcap.simple.id == pcap_id
+        with urlopen(f"http://{address}:{admin_port}/readyz", timeout=20) as answer:
+            assert answer.status == 200
 
 
 @pytest.mark.parametrize("first, second", [("0.0.0.0", "127.0.0.1"), ("[::]", "0.0.0.0")])

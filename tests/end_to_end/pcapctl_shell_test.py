@@ -118,6 +118,10 @@ def fish_offers(home: Path, line: str) -> set[str]:
         ("pcapctl help wa", {"wait"}),
         ("pcapctl wait --interv", {"--interval"}),
         ("pcapctl get --interv", set()),
+        ("pcapctl contexts us", {"use"}),
+        ("pcapctl contexts use sta", {"staging"}),
+        ("pcapctl contexts remove ", {"production", "staging"}),
+        ("pcapctl contexts add prod", set()),
     ],
 )
 def test_bash_and_fish_offer_what_fits(
@@ -175,6 +179,9 @@ def in_bash(home: Path, typed: str) -> str:
         ("pcapctl get --output y", "pcapctl get --output yaml "),
         ("pcapctl get -o y", "pcapctl get -o yaml "),
         ("pcapctl get --context sta", "pcapctl get --context staging "),
+        ("pcapctl contexts us", "pcapctl contexts use "),
+        ("pcapctl contexts use sta", "pcapctl contexts use staging "),
+        ("pcapctl contexts add sta", "pcapctl contexts add sta"),
     ],
 )
 def test_zsh_completes_what_fits(home: Path, typed: str, expected: str) -> None:
@@ -204,17 +211,18 @@ def in_fish(home: Path, typed: str) -> str:
 
 
 # Words as a shell reads them are what it was given to complete, whatever the names are.
+@pytest.mark.parametrize("before", ["--context", "contexts use"])
 @pytest.mark.parametrize("complete", [in_bash, in_zsh, in_fish])
 @pytest.mark.parametrize(
     "name", ["$(touch run)", "`touch run`", "two  words", "*", 'a"b', "it's", "a;touch run", "-x\\"]
 )
 def test_a_contexts_name_is_taken_as_it_is(
-    home: Path, complete: Callable[[Path, str], str], name: str
+    home: Path, complete: Callable[[Path, str], str], name: str, before: str
 ) -> None:
     contexts = {"contexts": {name: {"address": "a:1"}}}
     (home / ".config" / "pcapctl" / "config.yaml").write_text(yaml.safe_dump(contexts))
-    line = complete(home, "pcapctl --context ")
-    assert shlex.split(line)[1:] == ["--context", name]
+    line = complete(home, f"pcapctl {before} ")
+    assert shlex.split(line)[1:] == [*before.split(), name]
     assert not (home / "run").exists()
 
 

@@ -66,7 +66,7 @@ FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("OK", {"kind": "until_closed"}),
     ("OK", {"kind": "close_after"}),
     ("OK", {"kind": "interim", "status": 103, "headers": {"Link": ECHO}}),
-    ("INTERNAL", {"kind": "header_bomb", "size": 8 << 20}),
+    ("INTERNAL", {"kind": "header_bomb", "size": 256 << 10}),
     ("INTERNAL", {"kind": "gzip", "size": 2 << 20}),
     ("UNAVAILABLE", {"kind": "wrong_length", "size": 9}),
     ("INTERNAL", {"kind": "wrong_length", "size": -9}),

@@ -6,6 +6,8 @@ not ready, so a supervisor tries again.
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,9 @@ import pytest
 
 from harness.gateway import StartGateway
 from options_test import run
+
+# As tests/end_to_end/CMakeLists.txt builds it.
+NAMES = os.environ.get("NAMES_LIBRARY", "")
 
 HERE = "; `{}` comes from the command line"
 BYTES = "must be a number of bytes, 0 or more, such as 67108864 or 64MiB"
@@ -53,6 +58,8 @@ ROWS = [
     Row("--upstream-ca-file=/does/not/exist", 1, f"--upstream-ca-file: {MISSING}", "/does/not/exist"),
     Row("--credential=both", 2, "--credential: must be `service` or `caller`", "both"),
     Row("--credential=", 2, "--credential: must be `service` or `caller`", ""),
+    Row("--ready=never", 2, "--ready: must be `listening` or `credential`", "never"),
+    Row("--ready=credential --credential=caller", 2, "--ready: with --credential=caller there is no credential to wait for", "credential"),
     Row("--api-token-file=/does/not/exist", 1, f"--api-token-file: {MISSING}", "/does/not/exist"),
     Row("--api-token-file=/", 2, "--api-token-file: is a directory", "/"),
     Row("--api-token-file=/dev/null", 2, "--api-token-file: cannot be used: the API token is empty", "/dev/null"),
@@ -120,6 +127,9 @@ ROWS = [
     Row("--policy-file=/dev/zero", 2, "--policy-file: is not a regular file but a device (/dev/zero); that comes from the command line", None),
     Row("--listen=0.0.0.0:0", 2, f"--listen: {NEEDS_TLS}", "0.0.0.0:0"),
     Row("--listen=192.0.2.1:0 --insecure", 1, "--listen: cannot listen on 192.0.2.1:0: Cannot assign requested address", "192.0.2.1:0"),
+    Row("--listen=nowhere.invalid:0 --insecure", 1, "--listen: cannot listen on nowhere.invalid:0: Name or service not known", "nowhere.invalid:0"),
+    Row("--admin-listen=192.0.2.1:0", 1, "--admin-listen: cannot listen on 192.0.2.1:0: Cannot assign requested address", "192.0.2.1:0"),
+    Row("--admin-listen=nowhere.invalid:0", 1, "--admin-listen: cannot listen on nowhere.invalid:0: Name or service not known", "nowhere.invalid:0"),
     Row("--check=online --credential=caller", 2, "--check: with --credential=caller there is no credential to ask Cloudflare about", None),
     Row("--max-streams=-1", 2, f"--max-streams: {COUNT}", "-1"),
     Row("--caller-hold=1200", 2, "--caller-hold: must be less than --upstream-limit", "1200"),
@@ -171,3 +181,22 @@ def test_a_port_that_is_taken_may_be_free_later(tmp_path: Path, start_gateway: S
             f"`{address}` comes from the command line\n"
         )
         assert ended.returncode == 1
+
+
+@pytest.mark.parametrize("option", ["listen", "admin-listen"])
+def test_a_port_that_is_taken_at_one_address_of_a_name_is_taken(
+    tmp_path: Path, option: str
+) -> None:
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        address = f"localhost:{taken.getsockname()[1]}"
+        ended = run(
+            tmp_path,
+            f"--{option}={address}",
+            LD_PRELOAD=NAMES,
+            NAMES_SEVERAL="localhost=127.0.0.1,127.0.0.2",
+        )
+    assert ended.stderr == (
+        f"pcap-gateway: --{option}: cannot listen on {address}: Address already in use "
+        f"(127.0.0.2); `{address}` comes from the command line\n"
+    )
+    assert ended.returncode == 1

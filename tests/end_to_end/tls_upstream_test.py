@@ -112,6 +112,15 @@ def test_the_ca_option_makes_an_authority_trusted(
     check_trusted(start_gateway, by_name(emulator), f"--upstream-ca-file={authority.file}")
 
 
+def test_the_authorities_may_begin_with_a_byte_order_mark(
+    start_gateway: StartGateway, start_tls_emulator: StartEmulator, authority: Authority, tmp_path: Path
+) -> None:
+    emulator = start_tls_emulator(*authority.certificate("localhost"))
+    marked = tmp_path / "marked.pem"
+    marked.write_bytes(b"\xef\xbb\xbf" + authority.file.read_bytes())
+    check_trusted(start_gateway, by_name(emulator), f"--upstream-ca-file={marked}")
+
+
 def test_ssl_cert_file_makes_an_authority_trusted(
     start_gateway: StartGateway, start_tls_emulator: StartEmulator, authority: Authority
 ) -> None:

@@ -14,7 +14,7 @@ struct Free {
   void operator()(auto* held) const { free(held); }
 };
 
-using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
+using PrivateKey = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
 using Certificate = std::unique_ptr<X509, Free<X509_free>>;
 using Extension = std::unique_ptr<X509_EXTENSION, Free<X509_EXTENSION_free>>;
 using Memory = std::unique_ptr<BIO, Free<BIO_free_all>>;
@@ -27,8 +27,9 @@ std::string TextOf(const Memory& memory) {
 
 }  // namespace
 
-SelfSigned::SelfSigned(const std::string& host, absl::Duration begin, absl::Duration end) {
-  const Key key(EVP_EC_gen("P-256"));
+SelfSigned::SelfSigned(const std::string& host, absl::Duration begin, absl::Duration end,
+                       Key kind) {
+  const PrivateKey key(kind == Key::kP256 ? EVP_EC_gen("P-256") : EVP_RSA_gen(1024));
   const Certificate x509(X509_new());
   X509_set_version(x509.get(), X509_VERSION_3);
   ASN1_INTEGER_set(X509_get_serialNumber(x509.get()), 1);

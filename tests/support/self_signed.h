@@ -9,9 +9,11 @@
 namespace pcap_gateway {
 
 struct SelfSigned {
+  enum class Key { kP256, kWeakRsa };  // weak: OpenSSL refuses it
+
   // For `host`, valid from `begin` to `end`, from now on.
   explicit SelfSigned(const std::string& host, absl::Duration begin = absl::Minutes(-1),
-                      absl::Duration end = absl::Hours(1));
+                      absl::Duration end = absl::Hours(1), Key kind = Key::kP256);
 
   std::string certificate;  // PEM
   std::string private_key;  // PEM

@@ -48,6 +48,7 @@ KINDS = (
 # A room may include its own files, std, absl, and what stands here.
 ROOMS = {
     "service/source": {"openssl"},
+    "service/net": {"posix"},
     "service/mapping": {"source", "messages", "protobuf", "nlohmann"},
     "service/endpoints": {"source", "mapping", "messages", "protobuf"},
     "service/access": {"source", "nlohmann", "openssl", "posix"},
@@ -57,6 +58,7 @@ ROOMS = {
     "service/tracing": {"source", "upstream", "opentelemetry"},
     "service/rpc": {
         "source",
+        "net",
         "access",
         "endpoints",
         "messages",
@@ -68,6 +70,7 @@ ROOMS = {
     },
     "service/operations": {
         "source",
+        "net",
         "prometheus",
         "microhttpd",
         "spdlog",
@@ -151,6 +154,9 @@ ONLY_IN = {
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[>"]')
 METADATA = re.compile(r"\bAdd(Initial|Trailing)Metadata\b")
+VERSION = re.compile(
+    r"\b(GRPC_CPP_VERSION\w*|GOOGLE_PROTOBUF_VERSION|grpc::Version)\b|__has_include\(<grpc"
+)
 
 
 def kind_of(include: str) -> str | None:
@@ -218,6 +224,13 @@ class RoomsTest(unittest.TestCase):
         }
         self.assertLessEqual(found, {"service/rpc/reply.cc", "service/rpc/reply.h"})
         self.assertIn("service/rpc/reply.cc", found)
+
+    # gRPC 1.51 and 1.83 differ here and there; the rest of the code knows nothing of it.
+    def test_two_files_ask_which_grpc_it_is(self) -> None:
+        found = {
+            file for file in sources() if any(VERSION.search(line) for _, line in lines(file))
+        }
+        self.assertEqual(found, {"service/rpc/grpc_version.cc", "service/rpc/goaway.cc"})
 
     def test_the_rules_object(self) -> None:
         for file, include in (

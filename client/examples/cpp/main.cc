@@ -2,8 +2,8 @@
 #include <cmath>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -120,9 +120,10 @@ int Run(std::vector<std::string> arguments) {
     if (arguments[0] != "--tls-ca" || arguments.size() < 2) {
       return Fail("no such option: " + arguments[0]);
     }
-    std::ifstream file(arguments[1]);
-    options.tls.emplace().root_certificates.assign(std::istreambuf_iterator<char>(file), {});
-    if (!file) return Fail("--tls-ca: cannot read " + arguments[1]);
+    const std::ifstream file(arguments[1]);
+    std::ostringstream certificates;
+    if (!(certificates << file.rdbuf())) return Fail("--tls-ca: cannot read " + arguments[1]);
+    options.tls.emplace().root_certificates = certificates.str();
     arguments.erase(arguments.begin(), arguments.begin() + 2);
   }
   if (arguments.size() < 3) return Fail("usage: run [--tls-ca FILE] TARGET ACCOUNT_ID PCAP_ID...");

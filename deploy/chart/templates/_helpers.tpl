@@ -62,6 +62,15 @@ capabilities:
 {{- if or .Values.redis.url .Values.redis.existingSecret -}}true{{- end -}}
 {{- end -}}
 
+{{- define "pcap-gateway.usesProxy" -}}
+{{- with .Values.upstream.proxy }}{{- if or .url .existingSecret -}}true{{- end -}}{{- end -}}
+{{- end -}}
+
+{{/* A value as it was typed: YAML's numbers are floats, and a million would become 1e+06. */}}
+{{- define "pcap-gateway.asTyped" -}}
+{{- if kindIs "string" . -}}{{ . }}{{- else -}}{{ toJson . }}{{- end -}}
+{{- end -}}
+
 {{/* What the schema cannot say, or not clearly. */}}
 {{- define "pcap-gateway.check" -}}
 {{- with .Values -}}
@@ -85,6 +94,15 @@ capabilities:
 {{- end -}}
 {{- if and .networkPolicy.enabled (or .redis.url .redis.existingSecret) (not .networkPolicy.redis.to) -}}
 {{- fail "networkPolicy.redis.to: say where Redis is, so that it can be reached" -}}
+{{- end -}}
+{{- if and .upstream.proxy.url .upstream.proxy.existingSecret -}}
+{{- fail "upstream.proxy: give either url or existingSecret" -}}
+{{- end -}}
+{{- if and .upstream.ca.existingConfigMap .upstream.ca.existingSecret -}}
+{{- fail "upstream.ca: give either existingConfigMap or existingSecret" -}}
+{{- end -}}
+{{- if and .networkPolicy.enabled (include "pcap-gateway.usesProxy" $) (not .networkPolicy.proxy.to) -}}
+{{- fail "networkPolicy.proxy.to: say where the proxy is, so that it can be reached" -}}
 {{- end -}}
 {{- if gt (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas) -}}
 {{- fail "autoscaling.minReplicas: is more than maxReplicas" -}}

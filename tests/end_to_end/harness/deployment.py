@@ -98,9 +98,9 @@ class Objects:
         return pod
 
     def container(self) -> dict[str, Any]:
-        containers: list[dict[str, Any]] = self.pod()["containers"]
-        assert len(containers) == 1
-        return containers[0]
+        """The gateway's own: a pod may have sidecars."""
+        (container,) = [c for c in self.pod()["containers"] if c["name"] == "pcap-gateway"]
+        return dict(container)
 
     def arguments(self) -> dict[str, str | None]:
         """Of the gateway; None: without a value."""

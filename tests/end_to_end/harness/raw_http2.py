@@ -83,6 +83,7 @@ class Heard:
     """What the server said, and how much it took before that."""
 
     kinds: dict[int, int] = field(default_factory=dict)
+    blocks: list[tuple[int, bytes]] = field(default_factory=list)  # HEADERS: stream and fields
     goaway: int | None = None  # its error code
     text: bytes = b""  # GOAWAY's debug data
     sent: int = 0
@@ -152,6 +153,20 @@ class RawConnection:
             self._read()
         return self.heard
 
+    def answers(self, *ids: int) -> dict[int, dict[str, str]]:
+        """Header and trailer fields by stream, once all of these have ended, or the server closes."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            decoder = hpack.Decoder()
+            fields: dict[int, dict[str, str]] = {}
+            for stream, block in self.heard.blocks:
+                fields.setdefault(stream, {}).update(dict(decoder.decode(block)))
+            ended = all("grpc-status" in fields.get(stream, {}) for stream in ids)
+            if ended or self.heard.closed:
+                return fields
+            assert time.monotonic() < give_up_at, f"no end of {ids}: {fields}"
+            self.listen(seconds=0.05)
+
     def _wait(self, events: int, seconds: float) -> tuple[bool, bool]:
         """Readable, writable. Not select, which knows 1024 descriptors."""
         poll = select.poll()
@@ -178,6 +193,9 @@ class RawConnection:
             kind = self._unread[at + 3]
             payload = self._unread[at + 9 : at + 9 + length]
             self.heard.kinds[kind] = self.heard.kinds.get(kind, 0) + 1
+            if kind == HEADERS:
+                stream = int.from_bytes(self._unread[at + 5 : at + 9], "big")
+                self.heard.blocks.append((stream, payload))
             if kind == GOAWAY:
                 self.heard.goaway = int.from_bytes(payload[4:8], "big")
                 self.heard.text = payload[8:]

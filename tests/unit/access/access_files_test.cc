@@ -83,8 +83,7 @@ class AccessFilesTest : public testing::Test {
 
 TEST_F(AccessFilesTest, PublishKeyAndCertificateInOneFile) {
   const auto files = *Load();
-  EXPECT_EQ(ContentAt(files->identity_path()),
-            identity_.private_key + "\n" + identity_.certificate);
+  EXPECT_EQ(ContentAt(files->identity_path()), identity_.private_key + identity_.certificate);
   EXPECT_EQ(files->authorities_path(), "");
   EXPECT_TRUE(files->not_after().has_value());
 }
@@ -129,10 +128,10 @@ TEST_F(AccessFilesTest, KeepAPairThatFitsWhileItIsReplaced) {
   Write("cert", fresh.certificate);
   files->LookNow();
   EXPECT_EQ(ContentAt(files->identity_path()),
-            identity_.private_key + "\n" + identity_.certificate);
+            identity_.private_key + identity_.certificate);
   Write("key", fresh.private_key);
   files->LookNow();
-  EXPECT_EQ(ContentAt(files->identity_path()), fresh.private_key + "\n" + fresh.certificate);
+  EXPECT_EQ(ContentAt(files->identity_path()), fresh.private_key + fresh.certificate);
 }
 
 TEST_F(AccessFilesTest, TakeFilesOfOthersToo) {

@@ -24,18 +24,49 @@ TEST(CheckIdentity, TellsWhenTheFirstOfTheChainExpires) {
   const SelfSigned leaf("a", absl::Minutes(-1), absl::Hours(2));
   const SelfSigned issuer("b", absl::Minutes(-1), absl::Hours(1));
   const absl::Time now = absl::Now();
-  const auto ends = CheckIdentity(
+  const auto checked = CheckIdentity(
       {.certificate_chain = leaf.certificate + issuer.certificate, .private_key = leaf.private_key},
       now);
-  ASSERT_TRUE(ends.ok()) << ends.status();
-  EXPECT_LE(*ends, now + absl::Hours(1));
-  EXPECT_GT(*ends, now + absl::Minutes(59));
+  ASSERT_TRUE(checked.ok()) << checked.status();
+  EXPECT_LE(checked->not_after, now + absl::Hours(1));
+  EXPECT_GT(checked->not_after, now + absl::Minutes(59));
+  EXPECT_EQ(checked->pem, leaf.private_key + leaf.certificate + issuer.certificate);
 }
 
 TEST(CheckIdentity, IgnoresTextAroundThePem) {
   const SelfSigned identity("a");
   EXPECT_EQ(ObjectionTo("subject=CN = a\n" + identity.certificate + "\n", identity.private_key),
             "");
+}
+
+TEST(CheckIdentity, LeavesOutWhatWouldHideAKeyOrACertificateFromGrpc) {
+  const SelfSigned identity("a");
+  const SelfSigned issuer("b");
+  const std::string mark = "\xEF\xBB\xBF";
+  const auto pem_of = [](const std::string& certificates, const std::string& key) {
+    const auto checked =
+        CheckIdentity({.certificate_chain = certificates, .private_key = key}, absl::Now());
+    return checked.ok() ? checked->pem : std::string(checked.status().message());
+  };
+  const std::string clean = identity.private_key + identity.certificate + issuer.certificate;
+  for (const std::string& between : {mark, "\n" + mark, "text\r\n" + mark, mark + mark}) {
+    EXPECT_EQ(pem_of(between + identity.certificate + between + issuer.certificate,
+                     between + identity.private_key),
+              clean);
+  }
+  // A certificate beside the key is not the one to serve with.
+  EXPECT_EQ(
+      pem_of(identity.certificate + issuer.certificate, issuer.certificate + identity.private_key),
+      clean);
+}
+
+TEST(CheckIdentity, RefusesWhatOpensslEndsNoHandshakeWith) {
+  const SelfSigned good("a");
+  const SelfSigned weak("b", absl::Minutes(-1), absl::Hours(1), SelfSigned::Key::kWeakRsa);
+  EXPECT_THAT(ObjectionTo(weak.certificate, weak.private_key), HasSubstr("too weak"));
+  // What OpenSSL takes, and refuses when it is to be sent.
+  EXPECT_THAT(ObjectionTo(good.certificate + weak.certificate, good.private_key),
+              HasSubstr("no TLS handshake succeeds with the certificate and its chain: "));
 }
 
 TEST(CheckIdentity, RefusesWhatNobodyCouldBeServedWith) {
@@ -74,6 +105,9 @@ TEST(CheckAuthorities, WantsCertificatesAndNothingHalf) {
   const SelfSigned expired("c", absl::Hours(-2), absl::Minutes(-1));
   EXPECT_TRUE(CheckAuthorities(one.certificate).ok());
   EXPECT_TRUE(CheckAuthorities(one.certificate + expired.certificate).ok());
+  EXPECT_EQ(
+      *CheckAuthorities("\xEF\xBB\xBF" + one.certificate + "\n\xEF\xBB\xBF" + expired.certificate),
+      one.certificate + expired.certificate);
   EXPECT_FALSE(CheckAuthorities("").ok());
   EXPECT_FALSE(CheckAuthorities(one.private_key).ok());
   EXPECT_FALSE(CheckAuthorities(one.certificate + one.certificate.substr(0, 100)).ok());

@@ -16,6 +16,14 @@ using testing::HasSubstr;
 
 const char* NoEnvironment(const char*) { return nullptr; }
 
+TEST(ParseContextFile, SkipsAByteOrderMark) {
+  const auto file = ParseContextFile(
+      "\xEF\xBB\xBF"
+      "contexts: {a: {address: \"a:1\"}}\n");
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->contexts.at("a").address, "a:1");
+}
+
 TEST(ParseContextFile, ReadsEverySettingOfAContext) {
   const auto file = ParseContextFile(R"(
 current-context: production
@@ -68,6 +76,7 @@ TEST(ParseContextFile, SaysWhatIsWrongAndWhere) {
       {"contexts:\n  a: {}\n  a: {}\n", "a second context `a`"},
       {"current-context: b\ncontexts:\n  a: {}\n", "no context `b`"},
       {"context: a\n", "unknown key `context`"},
+      {"contexts: {}\n---\ncontexts: {}\n", "line 3: a second document begins"},
   };
   for (const auto& [yaml, why] : cases) {
     EXPECT_THAT(ParseContextFile(yaml).status().message(), HasSubstr(why)) << yaml;
@@ -80,7 +89,7 @@ TEST(SettingsOfContext, TakesTheNamedOneOrTheCurrentOne) {
   EXPECT_EQ(SettingsOfContext(file.path(), "", NoEnvironment)->address, "a:1");
   EXPECT_EQ(SettingsOfContext(file.path(), "b", NoEnvironment)->address, "b:1");
   EXPECT_THAT(SettingsOfContext(file.path(), "c", NoEnvironment).status().message(),
-              HasSubstr("there is no context `c`, there are: a, b"));
+              HasSubstr("there is no context `c`; did you mean `a`?"));
 }
 
 TEST(SettingsOfContext, AFileThatWasNamedMustBeThereAndTheUsualOneNeedNot) {

@@ -49,7 +49,7 @@ ClientOptions HastyOptions(const ScriptedGateway& gateway) {
   return {
       .target = gateway.address(),
       .timeout = kPatience,
-      .retry = {.initial_backoff = absl::Milliseconds(1), .max_backoff = absl::Milliseconds(1)}};
+      .retry = {.initial_backoff = absl::Milliseconds(3), .max_backoff = absl::Milliseconds(3)}};
 }
 
 PcapClient ClientOf(const ClientOptions& options) {

@@ -2,9 +2,14 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <thread>
 
@@ -387,12 +392,15 @@ TEST(PcapctlTls, ConnectsByTlsAndChecksTheName) {
 TEST(PcapctlTls, SaysWhichSideSpeaksIt) {
   const ScriptedGateway with(SelfSigned("localhost"));
   const ScriptedGateway without;
-  for (const char* const command : {"get", "wait"}) {
-    const ProgramRun plaintext = PcapctlAt(with, {command, kPcapId});
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"get", kPcapId}, {"wait", kPcapId}, {"status"}}) {
+    const ProgramRun plaintext = PcapctlAt(with, command);
     EXPECT_EQ(plaintext.exit_code, 14);
     EXPECT_EQ(plaintext.err, absl::StrCat("pcapctl: UNAVAILABLE: the gateway at ", with.address(),
                                           " speaks TLS: try --tls\n"));
-    const ProgramRun tls = PcapctlAt(without, {command, "--tls", kPcapId});
+    std::vector<std::string> with_tls = command;
+    with_tls.emplace_back("--tls");
+    const ProgramRun tls = PcapctlAt(without, with_tls);
     EXPECT_EQ(tls.exit_code, 14);
     EXPECT_EQ(tls.err, absl::StrCat("pcapctl: UNAVAILABLE: the gateway at ", without.address(),
                                     " does not speak TLS: try --no-tls\n"));
@@ -417,6 +425,143 @@ TEST(PcapctlContext, GivesWhatNeitherOptionsNorEnvironmentSay) {
   EXPECT_EQ(list.exit_code, 0);
   EXPECT_THAT(list.out, HasSubstr("*        here     " + gateway.address()));
   EXPECT_EQ(Pcapctl({"contexts", "--names"}, environment).out, "here\nnowhere\n");
+}
+
+std::string ContentOf(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(PcapctlContexts, AddsUsesAndRemoves) {
+  ScriptedGateway gateway;
+  const std::string folder = absl::StrCat(testing::TempDir(), "contexts.", getpid());
+  const std::string path = folder + "/pcapctl/config.yaml";
+  // An address that this shell has set is not one that was typed.
+  const std::vector<std::string> environment = {"XDG_CONFIG_HOME=" + folder,
+                                                "PCAP_GATEWAY_ADDRESS=nowhere.invalid:1"};
+  const TemporaryFile token("secret-token\n");
+  EXPECT_THAT(Pcapctl({"contexts", "add", "get"}, environment).err, HasSubstr("--address: needed"));
+  const ProgramRun added = Pcapctl({"contexts", "add", "get", "--address", gateway.address(),
+                                    "--api-token-file", token.path(), "--account", kAccountId},
+                                   environment);
+  EXPECT_EQ(added.exit_code, 0) << added.err;
+  EXPECT_EQ(added.out, absl::StrCat("context `get` is added, as the current one, in ", path, "\n"));
+  EXPECT_EQ(Pcapctl({"contexts", "add", "b", "--address", "b:1"}, environment).out,
+            absl::StrCat("context `b` is added, in ", path, "\n"));
+  EXPECT_EQ(Pcapctl({"get", kPcapId}, {environment.front()}).exit_code, 0);
+  EXPECT_THAT(gateway.request_metadata(), Contains(Pair("authorization", "Bearer secret-token")));
+  EXPECT_EQ(gateway.request().account_id(), kAccountId);
+
+  const ProgramRun used =
+      Pcapctl({"contexts", "use", "b"}, {environment.front(), "PCAPCTL_CONTEXT=get"});
+  EXPECT_EQ(used.out, absl::StrCat("context `b` is the current one now, in ", path, "\n"));
+  EXPECT_THAT(used.err, HasSubstr("PCAPCTL_CONTEXT says `get`"));
+  EXPECT_THAT(Pcapctl({"contexts"}, environment).out, HasSubstr("*        b     b:1"));
+  EXPECT_THAT(Pcapctl({"contexts", "remove", "b"}, environment).out,
+              HasSubstr("is removed; none is the current one now"));
+  EXPECT_EQ(Pcapctl({"contexts", "--names"}, environment).out, "get\n");
+  std::filesystem::remove_all(folder);
+}
+
+TEST(PcapctlContexts, KeepsTheModeTheLinkAndWhatCommentsSaid) {
+  const TemporaryFile config("# mine\ncontexts:\n  a: {address: 'a#:1'}\n");
+  ASSERT_EQ(chmod(config.path().c_str(), 0640), 0);
+  const std::string link = config.path() + ".link";
+  ASSERT_EQ(symlink(config.path().c_str(), link.c_str()), 0);
+  const ProgramRun used = Pcapctl({"--config", link, "contexts", "use", "a"});
+  EXPECT_EQ(used.exit_code, 0) << used.err;
+  const std::string kept = link + ".bak";
+  EXPECT_THAT(used.err, HasSubstr("comments are not kept; the file as it was: " + kept));
+  // No comment is left, so that there is nothing to keep, and nothing to overwrite it with.
+  EXPECT_THAT(Pcapctl({"--config", link, "contexts", "add", "b", "--address", "b:1"}).err,
+              IsEmpty());
+  EXPECT_THAT(ContentOf(kept), StartsWith("# mine\n"));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  struct stat now;
+  ASSERT_EQ(stat(config.path().c_str(), &now), 0);
+  EXPECT_EQ(now.st_mode & 07777, 0640u);
+  unlink(kept.c_str());
+  unlink(link.c_str());
+}
+
+TEST(PcapctlContexts, RefusesWhatWouldNotWorkAndLeavesTheFileAlone) {
+  const std::string yaml = "current-context: a\ncontexts:\n  a:\n    address: a:1\n";
+  const TemporaryFile config(yaml);
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"adn", "b"}, "`contexts` has no `adn`; did you mean `pcapctl contexts add`?"},
+      {{"delete", "a"}, "there are use, add, remove"},
+      {{"a"}, "did you mean `pcapctl contexts use a`?"},
+      {{"help"}, "`contexts` has no `help`"},
+      {{"use"}, "`contexts use` needs a name"},
+      {{"use", "aa"}, "there is no context `aa`; did you mean `a`?"},
+      {{"remove", "production"}, "there is no context `production`; there are: a"},
+      {{"use", "a", "b"}, "more arguments than the command has: b"},
+      {{"use", "a", "--account", kAccountId}, "--account is of `contexts add` alone"},
+      {{"remove", "a", "--tls"}, "--tls is of `contexts add` alone"},
+      {{"--names", "use", "a"}, "--names is of the list alone"},
+      {{"add", "a", "--address", "b:1"}, "there is a context `a` already"},
+      {{"add", "b"}, "--address: needed"},
+      {{"add", "b", "--address", "http://b:1"}, "without http:// or https://"},
+      {{"add", "b", "--address", "b:1", "--account", "me"}, "--account: `me` is no id"},
+      {{"add", "b", "--address", "b:1", "--timeout", "0"}, "--timeout"},
+      {{"add", "b", "--address", "b:1", "--tls-cert-file", config.path()}, "--tls-key-file"},
+      {{"add", "b", "--address", "b:1", "--tls-ca-file", "/nowhere"},
+       "--tls-ca-file: cannot read /nowhere: No such file"},
+      {{"add", "b", "--address", "b:1", "--api-token-file", "/dev/null"}, "/dev/null is empty"},
+      {{"add", "b\nc", "--address", "b:1"}, "a context's name has a control character"},
+      {{"add", "b\xff", "--address", "b:1"}, "`b\\xff` has a character that does not print"},
+      {{"add", "b", "--address", "b:1", "--tls-server-name", "\u202e"}, "--tls-server-name: `"},
+  };
+  for (const auto& [words, why] : cases) {
+    std::vector<std::string> arguments = {"--config", config.path(), "contexts"};
+    arguments.insert(arguments.end(), words.begin(), words.end());
+    const ProgramRun run = Pcapctl(arguments);
+    EXPECT_EQ(run.exit_code, 2);
+    EXPECT_THAT(run.out, IsEmpty());
+    EXPECT_THAT(run.err, HasSubstr(why));
+    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+  }
+  EXPECT_EQ(ContentOf(config.path()), yaml);
+}
+
+TEST(PcapctlContexts, AFileThatCannotBeWrittenIsAFailure) {
+  const ProgramRun run =
+      Pcapctl({"--config", "/nowhere/config", "contexts", "add", "a", "--address", "a:1"});
+  EXPECT_EQ(run.exit_code, 5) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("cannot write /nowhere/config: No such file"));
+}
+
+// Of whatever kind they are: read within a bound, and told by name.
+TEST(Pcapctl, FilesThatCannotBeReadAreOneClearLine) {
+  for (const char* const option :
+       {"--config", "--tls-ca-file", "--tls-cert-file", "--tls-key-file", "--api-token-file"}) {
+    const std::pair<const char*, const char*> files[] = {
+        {"/nowhere", "No such file or directory"},
+        {"/tmp", "Is a directory"},
+        {"/dev/zero", "it holds more than 1 MiB"},
+    };
+    for (const auto& [path, why] : files) {
+      std::vector<std::string> get = {"get", kPcapId, option, path};
+      // These two go together.
+      const TemporaryFile pem("-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n");
+      if (option == std::string("--tls-cert-file")) {
+        get.insert(get.end(), {"--tls-key-file", pem.path()});
+      } else if (option == std::string("--tls-key-file")) {
+        get.insert(get.end(), {"--tls-cert-file", pem.path()});
+      }
+      const ProgramRun run = Pcapctl(get);
+      EXPECT_EQ(run.exit_code, 2);
+      EXPECT_EQ(run.err, absl::StrCat("pcapctl: ", option, ": cannot read ", path, ": ", why,
+                                      " (see pcapctl --help)\n"));
+    }
+  }
+}
+
+TEST(PcapctlGet, OfStdinTakesSoManyIdsAndNoMore) {
+  const ProgramRun run =
+      RunProgram("/bin/sh", {"-c", absl::StrCat("exec ", PCAPCTL_PATH, " get - < /dev/zero")});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("PCAP_ID: stdin has more than 100000"));
 }
 
 GetPcapResponse WithStatus(pcap::v1::PcapStatus status) {

@@ -29,7 +29,7 @@ TEST(ValidateRetryPolicy, TakesTheWholeDocumentedRange) {
   EXPECT_TRUE(Validate({.max_attempts = 1}).ok());
   EXPECT_TRUE(Validate({.max_attempts = 5, .backoff_multiplier = 1}).ok());
   EXPECT_TRUE(
-      Validate({.initial_backoff = absl::Microseconds(1), .max_backoff = absl::Microseconds(1)})
+      Validate({.initial_backoff = absl::Milliseconds(3), .max_backoff = absl::Milliseconds(3)})
           .ok());
 }
 
@@ -44,7 +44,7 @@ TEST(ValidateRetryPolicy, NamesTheMemberThatCannotWork) {
       {{.max_attempts = 0}, "retry.max_attempts"},
       {{.max_attempts = 6}, "retry.max_attempts"},
       {{.initial_backoff = absl::ZeroDuration()}, "retry.initial_backoff"},
-      {{.initial_backoff = absl::Nanoseconds(999)}, "retry.initial_backoff"},
+      {{.initial_backoff = absl::Microseconds(2999)}, "retry.initial_backoff is 2.999ms"},
       {{.initial_backoff = absl::Hours(2), .max_backoff = absl::Hours(2)}, "retry.initial_backoff"},
       {{.initial_backoff = absl::Seconds(3)}, "retry.max_backoff"},
       {{.max_backoff = absl::InfiniteDuration()}, "retry.max_backoff"},

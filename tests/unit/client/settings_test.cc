@@ -56,6 +56,23 @@ TEST(ClientOptionsFrom, ReadsTheFilesOfTls) {
   EXPECT_EQ(options->tls->private_key, identity.private_key);
 }
 
+TEST(ClientOptionsFrom, ReadsFilesThatBeginWithAByteOrderMark) {
+  const SelfSigned identity("localhost");
+  const std::string mark = "\xEF\xBB\xBF";
+  const TemporaryFile certificate(mark + identity.certificate);
+  const TemporaryFile key(mark + identity.private_key);
+  const auto options = ClientOptionsFrom({.address = "a:1",
+                                          .tls_ca_file = certificate.path(),
+                                          .tls_cert_file = certificate.path(),
+                                          .tls_key_file = key.path()});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->tls->root_certificates, identity.certificate);
+  EXPECT_EQ(options->tls->certificate_chain, identity.certificate);
+  EXPECT_EQ(options->tls->private_key, identity.private_key);
+  const TemporaryFile token(mark + "abc\n");
+  EXPECT_EQ(*TokenFrom(token.path()), "abc");
+}
+
 TEST(ClientOptionsFrom, NamesTheSettingThatCannotWork) {
   const SelfSigned identity("localhost");
   const TemporaryFile certificate(identity.certificate);

@@ -73,12 +73,13 @@ bool HasIpv6() {
 class AdminListenerTest : public testing::Test {
  protected:
   absl::StatusOr<std::unique_ptr<AdminListener>> Start(const std::string& address) {
-    return AdminListener::Start(address, {.metrics = [this] { return metrics_; },
-                                          .ready = [this] { return ready_.load(); },
-                                          .status_html = [] { return std::string("<p>"); },
-                                          .status_json = [] { return std::string("{}"); },
-                                          .config_json = "{}",
-                                          .status_css = "p {}"});
+    return AdminListener::Start(address,
+                                {.metrics = [this] { return metrics_; },
+                                 .unready = [this] { return std::string(ready_ ? "" : "not yet"); },
+                                 .status_html = [] { return std::string("<p>"); },
+                                 .status_json = [] { return std::string("{}"); },
+                                 .config_json = "{}",
+                                 .status_css = "p {}"});
   }
 
   // One on a free port, and the answer of its page.
@@ -114,7 +115,9 @@ TEST_F(AdminListenerTest, IsHealthyWhileItIsThere) {
 TEST_F(AdminListenerTest, IsReadyWhileTheGatewayServes) {
   EXPECT_EQ(AskOne("GET", "/readyz").status, 200);
   ready_ = false;
-  EXPECT_EQ(AskOne("GET", "/readyz").status, 503);
+  const Answer unready = AskOne("GET", "/readyz");
+  EXPECT_EQ(unready.status, 503);
+  EXPECT_EQ(unready.body, "not yet\n");
   ready_ = true;
   EXPECT_EQ(AskOne("GET", "/readyz").status, 200);
 }

@@ -36,6 +36,14 @@ TEST(OptionFile, MayLackItsLastLineBreakOrHaveWindowsOnes) {
   EXPECT_THAT(Read("a = 1\r\nb = 2"), ElementsAre("1 a>1<", "2 b>2<"));
 }
 
+TEST(OptionFile, MayBeginWithAByteOrderMark) {
+  EXPECT_THAT(Read("\xEF\xBB\xBF"
+                   "a = 1\nb = 2"),
+              ElementsAre("1 a>1<", "2 b>2<"));
+  EXPECT_THAT(Read("\xEF\xBB\xBF# comment\r\na = 1"), ElementsAre("2 a>1<"));
+  EXPECT_THAT(Read("\xEF\xBB\xBF"), IsEmpty());
+}
+
 TEST(OptionFile, MayBeEmpty) {
   EXPECT_THAT(Read(""), IsEmpty());
   EXPECT_THAT(Read("\n  \n\t\r\n"), IsEmpty());

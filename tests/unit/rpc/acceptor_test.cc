@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "service/rpc/listening_sockets.h"
+#include "service/net/listening_sockets.h"
 
 namespace pcap_gateway {
 namespace {

@@ -1,7 +1,7 @@
 // ListeningSockets: the TCP sockets on which connections come, for all addresses that a HOST:PORT
 // means.
-#ifndef PCAP_GATEWAY_SERVICE_RPC_LISTENING_SOCKETS_H_
-#define PCAP_GATEWAY_SERVICE_RPC_LISTENING_SOCKETS_H_
+#ifndef PCAP_GATEWAY_SERVICE_NET_LISTENING_SOCKETS_H_
+#define PCAP_GATEWAY_SERVICE_NET_LISTENING_SOCKETS_H_
 
 #include <string>
 #include <vector>
@@ -14,9 +14,11 @@ namespace pcap_gateway {
 class ListeningSockets {
  public:
   // Resolves HOST and listens on each of its addresses, all with one port: that of `address`, or,
-  // where it is 0, the one that the first address got. 0.0.0.0 and [::] both mean every address of
-  // either family. Fails where none can be listened on; some will do, as a name such as localhost
-  // may have addresses that this machine lacks. A port that anybody else listens on is taken.
+  // where it is 0, one that is free at each. 0.0.0.0 and [::] both mean every address of either
+  // family. Addresses of the name that this machine lacks are left out, as localhost may have one.
+  // Fails where none is left, or one cannot be listened on: a port that anybody else listens on at
+  // one of them is taken (ALREADY_EXISTS). The message says why; of a name with several, where,
+  // too.
   static absl::StatusOr<ListeningSockets> Open(const std::string& address);
 
   ListeningSockets() = default;
@@ -31,10 +33,13 @@ class ListeningSockets {
   int port() const { return port_; }
 
  private:
+  static absl::StatusOr<ListeningSockets> OpenAll(const char* host, const char* port,
+                                                  bool dual_stack);
+
   std::vector<int> sockets_;
   int port_ = 0;
 };
 
 }  // namespace pcap_gateway
 
-#endif  // PCAP_GATEWAY_SERVICE_RPC_LISTENING_SOCKETS_H_
+#endif  // PCAP_GATEWAY_SERVICE_NET_LISTENING_SOCKETS_H_

@@ -1,4 +1,4 @@
-#include "service/rpc/listening_sockets.h"
+#include "service/net/listening_sockets.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -6,12 +6,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <utility>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace pcap_gateway {
 namespace {
@@ -77,6 +82,32 @@ Addresses Resolve(const char* host, const char* port, int& error) {
   return {error == 0 ? found : nullptr, freeaddrinfo};
 }
 
+// Every address that is found but once: /etc/hosts may make two of one.
+std::vector<const addrinfo*> Distinct(const Addresses& found) {
+  std::vector<const addrinfo*> distinct;
+  for (const addrinfo* one = found.get(); one != nullptr; one = one->ai_next) {
+    const bool is_new = std::none_of(distinct.begin(), distinct.end(), [one](const auto* other) {
+      return one->ai_addrlen == other->ai_addrlen &&
+             std::memcmp(one->ai_addr, other->ai_addr, one->ai_addrlen) == 0;
+    });
+    if (is_new) distinct.push_back(one);
+  }
+  return distinct;
+}
+
+std::string Shown(const addrinfo& address) {
+  std::array<char, NI_MAXHOST> text{};
+  getnameinfo(address.ai_addr, address.ai_addrlen, text.data(), text.size(), nullptr, 0,
+              NI_NUMERICHOST);
+  return text.data();
+}
+
+// A name such as localhost may have addresses that this machine lacks.
+bool IsOfAnotherMachine(int reason) { return reason == EADDRNOTAVAIL || reason == EAFNOSUPPORT; }
+
+// A port that the first address got may be taken at another one: then there are others.
+constexpr int kMostTries = 16;
+
 }  // namespace
 
 absl::StatusOr<ListeningSockets> ListeningSockets::Open(const std::string& address) {
@@ -84,32 +115,53 @@ absl::StatusOr<ListeningSockets> ListeningSockets::Open(const std::string& addre
   if (colon == std::string::npos) return absl::InvalidArgumentError("it has no port");
   std::string host = address.substr(0, colon);
   if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  const char* const port = &address[colon + 1];
+  if (!IsWildcard(host)) return OpenAll(host.c_str(), port, false);
+  // One socket for both families; where there is no IPv6, the other kind.
+  absl::StatusOr<ListeningSockets> both = OpenAll("::", port, true);
+  if (both.ok() || absl::IsAlreadyExists(both.status())) return both;
+  return OpenAll("0.0.0.0", port, false);
+}
 
-  ListeningSockets opened;
+absl::StatusOr<ListeningSockets> ListeningSockets::OpenAll(const char* host, const char* port,
+                                                           bool dual_stack) {
   int error = 0;
-  int reason = 0;
-  const auto open_all = [&](const char* of, bool dual_stack) {
-    const Addresses found = Resolve(of, &address[colon + 1], error);
-    for (const addrinfo* one = found.get(); one != nullptr; one = one->ai_next) {
+  const Addresses found = Resolve(host, port, error);
+  if (error != 0) return absl::UnavailableError(gai_strerror(error));
+  const std::vector<const addrinfo*> all = Distinct(found);
+  absl::Status status;
+  for (int i = 0; i < kMostTries; ++i) {
+    ListeningSockets opened;
+    status = absl::OkStatus();
+    absl::Status lacking;
+    for (const addrinfo* one : all) {
       sockaddr_storage wanted{};
       std::memcpy(&wanted, one->ai_addr, one->ai_addrlen);
-      const int port = opened.port_ != 0 ? opened.port_ : ntohs(PortIn(wanted));
-      const int listener = ListenOn(*one, port, dual_stack);
-      if (listener < 0) {
-        reason = errno;
+      const int its = opened.port_ != 0 ? opened.port_ : ntohs(PortIn(wanted));
+      const int listener = ListenOn(*one, its, dual_stack);
+      if (listener >= 0) {
+        opened.sockets_.push_back(listener);
+        opened.port_ = PortOf(listener);
         continue;
       }
-      opened.sockets_.push_back(listener);
-      opened.port_ = PortOf(listener);
+      const int reason = errno;
+      const std::string why = absl::StrCat(
+          std::strerror(reason), all.size() > 1 ? absl::StrCat(" (", Shown(*one), ")") : "");
+      if (IsOfAnotherMachine(reason)) {
+        lacking = absl::UnavailableError(why);
+        continue;
+      }
+      status = reason == EADDRINUSE ? absl::AlreadyExistsError(why) : absl::UnavailableError(why);
+      break;
     }
-  };
-  // One socket for both families; where there is no IPv6, the other kind.
-  if (IsWildcard(host)) open_all("::", true);
-  if (opened.sockets_.empty() && !(IsWildcard(host) && reason == EADDRINUSE)) {
-    open_all(IsWildcard(host) ? "0.0.0.0" : host.c_str(), false);
+    if (status.ok()) {
+      if (!opened.sockets_.empty()) return opened;
+      return lacking;
+    }
+    const bool port_was_free_to_choose = absl::string_view(port) == "0" && !opened.sockets_.empty();
+    if (!port_was_free_to_choose) break;
   }
-  if (!opened.sockets_.empty()) return opened;
-  return absl::UnavailableError(error != 0 ? gai_strerror(error) : std::strerror(reason));
+  return status;
 }
 
 ListeningSockets::ListeningSockets(ListeningSockets&& other) noexcept { *this = std::move(other); }
