@@ -29,6 +29,7 @@
 #include "service/option_values.h"
 #include "service/readiness.h"
 #include "service/rpc/channelz_server.h"
+#include "service/rpc/reply.h"
 #include "service/rpc/server.h"
 #include "service/settings.h"
 #include "service/shared/name_lookup.h"
@@ -37,6 +38,7 @@
 #include "service/shared/shared_ledger.h"
 #include "service/shared/shared_source.h"
 #include "service/source/clock.h"
+#include "service/tracing/tracing.h"
 #include "service/upstream/breaker_client.h"
 #include "service/upstream/budgeted_client.h"
 #include "service/upstream/curl_client.h"
@@ -98,10 +100,12 @@ absl::Status CheckName(const std::string& host) {
 struct Gateway::Parts {
   SteadyWallClock clock;
   std::unique_ptr<AccessFiles> access;
+  std::unique_ptr<Tracing> tracing;  // null: there are no spans
   std::unique_ptr<CurlClient> curl;
   std::shared_ptr<RedisClient> redis;    // null: there is none
   std::unique_ptr<SharedLedger> ledger;  // where there is Redis, and a limit
   // Each around the one before it; null where an option turned it off.
+  std::unique_ptr<HttpClient> traced;
   std::unique_ptr<PacedClient> paced;
   std::unique_ptr<BudgetedClient> budgeted;
   std::unique_ptr<LimitedClient> limited;
@@ -126,6 +130,7 @@ struct Gateway::Parts {
 
   // In the order in which a start takes them.
   absl::Status LoadAccess(const Options& options, Log& log);
+  absl::Status StartTracing(const Options& options, Log& log);
   absl::Status StartCurl(const Options& options);
   absl::Status StartClients(const Options& options, Log& log);
   HttpClient& BuildClient(const Options& options);
@@ -187,6 +192,10 @@ std::string Gateway::Parts::Unready() const {
 // libcurl, and what repeats, limits and withholds requests around it. The outermost is returned.
 HttpClient& Gateway::Parts::BuildClient(const Options& options) {
   HttpClient* client = curl.get();
+  if (tracing != nullptr) {
+    traced = tracing->Around(*client);
+    client = traced.get();
+  }
   if (options.upstream_address_limit > 0) {
     paced = std::make_unique<PacedClient>(*curl, *client, options.upstream_address_limit, clock);
     client = paced.get();
@@ -238,7 +247,8 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
                                .limited = limited.get(),
                                .breaker = breaker.get(),
                                .retrying = retrying.get(),
-                               .access = access.get()});
+                               .access = access.get(),
+                               .tracing = tracing.get()});
   AddGatewayMetrics(*metered, Version(), metrics);
   history.emplace();
   history->Watch([this] { return FiguresOf(*metered, clock); });
@@ -275,6 +285,21 @@ void Gateway::Parts::StartHeartbeat() {
     });
   }
   heartbeat = std::make_unique<Heartbeat>(std::move(everybody));
+}
+
+absl::Status Gateway::Parts::StartTracing(const Options& options, Log& log) {
+  if (options.traces_url.empty()) return absl::OkStatus();
+  auto started = Tracing::Start({.url = options.traces_url,
+                                 .sampling = options.sampling,
+                                 .version = Version(),
+                                 .redact = LogRedaction(options.service_credential),
+                                 .cache_status = CacheStatusText,
+                                 .log = [&log](bool is_up, const std::string& line) {
+                                   log.Write(is_up ? LogLevel::kInfo : LogLevel::kWarn, line);
+                                 }});
+  if (!started.ok()) return started.status();
+  tracing = *std::move(started);
+  return absl::OkStatus();
 }
 
 absl::Status Gateway::Parts::StartCurl(const Options& options) {
@@ -356,7 +381,8 @@ absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
        .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); },
        .channelz = !options.channelz_listen.empty(),
        .clock = &clock,
-       .observers = {call_log.get(), errors.get(), callers.get()}});
+       .observers = {call_log.get(), errors.get(), callers.get()},
+       .tracer = tracing.get()});
   if (!started.ok()) {
     return absl::Status(started.status().code(),
                         absl::StrCat("--listen: ", started.status().message()));
@@ -384,6 +410,8 @@ absl::Status Gateway::Check(const Options& options, Log& log) {
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, Log& log) {
   auto parts = std::make_unique<Parts>();
   absl::Status status = parts->LoadAccess(options, log);
+  if (!status.ok()) return status;
+  status = parts->StartTracing(options, log);
   if (!status.ok()) return status;
   status = parts->StartClients(options, log);
   if (!status.ok()) return status;

@@ -381,6 +381,21 @@ void AddAccessMetrics(const AccessFiles& access, Metrics& metrics) {
                }});
 }
 
+void AddTracingMetrics(const TracingStats& stats, Metrics& metrics) {
+  metrics.Add({.name = "pcap_gateway_spans_exported_total",
+               .help = "Spans that the OpenTelemetry collector took.",
+               .value = [&stats] { return stats.exported.Value(); }});
+  const auto dropped = [&metrics](const char* reason, const Counter& counter) {
+    metrics.Add({.name = "pcap_gateway_spans_dropped_total",
+                 .help = "Spans that are lost: `export`, the collector did not take them; `queue`, "
+                         "as many waited for it as may.",
+                 .labels = {{"reason", reason}},
+                 .value = [&counter] { return counter.Value(); }});
+  };
+  dropped("export", stats.failed);
+  dropped("queue", stats.over_bounds);
+}
+
 // By the names that Prometheus' client libraries have for them.
 void AddProcessMetrics(Metrics& metrics) {
   using Value = double (*)(const ProcessStats&);
@@ -433,6 +448,7 @@ void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& 
   AddAccessMetrics(*parts.access, metrics);
   AddProcessMetrics(metrics);
   AddProtectionMetrics(parts.budgeted, *parts.limited, parts.breaker, parts.retrying, metrics);
+  if (parts.tracing != nullptr) AddTracingMetrics(parts.tracing->stats(), metrics);
 }
 
 void AddLimitMetrics(const Server& server, Metrics& metrics) {

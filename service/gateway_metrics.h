@@ -12,6 +12,7 @@
 #include "service/rpc/server.h"
 #include "service/rpc/stream_stats.h"
 #include "service/shared/shared_source.h"
+#include "service/tracing/tracing.h"
 #include "service/upstream/breaker_client.h"
 #include "service/upstream/budgeted_client.h"
 #include "service/upstream/curl_client.h"
@@ -36,6 +37,7 @@ struct MeteredParts {
   const BreakerClient* breaker;
   const RetryingClient* retrying;
   const AccessFiles* access;  // never null
+  const Tracing* tracing;
 };
 
 void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& metrics);

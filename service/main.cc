@@ -155,7 +155,7 @@ int CheckAll(const pcap_gateway::Options& options, pcap_gateway::Log& log) {
 // At the start and at the end: ours, those of libraries, and some to spare, as libraries start more
 // when there is much to do. Theirs go by the machine's cores, whatever the CPU limit.
 size_t ThreadsNeeded() {
-  return 24 + pcap_gateway::UsableCores() + 2 * std::max(1u, std::thread::hardware_concurrency());
+  return 26 + pcap_gateway::UsableCores() + 2 * std::max(1u, std::thread::hardware_concurrency());
 }
 
 // The signals that mean something to the program, kept from all threads so that main can wait for

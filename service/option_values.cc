@@ -155,17 +155,24 @@ absl::Status CheckHostAndPort(absl::string_view text) {
       "must be HOST:PORT, an IPv6 host in brackets, the port from 0 to 65535");
 }
 
-absl::StatusOr<std::string> BaseUrlFrom(absl::string_view text, bool allow_http) {
-  while (absl::ConsumeSuffix(&text, "/")) {
-  }
+namespace {
+
+// An http or https URL's scheme and host; or what is wrong with the URL.
+struct WebUrl {
+  std::string scheme;
+  std::string host;
+};
+absl::StatusOr<WebUrl> WebUrlFrom(absl::string_view text, absl::string_view begin,
+                                  absl::string_view who_may = "") {
   absl::string_view rest = text;
   const std::string scheme = ConsumeScheme(&rest);
   if (scheme != "https" && scheme != "http") {
-    return absl::InvalidArgumentError("must be a URL that begins with https://");
+    return absl::InvalidArgumentError(absl::StrCat("must be a URL that begins with ", begin));
   }
   const absl::string_view authority_text = rest.substr(0, rest.find('/'));
   if (absl::StrContains(authority_text, "@")) {
-    return absl::InvalidArgumentError("must not carry a user name or password");
+    return absl::InvalidArgumentError(
+        absl::StrCat("must not carry a user name or password", who_may));
   }
   if (!IsPrintable(text) || rest.find_first_of("?#\\") != absl::string_view::npos) {
     return absl::InvalidArgumentError(
@@ -175,11 +182,34 @@ absl::StatusOr<std::string> BaseUrlFrom(absl::string_view text, bool allow_http)
   if (!authority.has_value()) {
     return absl::InvalidArgumentError("must be a URL with a host, and a port from 0 to 65535");
   }
-  if (scheme == "http" && !allow_http && !IsLoopback(authority->host)) {
+  return WebUrl{scheme, std::string(authority->host)};
+}
+
+absl::string_view WithoutSlashes(absl::string_view url) {
+  while (absl::ConsumeSuffix(&url, "/")) {
+  }
+  return url;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> BaseUrlFrom(absl::string_view text, bool allow_http) {
+  text = WithoutSlashes(text);
+  const absl::StatusOr<WebUrl> url = WebUrlFrom(text, "https://");
+  if (!url.ok()) return url.status();
+  if (url->scheme == "http" && !allow_http && !IsLoopback(url->host)) {
     return absl::InvalidArgumentError(
         "would send the credential in clear over the network: use https, or "
         "--allow-http-upstream");
   }
+  return std::string(text);
+}
+
+absl::StatusOr<std::string> CollectorUrlFrom(absl::string_view text) {
+  text = WithoutSlashes(text);
+  absl::Status status =
+      WebUrlFrom(text, "http:// or https://", "; OTEL_EXPORTER_OTLP_HEADERS does").status();
+  if (!status.ok()) return status;
   return std::string(text);
 }
 

@@ -40,6 +40,10 @@ bool ListensOnLoopback(absl::string_view text);
 // http is for this machine alone unless `allow_http`, because it carries the credential in clear.
 absl::StatusOr<std::string> BaseUrlFrom(absl::string_view text, bool allow_http);
 
+// A collector's URL, without the slashes at its end: http or https, no user name, query or
+// fragment.
+absl::StatusOr<std::string> CollectorUrlFrom(absl::string_view text);
+
 // SCHEME://[USER:PASSWORD@]HOST[:PORT], with a scheme that libcurl knows for proxies.
 absl::Status CheckProxyUrl(absl::string_view text);
 

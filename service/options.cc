@@ -17,6 +17,7 @@
 #include "service/option_file.h"
 #include "service/option_names.h"
 #include "service/option_values.h"
+#include "service/tracing/tracing.h"
 
 namespace pcap_gateway {
 namespace {
@@ -79,6 +80,11 @@ struct RawOptions {
   std::string max_streams_per_connection = "100";
   std::string first_message_timeout = "10s";
   bool reflection = true;
+
+  std::string otlp_endpoint;
+  std::string otlp_traces_endpoint;
+  std::string traces_sampler;
+  std::string traces_sampler_arg;
 
   std::string log_format = "auto";
   std::string log_level = "info";
@@ -383,6 +389,61 @@ absl::Status FinaliseLog(const RawOptions& raw, Options& options) {
   return status;
 }
 
+// Why OpenTelemetry's own variables ask for what we have no spans for; empty: they do not. They
+// mostly concern all programs of a pod, so none of them stops the start.
+std::string WhyNoSpans(const Environment& environment) {
+  constexpr absl::string_view kGrpcHint =
+      ": spans go out as http/protobuf or http/json (port 4318 of most collectors) alone, so there "
+      "are no spans";
+  const absl::string_view exporter = CommonVariable(environment, "OTEL_TRACES_EXPORTER");
+  if (!exporter.empty() && exporter != "otlp") {
+    return "OTEL_TRACES_EXPORTER is neither `otlp` nor `none`, so there are no spans";
+  }
+  for (const char* name : {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"}) {
+    const absl::string_view protocol = CommonVariable(environment, name);
+    if (protocol.empty()) continue;
+    if (protocol == "http/protobuf" || protocol == "http/json") break;
+    return absl::StrCat(name, kGrpcHint);
+  }
+  if (!HasTracing()) {
+    return "an OpenTelemetry endpoint is set, and this build has no OpenTelemetry: there are no "
+           "spans (pcap-gateway --version)";
+  }
+  return "";
+}
+
+absl::Status FinaliseTracing(const RawOptions& raw, const Environment& environment,
+                             Options& options) {
+  // By name, as OpenTelemetry has it: the signal's own endpoint comes before the common one.
+  std::string url;
+  absl::Status status;
+  if (!raw.otlp_endpoint.empty()) {
+    status = Put("otlp-endpoint", CollectorUrlFrom(raw.otlp_endpoint), url);
+    url += "/v1/traces";
+  }
+  if (!raw.otlp_traces_endpoint.empty()) {
+    status.Update(Put("otlp-traces-endpoint", CollectorUrlFrom(raw.otlp_traces_endpoint), url));
+  }
+  if (!status.ok() || url.empty()) return status;
+  if (absl::EqualsIgnoreCase(CommonVariable(environment, "OTEL_SDK_DISABLED"), "true") ||
+      CommonVariable(environment, "OTEL_TRACES_EXPORTER") == "none") {
+    return absl::OkStatus();
+  }
+  status = Put("traces-sampler", SamplingFrom(raw.traces_sampler), options.sampling);
+  if (status.ok() && TakesShare(raw.traces_sampler) && !raw.traces_sampler_arg.empty()) {
+    status =
+        Put("traces-sampler-arg", FractionFrom(raw.traces_sampler_arg), options.sampling.share);
+  }
+  if (!status.ok()) return status;
+  std::string why_none = WhyNoSpans(environment);
+  if (why_none.empty()) {
+    options.traces_url = std::move(url);
+  } else {
+    options.warnings.push_back(std::move(why_none));
+  }
+  return absl::OkStatus();
+}
+
 // Raw texts to usable values, or what is wrong with the first that is not.
 absl::StatusOr<Options> Finalise(const RawOptions& raw, const Environment& environment) {
   Options options;
@@ -390,6 +451,7 @@ absl::StatusOr<Options> Finalise(const RawOptions& raw, const Environment& envir
   status.Update(FinaliseLog(raw, options));
   status.Update(FinaliseCache(raw, options));
   status.Update(FinaliseUpstream(raw, options));
+  status.Update(FinaliseTracing(raw, environment, options));
   status.Update(FinaliseCredential(raw, environment, options));
   if (!status.ok()) return status;
   return options;
@@ -516,6 +578,18 @@ void Declare(CLI::App& app, RawOptions& raw) {
   DeclareSwitch(app, "--reflection,!--no-reflection", raw.reflection,
                 "Serve gRPC reflection (default)");
 
+  app.add_option("--otlp-endpoint", raw.otlp_endpoint,
+                 "URL of an OpenTelemetry collector that gets spans, at /v1/traces below it (also "
+                 "OTEL_EXPORTER_OTLP_ENDPOINT); by default none");
+  app.add_option("--otlp-traces-endpoint", raw.otlp_traces_endpoint,
+                 "The same with its whole path, and before that (also "
+                 "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)");
+  app.add_option("--traces-sampler", raw.traces_sampler,
+                 "Which calls have spans: `always_on`, `always_off`, `traceidratio`, each after "
+                 "`parentbased_` too (also OTEL_TRACES_SAMPLER); by default parentbased_always_on");
+  app.add_option("--traces-sampler-arg", raw.traces_sampler_arg,
+                 "With `traceidratio`, the share of them, 0 to 1 (also OTEL_TRACES_SAMPLER_ARG)");
+
   app.add_option("--log-format", raw.log_format,
                  "`json` or `text`; `auto`: text on a terminal, JSON otherwise");
   app.add_option("--log-level", raw.log_level,
@@ -536,6 +610,10 @@ const char* CommonVariableOf(absl::string_view option) {
   if (option == "upstream-url") return "CLOUDFLARE_BASE_URL";
   if (option == "upstream-ca-file") return "SSL_CERT_FILE";
   if (option == "default-account-id") return "CLOUDFLARE_ACCOUNT_ID";
+  if (option == "otlp-endpoint") return "OTEL_EXPORTER_OTLP_ENDPOINT";
+  if (option == "otlp-traces-endpoint") return "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+  if (option == "traces-sampler") return "OTEL_TRACES_SAMPLER";
+  if (option == "traces-sampler-arg") return "OTEL_TRACES_SAMPLER_ARG";
   return nullptr;
 }
 
@@ -763,7 +841,9 @@ std::variant<Options, EarlyExit> ReadOptions(const std::vector<std::string>& arg
   app.set_version_flag("--version",
                        absl::StrCat("pcap-gateway ", PCAP_GATEWAY_VERSION, "\ngRPC ",
                                     PCAP_GATEWAY_GRPC_BUILD, "\nRedis over TLS (rediss://): ",
-                                    HasRedisTls() ? "yes" : "no, hiredis_ssl is not there"));
+                                    HasRedisTls() ? "yes" : "no, hiredis_ssl is not there",
+                                    "\nSpans (OpenTelemetry): ",
+                                    HasTracing() ? "yes" : "no, opentelemetry-cpp is not there"));
   app.set_config("--config", "", "File of `name = value` lines, one an option");
   std::map<std::string, int> lines;
   app.config_formatter(std::make_shared<OptionFile>(app, lines));
@@ -782,7 +862,9 @@ std::variant<Options, EarlyExit> ReadOptions(const std::vector<std::string>& arg
   }
   if (!options.ok()) return Unusable(Explained(options.status(), settings));
   options->settings = std::move(settings);
-  options->warnings = UnknownVariables(variables, NamesOf(app));
+  for (std::string& warning : UnknownVariables(variables, NamesOf(app))) {
+    options->warnings.push_back(std::move(warning));
+  }
   options->admin_listen_is_explicit = app.get_option("--admin-listen")->count() > 0;
   options->upstream_limit_is_explicit = app.get_option("--upstream-limit")->count() > 0;
   return *std::move(options);

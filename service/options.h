@@ -18,6 +18,7 @@
 #include "service/shared/redis_url.h"
 #include "service/source/credential.h"
 #include "service/source/id.h"
+#include "service/tracing/sampling.h"
 
 namespace pcap_gateway {
 
@@ -105,6 +106,9 @@ struct Options {
   int64_t max_streams_per_connection = 100;
   // How long a stream's first message may take, and its peer to take what it is sent.
   absl::Duration first_message_timeout = absl::Seconds(10);
+  // URL that the OpenTelemetry collector takes spans at, /v1/traces included; empty: no spans.
+  std::string traces_url;
+  Sampling sampling;
   // Serve grpc.reflection.
   bool reflection = true;
 

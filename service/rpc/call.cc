@@ -143,6 +143,9 @@ std::optional<Error> Call::ReadHeaders() {
   query_.max_age = std::min(query_.max_age, headers.cache_control().max_age);
   query_.only_if_cached = headers.cache_control().only_if_cached;
   query_.trace = headers.trace();
+  if (environment_.tracer != nullptr) {
+    span_ = environment_.tracer->Begin(method_.path, began_, query_.trace);
+  }
   query_.credential = environment_.service_credential.Get();
   if (query_.credential != nullptr) return std::nullopt;
   auto credential = headers.credential();
@@ -235,7 +238,7 @@ void Call::Finish(const Reply& reply) {
   const std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now();
   const absl::Duration duration = absl::FromChrono(now - began_);
   stats_.CountHandled(outcome, duration);
-  TellObservers(reply, duration);
+  TellOfEnd(reply, duration);
   AddResponseMetadata(reply, request_id_, context_);
   finishing_ = true;
   queue_.peers().Add(*this, now);
@@ -247,8 +250,8 @@ void Call::Finish(const Reply& reply) {
   }
 }
 
-void Call::TellObservers(const Reply& reply, absl::Duration duration) const {
-  if (environment_.observers.empty()) return;
+void Call::TellOfEnd(const Reply& reply, absl::Duration duration) const {
+  if (environment_.observers.empty() && span_ == nullptr) return;
   const auto caller = [this] {
     return Caller{.address = std::string(context_.peer()), .principal = PrincipalName()};
   };
@@ -262,6 +265,7 @@ void Call::TellObservers(const Reply& reply, absl::Duration duration) const {
       .caller = caller,
   };
   for (CallObserver* const observer : environment_.observers) observer->Ended(call);
+  if (span_ != nullptr) span_->End(call);
 }
 
 void Call::Finished(bool) {

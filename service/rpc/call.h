@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "service/rpc/gate.h"
 #include "service/rpc/method.h"
 #include "service/rpc/raw_service.h"
+#include "service/source/call_tracer.h"
 #include "service/source/clock.h"
 #include "service/source/current.h"
 #include "service/source/ended_call.h"
@@ -38,6 +40,7 @@ struct CallEnvironment {
   const Current<Policy>& policy;
   CallStats& stats;
   const std::vector<CallObserver*>& observers;
+  CallTracer* const tracer;  // null: calls have no spans
   const Clock& clock;        // the source's
   const bool certificates;   // callers show some
   const int64_t most_calls;  // whose answer is not at hand, at once; 0: any number
@@ -80,7 +83,7 @@ class Call final : private ReplyReceiver, private AwaitedPeer {
   void WatchDeadline();
   void EndEarly(Ending ending);
   void Finish(const Reply& reply);
-  void TellObservers(const Reply& reply, absl::Duration duration) const;
+  void TellOfEnd(const Reply& reply, absl::Duration duration) const;
   void EventIsOver();
 
   const CallEnvironment& environment_;
@@ -95,6 +98,7 @@ class Call final : private ReplyReceiver, private AwaitedPeer {
   std::optional<Gate> gate_;  // once it has arrived
   Query query_;
   std::string request_id_;
+  std::unique_ptr<CallSpan> span_;  // null: it has none
 
   int pending_events_ = 0;  // the call is gone with the last of them
   bool waiting_ = false;    // for the source's reply

@@ -144,6 +144,7 @@ struct Server::Parts {
                     policy,
                     stats,
                     observers,
+                    options.tracer,
                     options.clock == nullptr ? own_clock : *options.clock,
                     !options.tls.authorities.empty(),
                     options.most_calls},

@@ -23,6 +23,7 @@
 #include "service/rpc/call_stats.h"
 #include "service/rpc/server_credentials.h"
 #include "service/rpc/stream_stats.h"
+#include "service/source/call_tracer.h"
 #include "service/source/clock.h"
 #include "service/source/counter.h"
 #include "service/source/current.h"
@@ -59,6 +60,8 @@ struct ServerOptions {
   const Clock* clock = nullptr;
   // Told of every call of the PcapService that is over. They outlive the server.
   std::vector<CallObserver*> observers;
+  // Follows those calls with spans; outlives the server. Null: nobody does.
+  CallTracer* tracer = nullptr;
 };
 
 class Server {

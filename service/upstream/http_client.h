@@ -4,7 +4,7 @@
 // an HttpClient around an HttpClient:
 //
 //   retrying_client → breaker_client → limited_client → budgeted_client → paced_client →
-//   curl_client
+//   (a span for each, tracing/tracing.h) → curl_client
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_HTTP_CLIENT_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_HTTP_CLIENT_H_
 
@@ -49,6 +49,8 @@ struct HttpRequest {
   // One is added for the request, and one each time that it goes out once more; null: nobody
   // counts.
   std::shared_ptr<std::atomic<int>> requests_sent;
+  // How often it was sent before; it is a repetition of what failed.
+  int resends = 0;
   // A longer body fails the request.
   size_t most_body_bytes = 1 << 20;
 

@@ -54,6 +54,7 @@ void RetryingClient::Attempt(const RequestPtr& request) {
   const int number = ++request->attempts;
   request->sent = true;
   HttpRequest attempt = request->request;
+  attempt.resends = number - 1;
   request->sent_at = clock_.Now();
   attempt.timeout = request->give_up_at - request->sent_at;
   if (request->failure.has_value()) attempt.fresh_connection = IsStalled(*request->failure);

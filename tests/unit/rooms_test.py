@@ -38,6 +38,7 @@ KINDS = (
     (r"yaml-cpp/.+", "yaml_cpp"),
     (r"hiredis/.+", "hiredis"),
     (r"uv\.h", "uv"),
+    (r"opentelemetry/.+", "opentelemetry"),
     (r"systemd/.+", "systemd"),
     (r"mimalloc\.h", "mimalloc"),
     (r"(sys|netinet|arpa)/\w+\.h|(fcntl|netdb|poll|sched|signal|time|unistd)\.h", "posix"),
@@ -54,6 +55,7 @@ ROOMS = {
     "service/cache": {"source"},
     "service/shared": {"source", "cache", "hiredis", "uv", "openssl", "posix"},
     "service/upstream": {"source", "curl", "posix"},
+    "service/tracing": {"source", "upstream", "opentelemetry"},
     "service/rpc": {
         "source",
         "net",
@@ -85,6 +87,7 @@ ROOMS = {
         "cache",
         "shared",
         "upstream",
+        "tracing",
         "rpc",
         "operations",
         "absl_mutex",
@@ -138,6 +141,12 @@ ONLY_IN = {
         "service/source/credential.cc",
         "service/access/tls_identity.cc",
         "service/access/certificate_validity.cc",
+    },
+    # In a build without it these are not there.
+    "opentelemetry": {
+        "service/tracing/span_export.cc",
+        "service/tracing/span_export.h",
+        "service/tracing/tracing.cc",
     },
     "systemd": {"service/operations/service_manager.cc"},
     "mimalloc": {"service/start_memory.h"},

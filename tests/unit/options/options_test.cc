@@ -8,9 +8,11 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "service/tracing/tracing.h"
 
 namespace pcap_gateway {
 namespace {
@@ -653,7 +655,50 @@ TEST_F(OptionsTest, HelpAndVersionNeedNothingElse) {
   EXPECT_THAT(
       std::get<EarlyExit>(Read({"--version"})).text,
       AllOf(StartsWith("pcap-gateway " PCAP_GATEWAY_VERSION "\ngRPC 1."),
-            HasSubstr(HasRedisTls() ? "Redis over TLS (rediss://): yes" : "TLS (rediss://): no")));
+            HasSubstr(HasRedisTls() ? "Redis over TLS (rediss://): yes" : "TLS (rediss://): no"),
+            HasSubstr(HasTracing() ? "Spans (OpenTelemetry): yes" : "Spans (OpenTelemetry): no")));
+}
+
+// OpenTelemetry's own names count, too: the signal's endpoint before the common one.
+TEST_F(OptionsTest, SpansGoWhereAnEndpointSays) {
+  const auto url_of = [this](const std::vector<std::string>& arguments) {
+    return Good(arguments).traces_url;
+  };
+  const auto with = [](const char* url) { return HasTracing() ? url : ""; };
+  EXPECT_EQ(url_of({}), "");
+  EXPECT_EQ(url_of({"--otlp-endpoint=http://a:4318/"}), with("http://a:4318/v1/traces"));
+  EXPECT_EQ(url_of({"--otlp-traces-endpoint=https://a/x/"}), with("https://a/x"));
+  Set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://common:4318");
+  EXPECT_EQ(url_of({}), with("http://common:4318/v1/traces"));
+  Set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://own:4318/spans");
+  EXPECT_EQ(url_of({}), with("http://own:4318/spans"));
+  EXPECT_EQ(url_of({"--otlp-traces-endpoint="}), with("http://common:4318/v1/traces"));
+  for (const auto& [name, value] :
+       {std::pair("OTEL_SDK_DISABLED", "TRUE"), std::pair("OTEL_TRACES_EXPORTER", "none"),
+        std::pair("OTEL_TRACES_EXPORTER", "console"),
+        std::pair("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        std::pair("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc")}) {
+    Set(name, value);
+    EXPECT_EQ(url_of({}), "") << name;
+    Unset(name);
+  }
+}
+
+TEST_F(OptionsTest, OfCallsSamplersTakeSomeByOpenTelemetrysNames) {
+  const auto sampling_of = [this](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"--otlp-endpoint=http://a:4318"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Good(arguments).sampling;
+  };
+  EXPECT_EQ(sampling_of({}), Sampling());
+  Set("OTEL_TRACES_SAMPLER", "traceidratio");
+  Set("OTEL_TRACES_SAMPLER_ARG", "0.25");
+  EXPECT_EQ(sampling_of({}), (Sampling{.by_parent = false, .share = 0.25}));
+  EXPECT_EQ(sampling_of({"--traces-sampler=parentbased_traceidratio", "--traces-sampler-arg=0.5"}),
+            (Sampling{.by_parent = true, .share = 0.5}));
+  // Which is another sampler's.
+  Set("OTEL_TRACES_SAMPLER_ARG", "endpoint=http://a");
+  EXPECT_EQ(sampling_of({"--traces-sampler=always_on"}), (Sampling{.by_parent = false}));
 }
 
 TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
