@@ -21,6 +21,8 @@ bool AskCallersToLeave(grpc::Server& server) {
 
 #include <grpc/grpc.h>
 
+#include <string>
+
 #include "absl/strings/match.h"
 
 // grpc_core::Server::SendGoaways(), a member without arguments. libgrpc exports it, but no header
@@ -34,10 +36,15 @@ namespace {
 
 void SendGoaways(void* server) { SendGoawaysOfGrpcCore(static_cast<grpc_server*>(server)); }
 
+// Where it was seen to do this: a drain lost no call, and 5 to 16 of 70,000 without it on 1.83.
+bool IsKnown(const std::string& version) {
+  return absl::StartsWith(version, "1.51.") || absl::StartsWith(version, "1.83.");
+}
+
 }  // namespace
 
 bool AskCallersToLeave(grpc::Server& server) {
-  if (SendGoawaysOfGrpcCore == nullptr || !absl::StartsWith(grpc::Version(), "1.51.")) return false;
+  if (SendGoawaysOfGrpcCore == nullptr || !IsKnown(grpc::Version())) return false;
   // The core's functions need an execution context on their thread's stack, which is no business of
   // the public API's users. The end of a byte buffer brings one, and in it calls what we give it.
   static char nothing[64];

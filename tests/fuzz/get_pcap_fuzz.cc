@@ -12,11 +12,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "google/protobuf/stubs/common.h"
 #include "nlohmann/json.hpp"
 #include "pcap/v1/pcap_service.pb.h"
 #include "service/endpoints/get_pcap.h"
 #include "tests/fuzz/require.h"
+#include "tests/fuzz/utf8.h"
 
 namespace pcap_gateway {
 namespace {
@@ -28,11 +28,6 @@ using google::protobuf::Value;
 using nlohmann::json;
 
 constexpr size_t kMostMessage = 4 << 20;
-
-bool IsUtf8(const std::string& text) {
-  return google::protobuf::internal::IsStructurallyValidUTF8(text.data(),
-                                                             static_cast<int>(text.size()));
-}
 
 // The body read by another parser, with numbers as they were written. False: it is not JSON.
 class Reader : public json::json_sax_t {
@@ -168,7 +163,7 @@ bool Same(const Value& value, const Node& node) {
 
 // "PCAP_STATUS_CONVERSION_PENDING" as JSON writes it.
 std::string EnumText(const FieldDescriptor& field, int number) {
-  std::string text = field.enum_type()->FindValueByNumber(number)->name();
+  std::string text(field.enum_type()->FindValueByNumber(number)->name());
   const bool status = absl::StartsWith(text, "PCAP_STATUS_");
   text = text.substr(status ? strlen("PCAP_STATUS_") : strlen("PCAP_SYSTEM_"));
   for (char& c : text) c = c == '_' && !status ? '-' : absl::ascii_tolower(c);

@@ -4,21 +4,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/stubs/common.h"
 #include "service/source/public_text.h"
 #include "service/source/redaction.h"
 #include "tests/fuzz/require.h"
-
-namespace pcap_gateway {
-namespace {
-
-bool IsUtf8(absl::string_view text) {
-  return google::protobuf::internal::IsStructurallyValidUTF8(text.data(),
-                                                             static_cast<int>(text.size()));
-}
-
-}  // namespace
-}  // namespace pcap_gateway
+#include "tests/fuzz/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace pcap_gateway;

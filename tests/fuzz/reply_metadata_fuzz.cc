@@ -1,16 +1,28 @@
 // What goes back to callers: gRPC 1.51 ends the process on a metadata value that is not printable
 // ASCII, and trailers beyond a client's limit break its next call.
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/test/server_context_test_spouse.h>
 
 #include <string>
 
-#include "google/protobuf/stubs/common.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "service/rpc/reply.h"
 #include "service/rpc/status_details.h"
 #include "tests/fuzz/require.h"
+#include "tests/fuzz/utf8.h"
+
+// gRPC's own, which its later versions do not install: a friend of ServerContext.
+namespace grpc::testing {
+class ServerContextTestSpouse {
+ public:
+  explicit ServerContextTestSpouse(ServerContext* context) : context_(context) {}
+  auto GetInitialMetadata() const { return context_->initial_metadata_; }
+  auto GetTrailingMetadata() const { return context_->trailing_metadata_; }
+
+ private:
+  ServerContext* context_;
+};
+}  // namespace grpc::testing
 
 namespace pcap_gateway {
 namespace {
@@ -18,8 +30,7 @@ namespace {
 // Texts in errors are valid UTF-8 (error.h): here what is not becomes a mark.
 std::string Utf8Of(absl::string_view text) {
   std::string result(text);
-  while (!google::protobuf::internal::IsStructurallyValidUTF8(result.data(),
-                                                              static_cast<int>(result.size()))) {
+  while (!IsUtf8(result)) {
     for (char& c : result) {
       if (static_cast<unsigned char>(c) >= 0x80) c = '?';
     }

@@ -77,7 +77,7 @@ std::string DetailsWithReason(const std::string& reason, size_t padding = 0) {
   info.set_domain("pcap.v1");
   if (padding > 0) (*info.mutable_metadata())["padding"] = std::string(padding, 'x');
   google::rpc::Status status;
-  status.add_details()->PackFrom(info);
+  EXPECT_TRUE(status.add_details()->PackFrom(info));
   return status.SerializeAsString();
 }
 

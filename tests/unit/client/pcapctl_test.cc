@@ -309,7 +309,7 @@ TEST(PcapctlGet, TellsAnErrorOnStderr) {
   google::rpc::ErrorInfo info;
   info.set_reason("PCAP_NOT_FOUND");
   google::rpc::Status details;
-  details.add_details()->PackFrom(info);
+  ASSERT_TRUE(details.add_details()->PackFrom(info));
   ScriptedGateway gateway;
   gateway.Answer({.code = absl::StatusCode::kNotFound,
                   .message = "no such capture",

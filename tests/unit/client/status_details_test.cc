@@ -20,7 +20,7 @@ using testing::Pair;
 template <typename... Details>
 CallError Read(const Details&... details) {
   google::rpc::Status status;
-  (status.add_details()->PackFrom(details), ...);
+  EXPECT_TRUE((status.add_details()->PackFrom(details) && ...));
   CallError error;
   ReadStatusDetails(status.SerializeAsString(), error);
   return error;
@@ -93,7 +93,7 @@ TEST(StatusDetails, RequestInfoGivesRequestIdAndRay) {
 TEST(StatusDetails, WhatMetadataSaidStaysWhereDetailsAreSilent) {
   CallError error{.request_id = "from metadata", .cf_ray = "ray"};
   google::rpc::Status status;
-  status.add_details()->PackFrom(google::rpc::RequestInfo());
+  ASSERT_TRUE(status.add_details()->PackFrom(google::rpc::RequestInfo()));
   ReadStatusDetails(status.SerializeAsString(), error);
   EXPECT_EQ(error.request_id, "from metadata");
   EXPECT_EQ(error.cf_ray, "ray");
@@ -115,14 +115,14 @@ TEST(StatusDetails, OfATypeThatComesTwiceTheFirstCounts) {
 
 TEST(StatusDetails, UnknownAndBrokenDetailsDoNotCostTheOthers) {
   google::rpc::Status status;
-  status.add_details()->PackFrom(google::rpc::DebugInfo());
+  ASSERT_TRUE(status.add_details()->PackFrom(google::rpc::DebugInfo()));
   auto* const foreign = status.add_details();
   foreign->set_type_url("type.googleapis.com/of.another.Type");
   foreign->set_value("\xff\xff");
   auto* const broken = status.add_details();
   broken->set_type_url("type.googleapis.com/google.rpc.ErrorInfo");
   broken->set_value("\xff\xff");
-  status.add_details()->PackFrom(Reason("STILL_READ"));
+  ASSERT_TRUE(status.add_details()->PackFrom(Reason("STILL_READ")));
   CallError error;
   ReadStatusDetails(status.SerializeAsString(), error);
   EXPECT_EQ(error.reason, "STILL_READ");

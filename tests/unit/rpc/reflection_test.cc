@@ -35,7 +35,7 @@ std::vector<std::string> FileNames(const ServerReflectionResponse& response) {
 class ReflectTest : public testing::Test {
  protected:
   // So that the file is linked in.
-  ReflectTest() { pcap::v1::GetPcapRequest::descriptor(); }
+  ReflectTest() { (void)pcap::v1::GetPcapRequest::descriptor(); }
 
   ServerReflectionRequest request_;
 };

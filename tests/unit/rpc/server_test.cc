@@ -101,7 +101,9 @@ google::rpc::ErrorInfo InfoOf(const grpc::Status& status) {
   google::rpc::ErrorInfo info;
   if (!details.ParseFromString(status.error_details())) return info;
   for (const auto& detail : details.details()) {
-    if (detail.Is<google::rpc::ErrorInfo>()) detail.UnpackTo(&info);
+    if (detail.Is<google::rpc::ErrorInfo>()) {
+      EXPECT_TRUE(detail.UnpackTo(&info));
+    }
   }
   return info;
 }

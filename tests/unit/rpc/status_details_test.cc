@@ -23,7 +23,7 @@ T Only(const google::rpc::Status& status) {
   int count = 0;
   for (const auto& detail : status.details()) {
     if (detail.Is<T>()) {
-      detail.UnpackTo(&found);
+      EXPECT_TRUE(detail.UnpackTo(&found));
       ++count;
     }
   }
