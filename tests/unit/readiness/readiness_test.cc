@@ -84,7 +84,10 @@ TEST_F(ReadinessTest, ARejectedOneIsAskedAboutAgainEverMoreRarelyUntilItIsAccept
   for (int i = 0; i < 8; ++i) {
     const absl::Time before = clock_.Now();
     const size_t asked = client_.requests.size();
-    while (client_.requests.size() == asked) loop_.Advance(loop_.next_in());
+    while (client_.requests.size() == asked) {
+      ASSERT_FALSE(loop_.idle());
+      loop_.Advance(loop_.next_in());
+    }
     pauses.push_back(static_cast<int>(absl::ToInt64Seconds(clock_.Now() - before)));
     client_.End(No());
   }
