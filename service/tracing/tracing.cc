@@ -1,8 +1,5 @@
 #include "service/tracing/tracing.h"
 
-#include <opentelemetry/exporters/otlp/otlp_http_exporter_factory.h>
-#include <opentelemetry/exporters/otlp/otlp_http_exporter_options.h>
-#include <opentelemetry/sdk/common/global_log_handler.h>
 #include <opentelemetry/sdk/resource/resource.h>
 #include <opentelemetry/sdk/resource/resource_detector.h>
 #include <opentelemetry/sdk/trace/samplers/always_off_factory.h>
@@ -15,7 +12,6 @@
 #include <opentelemetry/semconv/error_attributes.h>
 #include <opentelemetry/semconv/http_attributes.h>
 #include <opentelemetry/semconv/incubating/rpc_attributes.h>
-#include <opentelemetry/semconv/network_attributes.h>
 #include <opentelemetry/semconv/schema_url.h>
 #include <opentelemetry/semconv/server_attributes.h>
 #include <opentelemetry/semconv/service_attributes.h>
@@ -41,7 +37,6 @@ namespace pcap_gateway {
 namespace {
 
 namespace nostd = opentelemetry::nostd;
-namespace otlp = opentelemetry::exporter::otlp;
 namespace otel = opentelemetry::trace;
 namespace sdk = opentelemetry::sdk;
 namespace semconv = opentelemetry::semconv;
@@ -255,21 +250,22 @@ class OpenTelemetryTracing final : public Tracing {
     // come. Then what is left here is left behind, as the process is about to end.
     std::promise<void> over;
     const std::future<void> is_over = over.get_future();
+    std::thread end;
     try {
-      std::thread end([provider = std::move(provider_), tracer = std::move(tracer_),
-                       over = std::move(over)]() mutable {
+      end = std::thread([provider = std::move(provider_), tracer = std::move(tracer_),
+                         over = std::move(over)]() mutable {
         provider->Shutdown(std::chrono::milliseconds(1));
         tracer = nullptr;
         provider = nullptr;
         over.set_value();
       });
-      if (is_over.wait_for(kLongestEnd) == std::future_status::ready) {
-        end.join();
-      } else {
-        end.detach();
-      }
     } catch (const std::system_error&) {
-      // No thread to be had: both have ended on this one.
+      return;  // no thread to be had: both have ended on this one
+    }
+    if (is_over.wait_for(kLongestEnd) == std::future_status::ready) {
+      end.join();
+    } else {
+      end.detach();
     }
   }
 
