@@ -15,15 +15,18 @@ leave_out() {
 # at_least VERSION LEAST: whether it is that or a later one.
 at_least() { printf '%s\n%s\n' "$2" "$1" | sort -C -V; }
 
+needs_protoc() {
+  command -v protoc >/dev/null || leave_out "protoc (Debian's package protobuf-compiler, or a release of protobuf's)"
+}
+
 # The .proto files into $made/proto. Sets `stale` to yes if these, or files of ours named as arguments,
 # are not those of the last build; `built` ends a build. One at a time, up to `unlock`.
 export_protos() {
-  command -v protoc >/dev/null || leave_out "protoc (Debian's package protobuf-compiler)"
   mkdir -p "$made"
   exec 9>"$made/lock"
   flock 9
   rm -rf "$made/proto"
-  "$root/proto/export" "$made/proto" >/dev/null
+  "$root/proto/export" "$made/proto" >/dev/null 2>&1
   state=$(cd "$here" && find "$made/proto" "$@" -type f -exec sha256sum {} + | sort | sha256sum)
   stale=yes
   [ "$state" != "$(cat "$made/state" 2>/dev/null)" ] || stale=no

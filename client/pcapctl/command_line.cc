@@ -157,10 +157,22 @@ std::string MeantBy(absl::string_view word, const std::vector<std::string>& know
 }
 
 absl::StatusOr<std::vector<std::string>> CommandLine(const CompletedProgram& program,
-                                                     const std::vector<std::string>& words) {
+                                                     const std::vector<std::string>& typed) {
+  Words words = typed;
+  for (std::string& word : words) {
+    if (word == "--") break;
+    // -o=json, as people have it from --output=json.
+    if (word.size() > 2 && word[0] == '-' && word[1] != '-' && word[2] == '=') word.erase(2, 1);
+  }
   Words names;
   const Words bare = BareWordsOf(program, words, names);
   const CompletedCommand* command = bare.empty() ? nullptr : Find(program, bare.front());
+  // First, as the value of an option that there is not would be taken for the command.
+  for (const std::string& name : names) {
+    if (command != nullptr) break;
+    if (name == "-h" || name == "--help") continue;
+    if (FindAnywhere(program, name) == nullptr) return NoSuchOption(program, nullptr, name);
+  }
   if (!bare.empty() && command == nullptr) return NoSuchCommand(program, bare.front());
   for (const std::string& name : names) {
     if (name == "-h" || name == "--help") continue;  // of all

@@ -16,11 +16,11 @@
 
 namespace pcap_client {
 
-// `words`, without the program's name: the command first, then the options and arguments in the
+// `typed`, without the program's name: the command first, then the options and arguments in the
 // order in which they were given. INVALID_ARGUMENT says in one line which word is wrong, and what
 // may have been meant: a command or an option that there is not, or that is another command's.
 absl::StatusOr<std::vector<std::string>> CommandLine(const CompletedProgram& program,
-                                                     const std::vector<std::string>& words);
+                                                     const std::vector<std::string>& typed);
 
 // The one of `known` that `word` is a slip of the keys away from, or whose beginning it is; empty:
 // none is near.

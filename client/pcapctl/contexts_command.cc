@@ -102,10 +102,11 @@ absl::Status CheckWords(const ContextsArguments& arguments, const ContextFile& f
   if (!action.empty() && !known) {
     const std::string meant =
         file.contexts.contains(action) ? absl::StrCat("use ", action) : MeantBy(action, actions);
-    return absl::InvalidArgumentError(
-        absl::StrCat("`contexts` has no `", action, "`; ",
-                     meant.empty() ? absl::StrCat("there are ", absl::StrJoin(actions, ", "))
-                                   : absl::StrCat("did you mean `pcapctl contexts ", meant, "`?")));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "`contexts` has no `", action, "`; ",
+        meant.empty()
+            ? absl::StrCat("there are ", absl::StrJoin(actions, ", "), ", and none: to list them")
+            : absl::StrCat("did you mean `pcapctl contexts ", meant, "`?")));
   }
   if (known && arguments.names) return absl::InvalidArgumentError("--names is of the list alone");
   if (known && arguments.name.empty()) {

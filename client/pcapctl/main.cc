@@ -81,12 +81,13 @@ const char* Environment(const char* name) { return std::getenv(name); }
 // A check for CLI11: empty, or what is wrong.
 std::string CheckMaxAge(const std::string& text) {
   if (DurationFrom(text, absl::ZeroDuration(), kLongestMaxAge)) return "";
-  return "not a duration of 0 or more, such as 30s or 1m30s";
+  return absl::StrCat("is a duration of 0 or more with its unit, such as 30s or 1m30s; not ", text);
 }
 
 std::string CheckTimeout(const std::string& text) {
   if (TimeoutFrom(text)) return "";
-  return "not a duration of more than 0, such as 500ms or 30s";
+  return absl::StrCat("is a duration of more than 0 with its unit, such as 500ms or 30s; not ",
+                      text);
 }
 
 // "-" stands for ids on stdin, between blanks. INVALID_ARGUMENT: there are none, or too many.
@@ -167,6 +168,9 @@ int RunGet(const PcapClient& client, const Settings& settings, const Arguments& 
 
 int Cache(const Settings& settings, const Arguments& arguments) {
   const absl::Duration timeout = TimeoutFrom(settings.timeout).value_or(ClientOptions().timeout);
+  if (const absl::Status status = CheckAddresses(settings); !status.ok()) {
+    return FailUsage(status.message());
+  }
   const std::string address = AdminAddressOf(settings);
   if (address.empty()) return FailUsage("--admin-address: needed, as the gateway is elsewhere");
   const auto page = HttpGet(address, "/metrics", timeout);
@@ -219,12 +223,13 @@ CLI::Option* AddAdminAddress(CLI::App& command, Arguments& arguments) {
 }
 
 void AddOutput(CLI::App& command, Arguments& arguments) {
-  command
-      .add_option("--output,-o", arguments.output,
-                  absl::StrJoin(WordsOf(kFormats), ", ") + " (default table)")
-      ->type_name("FORMAT")
-      ->transform(OneOf(kFormats));
-  command.add_flag("--json", arguments.json, "The same as --output json");
+  CLI::Option* const output =
+      command
+          .add_option("--output,-o", arguments.output,
+                      absl::StrJoin(WordsOf(kFormats), ", ") + " (default table)")
+          ->type_name("FORMAT")
+          ->transform(OneOf(kFormats));
+  command.add_flag("--json", arguments.json, "The same as --output json")->excludes(output);
 }
 
 // For whom a capture is asked.
@@ -442,13 +447,20 @@ int Run(int argc, char** argv) {
   } catch (const CLI::ExtrasError&) {
     return FailUsage(absl::StrCat("more arguments than the command has: ",
                                   absl::StrJoin(app.remaining(/*recurse=*/true), " ")));
+  } catch (const CLI::ArgumentMismatch& error) {
+    // CLI11 counts: "--address: At Most 1 required but received 2".
+    const std::string what = error.what();
+    return FailUsage(absl::StrCat(
+        what.substr(0, what.find(": ")),
+        absl::StrContains(what, "received") ? ": is given more than once" : ": needs a value"));
   } catch (const CLI::ParseError& error) {
     const bool asked = error.get_exit_code() == 0;  // --help, --version
     return asked ? app.exit(error) : FailUsage(error.what());
   }
   // Not left to require_subcommand(): that would call a misspelt command a missing one.
   if (app.get_subcommands().empty()) {
-    return FailUsage("a command is needed: get, wait, status, cache, contexts, completion or help");
+    return FailUsage(
+        "a command is needed: get, wait, status, cache, contexts, version, completion or help");
   }
   return RunCommand(app, arguments);
 }

@@ -1,7 +1,12 @@
 #include "client/pcapctl/settings.h"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/pcapctl/text_file.h"
 
@@ -37,6 +42,26 @@ absl::Status ReadPem(absl::string_view option, const std::string& path, absl::st
   }
   place = *std::move(text);
   return absl::OkStatus();
+}
+
+// HOST:PORT, an IPv6 host in brackets. gRPC takes port 99999 for 34463.
+bool IsHostAndPort(absl::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == absl::string_view::npos || colon == 0) return false;
+  const absl::string_view host = text.substr(0, colon);
+  const absl::string_view digits = text.substr(colon + 1);
+  const bool in_brackets = host.front() == '[' && host.back() == ']';
+  if (!in_brackets && absl::StrContains(host, ':')) return false;
+  int port = 0;
+  return std::all_of(digits.begin(), digits.end(), absl::ascii_isdigit) &&
+         absl::SimpleAtoi(digits, &port) && port > 0 && port <= 65535;
+}
+
+bool IsGrpcTarget(absl::string_view text) {
+  constexpr const char* kSchemes[] = {
+      "dns:", "unix:", "unix-abstract:", "ipv4:", "ipv6:", "vsock:", "xds:"};
+  return std::any_of(std::begin(kSchemes), std::end(kSchemes),
+                     [&](const char* scheme) { return absl::StartsWith(text, scheme); });
 }
 
 absl::StatusOr<std::optional<TlsOptions>> TlsFrom(const Settings& settings) {
@@ -88,7 +113,21 @@ std::string AdminAddressOf(const Settings& settings) {
   return "";
 }
 
+absl::Status CheckAddresses(const Settings& settings) {
+  for (const auto& [option, address] : {std::pair("address", settings.address),
+                                        std::pair("admin-address", settings.admin_address)}) {
+    if (address.empty() || IsHostAndPort(address)) continue;
+    if (address == settings.address && IsGrpcTarget(address)) continue;
+    return Refused(option,
+                   absl::StrCat("is HOST:PORT, an IPv6 host in brackets, the port from 1 to "
+                                "65535, without http:// or https://; not ",
+                                address));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ClientOptions> ClientOptionsFrom(const Settings& settings) {
+  if (absl::Status status = CheckAddresses(settings); !status.ok()) return status;
   absl::StatusOr<std::optional<TlsOptions>> tls = TlsFrom(settings);
   if (!tls.ok()) return tls.status();
   ClientOptions options{.target = settings.address, .tls = *std::move(tls)};

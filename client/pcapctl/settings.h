@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -56,6 +57,10 @@ Settings DefaultSettings();
 // Where the admin port is: as said, or, if the gateway is on this machine, where it is by default.
 // Empty: not known; there may be another gateway on this machine, whose figures would mislead.
 std::string AdminAddressOf(const Settings& settings);
+
+// INVALID_ARGUMENT names the one of the two addresses that can be none. What gRPC calls a target,
+// as unix:/PATH, is left to gRPC.
+absl::Status CheckAddresses(const Settings& settings);
 
 // How to connect, with the files of the TLS settings read. INVALID_ARGUMENT names the setting that
 // cannot work.

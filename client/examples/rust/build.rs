@@ -1,4 +1,4 @@
-// Makes the stubs of what `proto/export` put into $PROTO_DIR, or into `proto` beside this file.
+// Makes the stubs of the .proto files in $PROTO_DIR, or into `proto` beside this file.
 
 use std::path::PathBuf;
 

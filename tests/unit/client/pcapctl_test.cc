@@ -156,6 +156,13 @@ TEST(PcapctlGet, SaysWhatIsWrongWithAnIdAndDoesNotAsk) {
   EXPECT_EQ(gateway.calls(), 0);
 }
 
+TEST(Pcapctl, AShortOptionTakesAnEqualsSign) {
+  ScriptedGateway gateway;
+  gateway.Answer({.response = FullCapture()});
+  const ProgramRun run = PcapctlAt(gateway, {"get", "-o=name", kPcapId});
+  EXPECT_EQ(run.out, absl::StrCat(kPcapId, "\n")) << run.err;
+}
+
 TEST(Pcapctl, OptionsStandBeforeAndAfterTheCommand) {
   ScriptedGateway gateway;
   gateway.Answer({.response = FullCapture()});
@@ -774,6 +781,18 @@ TEST(Pcapctl, AWrongCommandLineIsOneClearLineAndExitCode2) {
       {{"get", "--interval", "1s", kPcapId}, "`get` has no option --interval; wait has"},
       {{"status", "b", "a"}, "more arguments than the command has: b a"},
       {{"--timeout", "list", "gte"}, "did you mean get?"},
+      {{"--adress", "x", "get", kPcapId}, "there is no option --adress; did you mean --address?"},
+      {{"get", kPcapId, "--timeout", "5"}, "with its unit, such as 500ms or 30s; not 5"},
+      {{"get", kPcapId, "--timeout", "1s", "--timeout", "2s"},
+       "--timeout: is given more than once"},
+      {{"cache", "--address"}, "--address: needs a value"},
+      {{"get", "--json", "-o", "yaml", kPcapId}, "--output excludes --json"},
+      {{"--address", ":50051", "status"}, "--address: is HOST:PORT"},
+      {{"--address", "127.0.0.1:99999", "status"}, "from 1 to 65535"},
+      {{"--address", "::1:50051", "status"}, "an IPv6 host in brackets"},
+      {{"status", "--admin-address", "9464"}, "--admin-address: is HOST:PORT"},
+      {{"cache", "--admin-address", "http://127.0.0.1:9464"}, "without http:// or https://; not"},
+      {{"cache", "--admin-address", "127.0.0.1"}, "--admin-address: is HOST:PORT"},
       {{"get"}, "PCAP_ID"},
       {{"get", kPcapId, "--output", "xml"}, "--output"},
       {{"get", kPcapId, "--color", "red"}, "--color"},
