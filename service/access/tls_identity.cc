@@ -100,7 +100,7 @@ absl::Status Load(SSL_CTX* context, const std::string& pem) {
   while (X509* const one = PEM_read_bio_X509(of_chain.get(), nullptr, nullptr, nullptr)) {
     Certificate issuer(one);
     if (SSL_CTX_add_extra_chain_cert(context, one) != 1) break;
-    (void)issuer.release();  // the context's now
+    [[maybe_unused]] X509* const its = issuer.release();  // the context's now
   }
   return absl::OkStatus();
 }
@@ -120,7 +120,7 @@ absl::Status Rehearse(const std::string& pem) {
     return absl::ResourceExhaustedError("no memory is left to look at it");
   }
   SSL_CTX_set_min_proto_version(of_server.get(), TLS1_2_VERSION);  // gRPC's
-  const absl::Status loaded = Load(of_server.get(), pem);
+  absl::Status loaded = Load(of_server.get(), pem);
   if (!loaded.ok()) return loaded;
   const Session server(SSL_new(of_server.get()));
   const Session client(SSL_new(of_client.get()));

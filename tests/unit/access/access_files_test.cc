@@ -127,8 +127,7 @@ TEST_F(AccessFilesTest, KeepAPairThatFitsWhileItIsReplaced) {
   const SelfSigned fresh("localhost");
   Write("cert", fresh.certificate);
   files->LookNow();
-  EXPECT_EQ(ContentAt(files->identity_path()),
-            identity_.private_key + identity_.certificate);
+  EXPECT_EQ(ContentAt(files->identity_path()), identity_.private_key + identity_.certificate);
   Write("key", fresh.private_key);
   files->LookNow();
   EXPECT_EQ(ContentAt(files->identity_path()), fresh.private_key + fresh.certificate);

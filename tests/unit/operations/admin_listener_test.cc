@@ -206,8 +206,8 @@ class Connection {
   explicit Connection(const std::string& address, int receive_buffer = 0)
       : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (receive_buffer > 0) {
-      EXPECT_EQ(
-          setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer)), 0);
+      EXPECT_EQ(setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer)),
+                0);
     }
     sockaddr_in server{};
     server.sin_family = AF_INET;
