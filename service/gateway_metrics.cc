@@ -8,6 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "service/operations/process_stats.h"
 #include "service/rpc/method.h"
+#include "service/source/method_name.h"
 
 namespace pcap_gateway {
 namespace {

@@ -48,9 +48,4 @@ absl::Span<const Method> Methods() { return kMethods; }
 
 size_t NumberOf(const Method& method) { return static_cast<size_t>(&method - kMethods.data()); }
 
-MethodName MethodNameOf(absl::string_view path) {
-  const size_t slash = path.rfind('/');
-  return {.service = path.substr(1, slash - 1), .method = path.substr(slash + 1)};
-}
-
 }  // namespace pcap_gateway

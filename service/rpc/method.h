@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <optional>
 
-#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "service/source/error.h"
 #include "service/source/query.h"
@@ -35,13 +34,6 @@ struct Method {
 // All of them, each path once. The place in it is the method's number where they are counted.
 absl::Span<const Method> Methods();
 size_t NumberOf(const Method& method);
-
-// The two parts of a path: "pcap.v1.PcapService" and "GetPcap".
-struct MethodName {
-  absl::string_view service;
-  absl::string_view method;
-};
-MethodName MethodNameOf(absl::string_view path);
 
 }  // namespace pcap_gateway
 

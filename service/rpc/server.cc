@@ -33,6 +33,7 @@
 #include "service/rpc/reflection.h"
 #include "service/rpc/stream.h"
 #include "service/rpc/usable_cores.h"
+#include "service/source/method_name.h"
 #include "service/source/thread.h"
 
 namespace pcap_gateway {

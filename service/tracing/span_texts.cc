@@ -62,11 +62,4 @@ std::string UrlForSpans(absl::string_view url) {
   return absl::StrCat(parts.scheme, "://", parts.authority, parts.path);
 }
 
-RpcName RpcNameOf(absl::string_view path) {
-  absl::ConsumePrefix(&path, "/");
-  const size_t slash = path.rfind('/');
-  if (slash == absl::string_view::npos) return {"", path};
-  return {path.substr(0, slash), path.substr(slash + 1)};
-}
-
 }  // namespace pcap_gateway

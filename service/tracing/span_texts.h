@@ -27,14 +27,6 @@ Place PlaceOfPeer(absl::string_view peer);
 // `url` without user, password, query and fragment, where secrets stand.
 std::string UrlForSpans(absl::string_view url);
 
-// "/pcap.v1.PcapService/GetPcap" is service "pcap.v1.PcapService" and method "GetPcap". The views
-// are into `path`.
-struct RpcName {
-  absl::string_view service;
-  absl::string_view method;
-};
-RpcName RpcNameOf(absl::string_view path);
-
 }  // namespace pcap_gateway
 
 #endif  // PCAP_GATEWAY_SERVICE_TRACING_SPAN_TEXTS_H_

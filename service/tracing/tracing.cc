@@ -30,6 +30,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "service/source/method_name.h"
 #include "service/tracing/span_export.h"
 #include "service/tracing/span_texts.h"
 
@@ -122,7 +123,7 @@ class ServerSpan final : public CallSpan {
     namespace rpc = semconv::rpc;
     otel::Span& span = *span_;
     const Outcome& outcome = *call.reply.outcome;
-    const RpcName name = RpcNameOf(call.method);
+    const MethodName name = MethodNameOf(call.method);
     span.SetAttribute(rpc::kRpcSystem, "grpc");
     Set(span, rpc::kRpcService, name.service);
     Set(span, rpc::kRpcMethod, name.method);

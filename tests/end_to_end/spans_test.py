@@ -373,6 +373,13 @@ def test_a_collector_that_goes_is_said_once_and_when_it_is_back(
     assert "canary" not in gateway.process.output()
 
 
+def assert_ends_in_time(gateway: Gateway) -> None:
+    begin = time.monotonic()
+    gateway.process.send(signal.SIGTERM)
+    assert gateway.process.wait() == 0
+    assert time.monotonic() - begin < LONGEST_END_SECONDS
+
+
 @needs_spans
 def test_nobody_at_the_endpoint_costs_calls_nothing_and_the_end_little(
     start_gateway: StartGateway, emulator: Emulator
@@ -383,10 +390,7 @@ def test_nobody_at_the_endpoint_costs_calls_nothing_and_the_end_little(
         gateway = start_gateway(ADMIN, OTEL_EXPORTER_OTLP_ENDPOINT=url)
         get(gateway.channel, emulator.add())
         gateway.process.stderr.wait_for(DOWN)
-        begin = time.monotonic()
-        gateway.process.send(signal.SIGTERM)
-        assert gateway.process.wait() == 0
-        assert time.monotonic() - begin < LONGEST_END_SECONDS
+        assert_ends_in_time(gateway)
 
 
 @needs_spans
@@ -407,10 +411,7 @@ def test_a_collector_that_hangs_holds_up_neither_calls_nor_the_end(
         calls += 500
         assert time.monotonic() - begin < 60, calls
     assert calls > 2048
-    begin = time.monotonic()
-    gateway.process.send(signal.SIGTERM)
-    assert gateway.process.wait() == 0
-    assert time.monotonic() - begin < LONGEST_END_SECONDS
+    assert_ends_in_time(gateway)
 
 
 @needs_spans
@@ -425,10 +426,7 @@ def test_a_name_of_the_collector_that_is_never_found_holds_up_neither(
     get(gateway.channel, emulator.add())
     gateway.process.stderr.wait_for(DOWN)
     get(gateway.channel, emulator.add())
-    begin = time.monotonic()
-    gateway.process.send(signal.SIGTERM)
-    assert gateway.process.wait() == 0
-    assert time.monotonic() - begin < LONGEST_END_SECONDS
+    assert_ends_in_time(gateway)
 
 
 @needs_spans

@@ -42,10 +42,11 @@ TEST(ClientOptionsFrom, IsPlaintextUnlessTlsIsSaid) {
   EXPECT_EQ(ClientOptionsFrom({.address = "a:1", .tls_server_name = "n"})->tls->server_name, "n");
 }
 
-TEST(ClientOptionsFrom, ReadsTheFilesOfTls) {
+// `before`: what stands before the PEM blocks in the files.
+void ExpectTheFilesOfTlsAreRead(const std::string& before) {
   const SelfSigned identity("localhost");
-  const TemporaryFile certificate(identity.certificate);
-  const TemporaryFile key(identity.private_key);
+  const TemporaryFile certificate(before + identity.certificate);
+  const TemporaryFile key(before + identity.private_key);
   const auto options = ClientOptionsFrom({.address = "a:1",
                                           .tls_ca_file = certificate.path(),
                                           .tls_cert_file = certificate.path(),
@@ -56,19 +57,11 @@ TEST(ClientOptionsFrom, ReadsTheFilesOfTls) {
   EXPECT_EQ(options->tls->private_key, identity.private_key);
 }
 
+TEST(ClientOptionsFrom, ReadsTheFilesOfTls) { ExpectTheFilesOfTlsAreRead(""); }
+
 TEST(ClientOptionsFrom, ReadsFilesThatBeginWithAByteOrderMark) {
-  const SelfSigned identity("localhost");
   const std::string mark = "\xEF\xBB\xBF";
-  const TemporaryFile certificate(mark + identity.certificate);
-  const TemporaryFile key(mark + identity.private_key);
-  const auto options = ClientOptionsFrom({.address = "a:1",
-                                          .tls_ca_file = certificate.path(),
-                                          .tls_cert_file = certificate.path(),
-                                          .tls_key_file = key.path()});
-  ASSERT_TRUE(options.ok()) << options.status();
-  EXPECT_EQ(options->tls->root_certificates, identity.certificate);
-  EXPECT_EQ(options->tls->certificate_chain, identity.certificate);
-  EXPECT_EQ(options->tls->private_key, identity.private_key);
+  ExpectTheFilesOfTlsAreRead(mark);
   const TemporaryFile token(mark + "abc\n");
   EXPECT_EQ(*TokenFrom(token.path()), "abc");
 }

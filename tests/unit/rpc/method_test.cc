@@ -32,10 +32,5 @@ TEST(Methods, HaveTheirPlaceInTheListAsNumber) {
   for (size_t i = 0; i < Methods().size(); ++i) EXPECT_EQ(NumberOf(Methods()[i]), i);
 }
 
-TEST(MethodNameOf, IsAPathInItsTwoParts) {
-  EXPECT_EQ(MethodNameOf("/pcap.v1.PcapService/GetPcap").service, "pcap.v1.PcapService");
-  EXPECT_EQ(MethodNameOf("/pcap.v1.PcapService/GetPcap").method, "GetPcap");
-}
-
 }  // namespace
 }  // namespace pcap_gateway

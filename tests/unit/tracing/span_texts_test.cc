@@ -47,13 +47,5 @@ TEST(SpanTexts, AUrlLosesWhatMayBeSecret) {
   EXPECT_EQ(UrlForSpans("canary"), "");
 }
 
-TEST(SpanTexts, APathIsServiceAndMethod) {
-  const RpcName name = RpcNameOf("/pcap.v1.PcapService/GetPcap");
-  EXPECT_EQ(name.service, "pcap.v1.PcapService");
-  EXPECT_EQ(name.method, "GetPcap");
-  EXPECT_EQ(RpcNameOf("GetPcap").service, "");
-  EXPECT_EQ(RpcNameOf("GetPcap").method, "GetPcap");
-}
-
 }  // namespace
 }  // namespace pcap_gateway
