@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
+import ipaddress
 import json
 import re
 import secrets
@@ -27,6 +29,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # One sampled capture a minute (documentation, "Packet capture limits").
 BETWEEN_SIMPLE = timedelta(minutes=1)
+# The longest that a full capture may run (API schema, and a page of April 2026; other pages say 300
+# seconds, as for simple ones).
+MOST_FULL_SECONDS = 86_400
 # How far back a sampled capture may look (API reference, `offset_time`).
 MOST_OFFSET = timedelta(hours=24)
 
@@ -74,7 +79,14 @@ def _noted(world: World) -> Any:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        entry = await world.ledger.arrive(request, world.clock.now())
+        try:
+            body = (await request.read()).decode(errors="replace")
+        except (asyncio.CancelledError, ConnectionError):
+            entry = await world.ledger.arrive(request, world.clock.now())
+            await world.ledger.end(entry, State.ABORTED)
+            raise
+        # Only now: whoever waits for its arrival may rely on a fault's `done` being done.
+        entry = await world.ledger.arrive(request, world.clock.now(), body)
         request["entry"] = entry
         try:
             response = await handler(request)
@@ -113,10 +125,12 @@ def _faulty(world: World) -> Any:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         entry: Entry = request["entry"]
-        fault = world.faults.take(entry.pcap_id)
+        fault = world.faults.take(entry)
         if fault is None:
             return await handler(request)
-        return await world.faults.answer(fault, request, entry, lambda: handler(request))
+        # What a fault spoils may be a refusal, too.
+        normal = functools.partial(_refusable, request, handler)
+        return await world.faults.answer(fault, request, entry, normal)
 
     return middleware
 
@@ -197,7 +211,7 @@ class _Pcaps:
     async def stop(self, request: web.Request) -> web.StreamResponse:
         account_id = self._authorise(request, WRITE)
         capture = self._find(account_id, request)
-        if not isinstance(capture, LivingCapture) or capture.kind != "full":
+        if not capture.is_full:
             # ASSUMED: status and code; documented is only that stopping is for full captures.
             raise Refusal(400, 1004, "only full packet captures can be stopped")
         capture.stop(self._now())
@@ -259,21 +273,23 @@ class _Pcaps:
 async def _json_of(request: web.Request) -> dict[str, Any]:
     try:
         body = json.loads(await request.read())
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise _bad("the body must be a JSON object")
+        raise _bad("", "must be a JSON object")
     return body
 
 
-def _bad(message: str) -> Refusal:
-    # ASSUMED: the code.
-    return Refusal(400, 1001, message)
+def _bad(field: str, rule: str) -> Refusal:
+    """`field`: NAME or filter_v1.NAME; "": the whole body."""
+    # ASSUMED: the code, and that `source` points into the body.
+    pointer = "/" + field.replace(".", "/") if field else None
+    return Refusal(400, 1001, f"{field or 'the body'} {rule}", pointer=pointer)
 
 
 def _capture_from(body: dict[str, Any], account_id: str, now: datetime) -> LivingCapture:
     if body.get("system") != "magic-transit":
-        raise _bad("system must be magic-transit")
+        raise _bad("system", "must be magic-transit")
     kind = body.get("type")
     if kind == "simple":
         return LivingCapture(
@@ -292,16 +308,14 @@ def _capture_from(body: dict[str, Any], account_id: str, now: datetime) -> Livin
             account_id=account_id,
             created=now,
             kind="full",
-            # The documentation says 300 at most for both types, the schema has a type of its own
-            # for full ones. ASSUMED: the documentation.
-            time_limit=_number(body, "time_limit", 1, 300),
+            time_limit=_number(body, "time_limit", 1, MOST_FULL_SECONDS),
             packet_limit=_number(body, "packet_limit", 1, 10_000, required=False),
             byte_limit=_number(body, "byte_limit", 1, 1_000_000_000, required=False),
             filter_v1=_filter(body),
             colo_name=_text(body, "colo_name"),
-            destination_conf=_text(body, "destination_conf"),
+            destination_conf=_destination(body),
         )
-    raise _bad("type must be simple or full")
+    raise _bad("type", "must be simple or full")
 
 
 def _number(
@@ -311,24 +325,52 @@ def _number(
     if value is None and not required:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _bad(f"{name} must be a number")
+        raise _bad(name, "must be a number")
     if not least <= value <= most:
-        raise _bad(f"{name} must be between {least} and {most}")
+        raise _bad(name, f"must be between {least} and {most}")
     return value
 
 
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value:
-        raise _bad(f"{name} is required")
+        raise _bad(name, "is required")
+    return value
+
+
+def _destination(body: dict[str, Any]) -> str:
+    value = _text(body, "destination_conf")
+    if not re.match("(s3|gs|r2)://[^/?#]", value):
+        raise _bad("destination_conf", "must be s3://BUCKET…, gs://BUCKET… or r2://BUCKET…")
     return value
 
 
 def _filter(body: dict[str, Any]) -> dict[str, Any]:
     value = body.get("filter_v1", {})
     if not isinstance(value, dict):
-        raise _bad("filter_v1 must be an object")
+        raise _bad("filter_v1", "must be an object")
+    # ASSUMED: that each field is checked; documented are their names and types.
+    for name, given in value.items():
+        field = f"filter_v1.{name}"
+        match name:
+            case "source_address" | "destination_address":
+                _check_address(field, given)
+            case "source_port" | "destination_port":
+                _number({field: given}, field, 0, 65_535)
+            case "protocol":
+                _number({field: given}, field, 0, 255)
+            case _:
+                raise _bad("filter_v1", f"has no field {name!r:.100}")
     return value
+
+
+def _check_address(field: str, given: Any) -> None:
+    try:
+        if not isinstance(given, str):
+            raise ValueError
+        ipaddress.ip_address(given)
+    except ValueError:
+        raise _bad(field, "must be an IP address") from None
 
 
 def _offset_time(body: dict[str, Any], now: datetime) -> str | None:
@@ -339,7 +381,7 @@ def _offset_time(body: dict[str, Any], now: datetime) -> str | None:
         when = datetime.fromisoformat(value)
         within = now - MOST_OFFSET <= when <= now
     except (TypeError, ValueError):  # no text, no time, or one without a time zone
-        raise _bad("offset_time must be an RFC 3339 time") from None
+        raise _bad("offset_time", "must be an RFC 3339 time") from None
     if not within:
-        raise _bad("offset_time must be within the last 24 hours")
+        raise _bad("offset_time", "must be within the last 24 hours")
     return str(value)

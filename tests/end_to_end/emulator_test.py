@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import socket
 import struct
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Iterator
@@ -18,7 +20,7 @@ import pytest
 from cloudflare import Cloudflare
 from emulator import demo, listening
 
-from harness.emulator import START, Emulator
+from harness.emulator import START, Emulator, capture_of
 
 ACCOUNT = demo.ACCOUNT_ID
 FULL = {
@@ -84,6 +86,23 @@ def refusal(error: cloudflare.APIStatusError) -> tuple[int, int]:
     return error.status_code, body["errors"][0]["code"]
 
 
+def pointer(error: cloudflare.APIStatusError) -> str:
+    """To the field that is wrong."""
+    told: str = error.response.json()["errors"][0]["source"]["pointer"]
+    return told
+
+
+def raw(emulator: Emulator, method: str, path: str = "", **sent: Any) -> httpx.Response:
+    """`path`: what follows that of the account's captures."""
+    return httpx.request(
+        method,
+        f"{emulator.url}/accounts/{ACCOUNT}/pcaps{path}",
+        headers={"Authorization": f"Bearer {demo.TOKEN}"},
+        trust_env=False,
+        **sent,
+    )
+
+
 def test_every_demo_capture_is_there(sdk: Cloudflare) -> None:
     statuses = {
         demo.SIMPLE_ID: "success",
@@ -131,8 +150,44 @@ def test_stopping_ends_the_capture_and_keeps_what_it_has(
 
 
 def test_only_full_captures_can_be_stopped(sdk: Cloudflare) -> None:
-    with pytest.raises(cloudflare.BadRequestError):
-        sdk.magic_transit.pcaps.stop(demo.SIMPLE_ID, account_id=ACCOUNT)
+    for simple in (demo.SIMPLE_ID, demo.PENDING_ID):
+        with pytest.raises(cloudflare.BadRequestError):
+            sdk.magic_transit.pcaps.stop(simple, account_id=ACCOUNT)
+    with pytest.raises(cloudflare.NotFoundError):
+        sdk.magic_transit.pcaps.stop("0" * 32, account_id=ACCOUNT)
+
+
+def test_stopping_is_answered_without_a_body(emulator: Emulator) -> None:
+    answer = raw(emulator, "PUT", f"/{demo.RUNNING_ID}/stop")
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_a_full_capture_that_a_test_made_up_can_be_stopped_once(
+    sdk: Cloudflare, emulator: Emulator
+) -> None:
+    pcap_id = emulator.add(type="full", status="running")
+    for _ in range(2):
+        sdk.magic_transit.pcaps.stop(pcap_id, account_id=ACCOUNT)
+        stopped = sdk.magic_transit.pcaps.get(pcap_id, account_id=ACCOUNT).to_dict()
+        assert (stopped["status"], stopped["stop_requested"]) == ("conversion_pending", START)
+        emulator.advance(1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "seconds", "packets"),
+    [({"packet_limit": 500}, 5, 500), ({"byte_limit": 300_000}, 3, 300)],
+    ids=["packets", "bytes"],
+)
+def test_a_full_capture_is_over_when_its_limit_is_reached(
+    sdk: Cloudflare, emulator: Emulator, limit: dict[str, int], seconds: int, packets: int
+) -> None:
+    emulator.advance(400)
+    created = create(sdk, **FULL, **limit)
+    emulator.advance(2 + seconds - 0.001)
+    assert status(sdk, created.id) == "running"
+    emulator.advance(0.001)
+    done = sdk.magic_transit.pcaps.get(created.id, account_id=ACCOUNT).to_dict()
+    assert (done["status"], done["packets_captured"]) == ("conversion_pending", packets)
 
 
 def test_a_download_is_a_pcap_file(sdk: Cloudflare) -> None:
@@ -173,10 +228,32 @@ def test_a_second_full_capture_is_refused_while_one_runs(sdk: Cloudflare) -> Non
     assert create(sdk, **FULL)
 
 
-def test_a_listing_has_50_captures_at_most(sdk: Cloudflare, emulator: Emulator) -> None:
+def test_a_listing_has_the_newest_50_captures(sdk: Cloudflare, emulator: Emulator) -> None:
     added = [emulator.add() for _ in range(60)]
     listed = [pcap.id for pcap in sdk.magic_transit.pcaps.list(account_id=ACCOUNT)]
-    assert len(listed) == 50 and set(listed) <= set(added)
+    assert listed == added[:-51:-1]
+
+
+def test_a_capture_that_changes_keeps_its_place_in_a_listing(
+    sdk: Cloudflare, emulator: Emulator
+) -> None:
+    added = [emulator.add(status="pending") for _ in range(3)]
+    emulator.advance(1)
+    emulator.add_exactly(added[1], capture_of(added[1], status="success"))
+    listed = list(sdk.magic_transit.pcaps.list(account_id=ACCOUNT))[:3]
+    assert [(pcap.id, pcap.status) for pcap in listed] == [
+        (added[2], "pending"),
+        (added[1], "success"),
+        (added[0], "pending"),
+    ]
+
+
+def test_a_new_capture_is_the_first_of_a_listing(sdk: Cloudflare, emulator: Emulator) -> None:
+    emulator.add()
+    created = create(sdk, **SIMPLE, filter_v1=demo.FILTER)
+    [first, *_] = sdk.magic_transit.pcaps.list(account_id=ACCOUNT)
+    assert first.to_dict() == created.to_dict()
+    assert created.to_dict()["filter_v1"] == demo.FILTER
 
 
 @pytest.mark.parametrize(
@@ -191,6 +268,12 @@ def test_a_listing_has_50_captures_at_most(sdk: Cloudflare, emulator: Emulator) 
         {"type": "half"},
         {"system": "magic-carpet"},
         {"filter_v1": []},
+        {"filter_v1": {"source_address": "nowhere"}},
+        {"filter_v1": {"destination_address": 1}},
+        {"filter_v1": {"source_port": 65_536}},
+        {"filter_v1": {"destination_port": "80"}},
+        {"filter_v1": {"protocol": 256}},
+        {"filter_v1": {"vlan": 7}},
         {"offset_time": "yesterday"},
         {"offset_time": (START - timedelta(hours=25)).isoformat()},
         {"offset_time": (START + timedelta(hours=1)).isoformat()},
@@ -200,8 +283,9 @@ def test_a_listing_has_50_captures_at_most(sdk: Cloudflare, emulator: Emulator) 
 def test_the_documented_ranges_of_a_simple_capture_are_held(
     sdk: Cloudflare, change: dict[str, object]
 ) -> None:
-    with pytest.raises(cloudflare.BadRequestError):
+    with pytest.raises(cloudflare.BadRequestError) as error:
         create(sdk, **{**SIMPLE, **change})
+    assert pointer(error.value).startswith(f"/{next(iter(change))}")
 
 
 @pytest.mark.parametrize(
@@ -211,15 +295,24 @@ def test_the_documented_ranges_of_a_simple_capture_are_held(
         {"byte_limit": 1_000_000_001},
         {"colo_name": ""},
         {"destination_conf": ""},
+        {"destination_conf": "ftp://bucket"},
+        {"destination_conf": "s3://"},
         {"time_limit": 0},
+        {"time_limit": 86_401},
     ],
     ids=str,
 )
 def test_the_documented_ranges_of_a_full_capture_are_held(
     sdk: Cloudflare, change: dict[str, object]
 ) -> None:
-    with pytest.raises(cloudflare.BadRequestError):
+    with pytest.raises(cloudflare.BadRequestError) as error:
         create(sdk, **{**FULL, **change})
+    assert pointer(error.value) == f"/{next(iter(change))}"
+
+
+def test_a_full_capture_may_run_for_a_day(sdk: Cloudflare, emulator: Emulator) -> None:
+    emulator.advance(400)
+    assert create(sdk, **{**FULL, "time_limit": 86_400}).time_limit == 86_400
 
 
 def test_an_offset_time_within_24_hours_is_kept(sdk: Cloudflare) -> None:
@@ -228,13 +321,9 @@ def test_an_offset_time_within_24_hours_is_kept(sdk: Cloudflare) -> None:
     assert created.to_dict()["offset_time"] == when
 
 
-def test_a_body_that_is_no_json_is_refused(emulator: Emulator) -> None:
-    answer = httpx.post(
-        f"{emulator.url}/accounts/{ACCOUNT}/pcaps",
-        content=b"{",
-        headers={"Authorization": f"Bearer {demo.TOKEN}"},
-        trust_env=False,
-    )
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"[" * 100_000], ids=lambda body: body[:2])
+def test_a_body_that_is_no_json_object_is_refused(emulator: Emulator, body: bytes) -> None:
+    answer = raw(emulator, "POST", content=body)
     assert answer.status_code == 400 and answer.json()["success"] is False
 
 
@@ -319,6 +408,105 @@ def test_faults_that_it_does_not_know_are_refused(emulator: Emulator) -> None:
     for wrong in ({"kind": "meteor"}, {"kind": "html", "statsu": 502}):
         with pytest.raises(AssertionError, match="400"):
             emulator.fault(None, **wrong)
+
+
+def test_a_question_of_a_name_it_does_not_know_is_refused(emulator: Emulator) -> None:
+    with pytest.raises(AssertionError, match="400"):
+        emulator.counts(mehtod="POST")
+
+
+def test_what_came_is_counted_by_method_and_path(sdk: Cloudflare, emulator: Emulator) -> None:
+    pcaps = f"/client/v4/accounts/{ACCOUNT}/pcaps"
+    created = create(sdk, **SIMPLE)
+    for _ in range(2):
+        sdk.magic_transit.pcaps.list(account_id=ACCOUNT)
+    sdk.magic_transit.pcaps.stop(demo.RUNNING_ID, account_id=ACCOUNT)
+    status(sdk, created.id)
+    stop = f"{pcaps}/{demo.RUNNING_ID}/stop"
+    assert emulator.counts() == {
+        ("POST", pcaps): 1,
+        ("GET", pcaps): 2,
+        ("PUT", stop): 1,
+        ("GET", f"{pcaps}/{created.id}"): 1,
+    }
+    assert emulator.counts(path="/stop") == {("PUT", stop): 1}
+    assert emulator.counts(method="GET", path="/pcaps") == {("GET", pcaps): 2}
+    [sent] = emulator.requests(method="POST")
+    assert json.loads(sent["body"]) == {k: v for k, v in SIMPLE.items() if k != "account_id"}
+    emulator.wait(state="answered", method="GET", path="/pcaps", count=2)
+
+
+def test_a_request_that_never_came_to_its_end_is_noted(emulator: Emulator) -> None:
+    host, port = emulator.address.split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(b"POST /client/v4/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+    emulator.wait(state="aborted", method="POST", path="/x")
+    assert emulator.requests()[0]["body"] is None
+
+
+def test_a_fault_strikes_the_method_and_the_path_it_names(
+    sdk: Cloudflare, emulator: Emulator
+) -> None:
+    emulator.fault(method="POST", path="/pcaps", kind="html", status=502)
+    with pytest.raises(cloudflare.InternalServerError):
+        create(sdk, **SIMPLE)
+    assert list(sdk.magic_transit.pcaps.list(account_id=ACCOUNT))
+    sdk.magic_transit.pcaps.stop(demo.RUNNING_ID, account_id=ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "reset_within"},
+        {"kind": "reset_in_headers"},
+        {"kind": "truncate"},
+        {"kind": "cut_chunk"},
+        {"kind": "reset_before", "done": True},
+        {"kind": "html", "status": 502, "done": True},
+    ],
+    ids=lambda fault: fault["kind"],
+)
+def test_a_creation_can_be_done_and_its_answer_be_lost(
+    sdk: Cloudflare, emulator: Emulator, fault: dict[str, Any]
+) -> None:
+    before = {pcap.id for pcap in sdk.magic_transit.pcaps.list(account_id=ACCOUNT)}
+    emulator.fault(method="POST", path="/pcaps", times=1, **fault)
+    with pytest.raises(cloudflare.APIError):
+        create(sdk, **SIMPLE)
+    after = {pcap.id for pcap in sdk.magic_transit.pcaps.list(account_id=ACCOUNT)}
+    assert len(after - before) == 1
+    with pytest.raises(cloudflare.RateLimitError):  # it counts
+        create(sdk, **SIMPLE)
+
+
+def test_a_creation_can_be_done_while_its_answer_is_held(
+    sdk: Cloudflare, emulator: Emulator
+) -> None:
+    gate = emulator.hold(method="POST", path="/pcaps", done=True)
+    with ThreadPoolExecutor() as thread:
+        waiting = thread.submit(create, sdk, **SIMPLE)
+        emulator.wait(method="POST")
+        [first, *_] = client(emulator).magic_transit.pcaps.list(account_id=ACCOUNT)
+        assert not waiting.done()
+        emulator.release(gate)
+        assert waiting.result().id == first.id
+
+
+def test_a_refusal_can_be_spoilt_too(sdk: Cloudflare, emulator: Emulator) -> None:
+    emulator.fault("0" * 32, "close_after")
+    with pytest.raises(cloudflare.NotFoundError) as error:
+        status(sdk, "0" * 32)
+    assert refusal(error.value)[0] == 404
+
+
+@pytest.mark.parametrize("kind", ["truncate", "reset_within"])
+def test_an_answer_without_a_body_can_be_cut_off(
+    sdk: Cloudflare, emulator: Emulator, kind: str
+) -> None:
+    emulator.fault(demo.RUNNING_ID, kind, method="PUT")
+    with pytest.raises(cloudflare.APIConnectionError):
+        sdk.magic_transit.pcaps.stop(demo.RUNNING_ID, account_id=ACCOUNT)
+    assert status(sdk, demo.RUNNING_ID) == "conversion_pending"
 
 
 def test_it_listens_on_every_address_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:

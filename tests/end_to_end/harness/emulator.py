@@ -41,6 +41,10 @@ def capture_of(pcap_id: str, **fields: Any) -> dict[str, Any]:
     return {name: value for name, value in capture.items() if value is not None}
 
 
+def _query(**asked: Any) -> str:
+    return urllib.parse.urlencode({name: told for name, told in asked.items() if told is not None})
+
+
 class Emulator:
     def __init__(self, *options: str | Path, speed: float = 0) -> None:
         """`speed`: its time goes so many times as fast as the machine's."""
@@ -90,14 +94,16 @@ class Emulator:
     # Faults -------------------------------------------------------------------------------------
 
     def fault(self, pcap_id: str | None = None, kind: str = "normal", **settings: Any) -> None:
+        """`settings`: `method` and `path` choose the requests further, `times` how many of them,
+        `done` carries them out first; the others as emulator/faults.py has them."""
         self._send("POST", "faults", {"pcap_id": pcap_id, "kind": kind, **settings})
 
-    def answer(self, pcap_id: str, body: Any, status: int = 200, **settings: Any) -> None:
+    def answer(self, pcap_id: str | None, body: Any, status: int = 200, **settings: Any) -> None:
         """Whatever is asked for this capture is answered with `body`: JSON, or text as it is."""
         text = body if isinstance(body, str) else json.dumps(body)
         self.fault(pcap_id, "answer", body=text, status=status, **settings)
 
-    def hold(self, pcap_id: str, **settings: Any) -> str:
+    def hold(self, pcap_id: str | None = None, **settings: Any) -> str:
         """Requests for this capture are not answered before `release`; returns the gate's name."""
         gate = f"gate-{next(_gates)}"
         self.fault(pcap_id, hold=gate, **settings)
@@ -121,27 +127,41 @@ class Emulator:
 
     # What came ----------------------------------------------------------------------------------
 
-    def requests(self, pcap_id: str | None = None) -> list[dict[str, Any]]:
-        """In the order of arrival; `headers` are (name, value) as they came."""
-        query = "" if pcap_id is None else f"?pcap_id={urllib.parse.quote(pcap_id)}"
-        entries: list[dict[str, Any]] = self._send("GET", "requests" + query)
+    def requests(
+        self, pcap_id: str | None = None, method: str | None = None, path: str | None = None
+    ) -> list[dict[str, Any]]:
+        """In the order of arrival; `headers` are (name, value) as they came, `body` is text.
+
+        `path`: how the path ends without its query, such as "/pcaps" or "/stop". None: whichever.
+        """
+        query = _query(pcap_id=pcap_id, method=method, path=path)
+        entries: list[dict[str, Any]] = self._send("GET", f"requests?{query}")
         return entries
+
+    def counts(self, **which: str) -> dict[tuple[str, str], int]:
+        """How many came, by method and path (as it came). `which`: as for `requests`."""
+        told = self._send("GET", f"counts?{_query(**which)}")
+        return {(one["method"], one["path"]): one["count"] for one in told}
 
     def headers(self, pcap_id: str) -> dict[str, str]:
         """Of the last request for the capture; names in lower case."""
         return {name.lower(): value for name, value in self.requests(pcap_id)[-1]["headers"]}
 
     def wait(
-        self, pcap_id: str | None, state: str = "arrived", count: int = 1, timeout: float = 20
+        self,
+        pcap_id: str | None = None,
+        state: str = "arrived",
+        count: int = 1,
+        timeout: float = 20,
+        method: str | None = None,
+        path: str | None = None,
     ) -> None:
         """Until `count` requests for the capture have arrived, were `answered`, or `aborted`.
 
-        None: for any.
+        None: for any. `method` and `path`: as for `requests`.
         """
-        asked: dict[str, Any] = {"state": state, "count": count, "timeout": timeout}
-        if pcap_id is not None:
-            asked["pcap_id"] = pcap_id
-        query = urllib.parse.urlencode(asked)
+        which = {"pcap_id": pcap_id, "method": method, "path": path}
+        query = _query(state=state, count=count, timeout=timeout, **which)
         told = self._send("GET", f"wait?{query}", timeout=timeout + 10)
         assert told["came_true"], f"{told['count']} instead of {count} requests {state}"
 
