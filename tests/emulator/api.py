@@ -19,9 +19,9 @@ from emulator import envelope
 from emulator.captures import Captures, LivingCapture
 from emulator.clock import Clock
 from emulator.credentials import READ, WRITE, Credentials
+from emulator.download import Download
 from emulator.faults import Faults
 from emulator.ledger import Entry, Ledger, State
-from emulator.pcap_file import pcap_file
 from emulator.rate_rule import RateRule
 from emulator.refusal import Refusal
 
@@ -90,6 +90,8 @@ def _noted(world: World) -> Any:
         request["entry"] = entry
         try:
             response = await handler(request)
+            if isinstance(response, Download):
+                await response.send(request, entry)
         except (asyncio.CancelledError, ConnectionError):
             await world.ledger.end(entry, State.ABORTED)
             raise
@@ -228,9 +230,7 @@ class _Pcaps:
         if fields.get("status") != "success":
             # ASSUMED: status and code.
             raise Refusal(404, 1006, "the packet capture is not ready")
-        return web.Response(
-            body=pcap_file(capture.created), content_type="application/vnd.tcpdump.pcap"
-        )
+        return Download(capture.file())
 
     def _now(self) -> datetime:
         return self._world.clock.now()

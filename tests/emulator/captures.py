@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Iterable, Literal, Protocol
 
+from emulator.pcap_file import PcapFile
+
 Json = dict[str, Any]
 
 # The most that one listing gives (API reference of "List packet capture requests").
@@ -17,6 +19,9 @@ SIMPLE_PENDING = timedelta(seconds=1)
 FULL_PENDING = timedelta(seconds=2)
 CONVERSION_PENDING = timedelta(seconds=2)
 CONVERSION_RUNNING = timedelta(seconds=3)
+
+# ASSUMED: how many packets a sampled capture finds, if its limit allows.
+PACKETS = 3
 
 # ASSUMED: what a full capture finds, so that it is over as soon as one of its limits is reached.
 PACKETS_PER_SECOND = 100
@@ -36,6 +41,10 @@ class Capture(Protocol):
     @property
     def is_full(self) -> bool: ...
 
+    def file(self) -> PcapFile:
+        """What a download gives, once it is ready."""
+        ...
+
     def stop(self, now: datetime) -> None:
         """ASSUMED: stopping what is over changes nothing."""
         ...
@@ -53,10 +62,15 @@ class FixedCapture:
     account_id: str
     created: datetime
     fields: Json
+    packets: int = PACKETS  # of a download
 
     @property
     def is_full(self) -> bool:
         return self.fields.get("type") == "full"
+
+    def file(self) -> PcapFile:
+        told = self.fields.get("filter_v1")
+        return PcapFile(self.created, self.packets, told if isinstance(told, dict) else None)
 
     def stop(self, now: datetime) -> None:
         if self.fields.get("status") in ("pending", "running"):
@@ -96,6 +110,11 @@ class LivingCapture:
     @property
     def is_full(self) -> bool:
         return self.kind == "full"
+
+    def file(self) -> PcapFile:
+        until = datetime.fromisoformat(self.offset_time) if self.offset_time else self.created
+        packets = PACKETS if self.packet_limit is None else min(PACKETS, int(self.packet_limit))
+        return PcapFile(until, packets, self.filter_v1)
 
     def is_active_at(self, now: datetime) -> bool:
         """Counts as the account's one full capture that may be pending or running."""

@@ -8,7 +8,8 @@ GET    counts      how many came: [{"method": …, "path": …, "count": …}], 
 GET    wait        ?state=arrived|answered|aborted&count=N&timeout=SECONDS
 POST   clock       {"advance_seconds": …}           GET clock
 POST   captures    {"account_id": …, "pcap_id": …, "capture": {JSON as GET shall give it}}; again
-                   with the same ids: it says something else from now on
+                   with the same ids: it says something else from now on. With "packets": N, a
+                   download has so many (of 56 bytes each if they are TCP over IPv4)
 POST   principals  {"name": …, "token": … | "email": …, "key": …, "rights": {account: ["read"]}}
 POST   rate_limit  {"requests": …, "window_seconds": …, "block_seconds": …}, or null for none
 
@@ -26,7 +27,7 @@ from typing import Any
 from aiohttp import web
 
 from emulator.api import World
-from emulator.captures import FixedCapture, format_time
+from emulator.captures import PACKETS, FixedCapture, format_time
 from emulator.credentials import Principal
 from emulator.faults import Fault
 from emulator.ledger import State, Which
@@ -121,7 +122,10 @@ class _Door:
         account_id, pcap_id = body["account_id"], body["pcap_id"]
         there = self._world.captures.find(account_id, pcap_id)
         created = self._world.clock.now() if there is None else there.created
-        self._world.captures.add(FixedCapture(pcap_id, account_id, created, body["capture"]))
+        packets = body.get("packets", PACKETS)
+        self._world.captures.add(
+            FixedCapture(pcap_id, account_id, created, body["capture"], packets)
+        )
         return web.json_response({})
 
     async def add_principal(self, request: web.Request) -> web.Response:

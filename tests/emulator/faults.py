@@ -27,6 +27,7 @@ from typing import Any, Awaitable, Callable
 
 from aiohttp import web
 
+from emulator.download import Download
 from emulator.ledger import Entry, Which
 
 Answer = Callable[[], Awaitable[web.StreamResponse]]
@@ -40,7 +41,7 @@ class Fault:
     path: str | None = None
     times: int | None = None  # of requests; None: until cleared
     done: bool = False  # the request is carried out first
-    hold: str | None = None  # the gate to wait at
+    hold: str | None = None  # the gate to wait at; within the body for `hold_in_body`
     seconds: float = 0  # of delay; of the pause between pieces for `drip`
     status: int = 200  # where the kind makes up an answer
     headers: dict[str, str] = field(default_factory=dict)
@@ -48,7 +49,7 @@ class Fault:
     base64: str = ""  # bytes that are no text, for `raw` and `header_bytes`
     name: str = ""  # of the header, for `header_bytes`
     # Of the body, for `huge` and `gzip` (unpacked); of the headers, for `header_bomb`; of the error
-    # in the length, for `wrong_length`.
+    # in the length, for `wrong_length`; of the pieces, for `drip` (0: a byte each).
     size: int = 0
     depth: int = 0  # of the arrays, for `nested`
 
@@ -61,6 +62,8 @@ class Fault:
         fault = Fault(**described)
         if fault.kind not in KINDS:
             raise ValueError(f"unknown kind {fault.kind}; known: {', '.join(KINDS)}")
+        if fault.kind == "hold_in_body" and fault.hold is None:
+            raise ValueError("hold_in_body needs the gate to wait at: hold")
         return fault
 
     @property
@@ -103,6 +106,8 @@ class Faults:
         entry.fault = fault.kind
         if fault.done:
             normal = _already(await normal())
+        if fault.kind == "hold_in_body":
+            return await _hold_in_body(self._gate(fault.hold or ""), request, entry, normal)
         if fault.hold is not None:
             await self._gate(fault.hold).wait()
         if fault.seconds > 0 and fault.kind != "drip":
@@ -172,11 +177,19 @@ class _Normal:
         head = self.with_length()
         return head + self.body[: len(self.body) // 2] if self.body else head[: len(head) // 2]
 
+    def begun(self) -> web.StreamResponse:
+        response = web.StreamResponse(status=self.status, headers=self.headers)
+        response.content_length = len(self.body)
+        return response
+
 
 async def _normal_of(normal: Answer) -> _Normal:
     response = await normal()
-    assert isinstance(response, web.Response) and isinstance(response.body, bytes | None)
-    body = response.body or b""
+    if isinstance(response, Download):
+        body = b"".join(response.file.pieces())
+    else:
+        assert isinstance(response, web.Response) and isinstance(response.body, bytes | None)
+        body = response.body or b""
     return _Normal(response.status, {"Content-Type": response.content_type} if body else {}, body)
 
 
@@ -356,16 +369,48 @@ async def _huge(
 async def _drip(
     fault: Fault, request: web.Request, entry: Entry, normal: Answer
 ) -> web.StreamResponse:
-    """The normal answer a byte at a time."""
+    """The normal answer, `size` bytes at a time."""
     told = await _normal_of(normal)
-    response = web.StreamResponse(status=told.status, headers=told.headers)
-    response.content_length = len(told.body)
+    response = told.begun()
     await response.prepare(request)
     entry.body_bytes_sent = 0
-    for byte in told.body:
-        await response.write(bytes([byte]))
-        entry.body_bytes_sent += 1
+    size = fault.size or 1
+    for at in range(0, len(told.body), size):
+        piece = told.body[at : at + size]
+        await response.write(piece)
+        entry.body_bytes_sent += len(piece)
         await asyncio.sleep(fault.seconds)
+    await response.write_eof()
+    return response
+
+
+async def _hold_in_body(
+    gate: asyncio.Event, request: web.Request, entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    """The normal answer, its second half only when the gate is open."""
+    told = await _normal_of(normal)
+    response = told.begun()
+    await response.prepare(request)
+    half = len(told.body) // 2
+    await response.write(told.body[:half])
+    entry.body_bytes_sent = half
+    await gate.wait()
+    await response.write(told.body[half:])
+    entry.body_bytes_sent = len(told.body)
+    await response.write_eof()
+    return response
+
+
+async def _chunked(
+    _fault: Fault, request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    """The normal answer without a length: in chunks."""
+    told = await _normal_of(normal)
+    response = told.begun()
+    response.content_length = None
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    await response.write(told.body)
     await response.write_eof()
     return response
 
@@ -410,6 +455,8 @@ KINDS: dict[
     "empty": _empty,
     "huge": _huge,
     "drip": _drip,
+    "hold_in_body": _normal,  # with `hold`; Faults.answer has the gates
+    "chunked": _chunked,
     "nested": _nested,
     "redirect": _redirect,
 }

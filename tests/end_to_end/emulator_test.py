@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -190,17 +190,173 @@ def test_a_full_capture_is_over_when_its_limit_is_reached(
     assert (done["status"], done["packets_captured"]) == ("conversion_pending", packets)
 
 
-def test_a_download_is_a_pcap_file(sdk: Cloudflare) -> None:
-    answer = sdk.magic_transit.pcaps.download.get(demo.SIMPLE_ID, account_id=ACCOUNT)
-    data = io.BytesIO(answer.read())
-    magic, *_, link_type = struct.unpack("<IHHiIII", data.read(24))
-    assert (magic, link_type) == (0xA1B2C3D4, 101)
-    packets = 0
+def packets_of(file: bytes) -> list[tuple[datetime, bytes]]:
+    """When each was seen, and its bytes from the IP header on."""
+    data = io.BytesIO(file)
+    magic, major, minor, *_, link_type = struct.unpack("<IHHiIII", data.read(24))
+    assert (magic, major, minor, link_type) == (0xA1B2C3D4, 2, 4, 101)
+    packets = []
     while header := data.read(16):
-        _, _, length, original = struct.unpack("<IIII", header)
-        assert length == original and len(data.read(length)) == length
-        packets += 1
-    assert packets == 3
+        seconds, microseconds, length, original = struct.unpack("<IIII", header)
+        packet = data.read(length)
+        assert length == original == len(packet)
+        when = datetime.fromtimestamp(seconds, timezone.utc) + timedelta(microseconds=microseconds)
+        packets.append((when, packet))
+    return packets
+
+
+def sums_up(data: bytes) -> bool:
+    """A checksum within it is right (RFC 1071)."""
+    total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
+    return total % 0xFFFF == 0
+
+
+def download(sdk: Cloudflare, pcap_id: str) -> bytes:
+    return sdk.magic_transit.pcaps.download.get(pcap_id, account_id=ACCOUNT).read()
+
+
+@pytest.mark.parametrize("protocol", [None, 1, 6, 17, 47], ids=str)
+def test_a_download_has_packets_that_fit_the_filter(
+    sdk: Cloudflare, emulator: Emulator, protocol: int | None
+) -> None:
+    asked = {**demo.FILTER, "protocol": protocol}
+    if protocol is None:
+        del asked["protocol"]
+    created = create(sdk, **SIMPLE, filter_v1=asked)
+    emulator.advance(1)
+    packets = packets_of(download(sdk, created.id))
+    assert [when for when, _ in packets] == [
+        START - timedelta(milliseconds=before) for before in (3, 2, 1)
+    ]
+    for _, packet in packets:
+        length, of = struct.unpack(">2xH5xB", packet[:10])
+        assert (packet[0], length, of) == (0x45, len(packet), protocol or 6)
+        assert packet[12:20] == bytes([1, 2, 3, 4, 5, 6, 7, 8]) and sums_up(packet[:20])
+        if of in (6, 17):
+            assert struct.unpack(">HH", packet[20:24]) == (123, 80)
+            assert sums_up(packet[12:] + struct.pack(">HH", of, length - 20))
+        if of == 1:
+            assert sums_up(packet[20:])
+
+
+def test_a_download_has_packets_of_version_6(sdk: Cloudflare, emulator: Emulator) -> None:
+    created = create(sdk, **SIMPLE, filter_v1={"source_address": "2001:db8::7", "protocol": 17})
+    emulator.advance(1)
+    for _, packet in packets_of(download(sdk, created.id)):
+        length, of = struct.unpack(">I", packet[:4]) + struct.unpack(">HB", packet[4:7])[1:]
+        assert (length >> 28, of) == (6, 17)
+        assert packet[8:24] == socket.inet_pton(socket.AF_INET6, "2001:db8::7")
+        assert sums_up(packet[8:] + struct.pack(">HH", 17, len(packet) - 40))
+
+
+@pytest.mark.parametrize(
+    ("fields", "packets"),
+    [
+        ({"packet_limit": 2}, 2),
+        # Nothing can be from the one and to the other.
+        ({"filter_v1": {"source_address": "1.2.3.4", "destination_address": "::1"}}, 0),
+    ],
+    ids=str,
+)
+def test_a_download_has_as_many_packets_as_there_can_be(
+    sdk: Cloudflare, emulator: Emulator, fields: dict[str, Any], packets: int
+) -> None:
+    created = create(sdk, **{**SIMPLE, **fields})
+    emulator.advance(1)
+    assert len(packets_of(download(sdk, created.id))) == packets
+
+
+def test_a_download_looks_back_from_its_offset_time(sdk: Cloudflare, emulator: Emulator) -> None:
+    offset = START - timedelta(hours=3)
+    created = create(sdk, **SIMPLE, offset_time=offset)
+    emulator.advance(1)
+    assert packets_of(download(sdk, created.id))[-1][0] == offset - timedelta(milliseconds=1)
+
+
+def test_a_download_can_be_large_and_tells_its_length(sdk: Cloudflare, emulator: Emulator) -> None:
+    pcap_id = emulator.add(packets=100_000, filter_v1={"protocol": "none that there is"})
+    answer = raw(emulator, "GET", f"/{pcap_id}/download")
+    assert answer.headers["content-type"] == "application/vnd.tcpdump.pcap"
+    assert int(answer.headers["content-length"]) == len(answer.content) == 24 + 56 * 100_000
+    assert len(packets_of(answer.content)) == 100_000
+    [entry] = emulator.requests(pcap_id)
+    assert entry["body_bytes_sent"] == len(answer.content)
+
+
+def test_a_download_that_the_client_breaks_off_is_noted(emulator: Emulator) -> None:
+    pcap_id = emulator.add(packets=1_000_000)
+    with httpx.stream(
+        "GET",
+        f"{emulator.url}/accounts/{ACCOUNT}/pcaps/{pcap_id}/download",
+        headers={"Authorization": f"Bearer {demo.TOKEN}"},
+        trust_env=False,
+    ) as answer:
+        next(answer.iter_raw())
+    emulator.wait(pcap_id, state="aborted")
+
+
+@pytest.mark.parametrize("packets", [3, 20_000])
+@pytest.mark.parametrize("kind", ["truncate", "reset_within", "reset_before", "cut_chunk"])
+def test_a_download_can_break_off(emulator: Emulator, kind: str, packets: int) -> None:
+    pcap_id = emulator.add(packets=packets)
+    emulator.fault(pcap_id, kind, path="/download")
+    with pytest.raises(httpx.TransportError):
+        raw(emulator, "GET", f"/{pcap_id}/download")
+    assert raw(emulator, "GET", f"/{pcap_id}").status_code == 200
+
+
+def test_a_download_can_be_larger_than_announced(emulator: Emulator) -> None:
+    pcap_id = emulator.add()
+    emulator.fault(pcap_id, "wrong_length", size=-100)
+    host, port = emulator.address.split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        path = f"/client/v4/accounts/{ACCOUNT}/pcaps/{pcap_id}/download"
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {demo.TOKEN}\r\n\r\n"
+        connection.sendall(head.encode())
+        with connection.makefile("rb") as answer:
+            told, _, body = answer.read().partition(b"\r\n\r\n")
+    assert b"\r\nContent-Length: 92" in told and len(body) == 24 + 3 * 56
+
+
+@pytest.mark.parametrize("kind", ["chunked", "until_closed"])
+def test_a_download_need_not_tell_its_length(emulator: Emulator, kind: str) -> None:
+    pcap_id = emulator.add()
+    emulator.fault(pcap_id, kind)
+    answer = raw(emulator, "GET", f"/{pcap_id}/download")
+    assert "content-length" not in answer.headers
+    assert answer.headers["content-type"] == "application/vnd.tcpdump.pcap"
+    assert len(packets_of(answer.content)) == 3
+
+
+def test_a_download_can_be_html(emulator: Emulator) -> None:
+    pcap_id = emulator.add()
+    emulator.fault(pcap_id, "html", path="/download")
+    answer = raw(emulator, "GET", f"/{pcap_id}/download")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/html")
+
+
+def test_a_download_can_be_slow(emulator: Emulator) -> None:
+    pcap_id = emulator.add()
+    emulator.fault(pcap_id, "drip", size=60, seconds=0.001)
+    answer = raw(emulator, "GET", f"/{pcap_id}/download")
+    assert len(packets_of(answer.content)) == 3
+    assert emulator.requests(pcap_id)[0]["body_bytes_sent"] == 24 + 3 * 56
+
+
+def test_a_download_can_be_held_in_the_middle(emulator: Emulator) -> None:
+    pcap_id = emulator.add()
+    gate = emulator.hold(pcap_id, kind="hold_in_body")
+    with httpx.stream(
+        "GET",
+        f"{emulator.url}/accounts/{ACCOUNT}/pcaps/{pcap_id}/download",
+        headers={"Authorization": f"Bearer {demo.TOKEN}"},
+        trust_env=False,
+    ) as answer:
+        pieces = answer.iter_raw()
+        first = next(pieces)
+        assert len(first) == (24 + 3 * 56) // 2
+        emulator.release(gate)
+        assert len(packets_of(first + b"".join(pieces))) == 3
 
 
 @pytest.mark.parametrize("pcap_id", [demo.FULL_ID, demo.PENDING_ID])
@@ -405,7 +561,11 @@ def test_the_demo_can_be_printed_for_a_shell_without_anything_installed() -> Non
 
 
 def test_faults_that_it_does_not_know_are_refused(emulator: Emulator) -> None:
-    for wrong in ({"kind": "meteor"}, {"kind": "html", "statsu": 502}):
+    for wrong in (
+        {"kind": "meteor"},
+        {"kind": "html", "statsu": 502},
+        {"kind": "hold_in_body"},
+    ):
         with pytest.raises(AssertionError, match="400"):
             emulator.fault(None, **wrong)
 

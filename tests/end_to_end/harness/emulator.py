@@ -71,20 +71,33 @@ class Emulator:
 
     # Captures -----------------------------------------------------------------------------------
 
-    def add(self, account_id: str = demo.ACCOUNT_ID, **fields: Any) -> str:
+    def add(self, account_id: str = demo.ACCOUNT_ID, packets: int = 3, **fields: Any) -> str:
         """A capture that nobody has asked for yet; returns its id.
 
+        `packets`: of its download, 56 bytes each (and 24 before the first).
         `fields`: as for capture_of.
         """
         pcap_id = secrets.token_hex(16)
-        self.add_exactly(pcap_id, capture_of(pcap_id, **fields), account_id)
+        self.add_exactly(pcap_id, capture_of(pcap_id, **fields), account_id, packets)
         return pcap_id
 
     def add_exactly(
-        self, pcap_id: str, capture: dict[str, Any], account_id: str = demo.ACCOUNT_ID
+        self,
+        pcap_id: str,
+        capture: dict[str, Any],
+        account_id: str = demo.ACCOUNT_ID,
+        packets: int = 3,
     ) -> None:
-        """A capture of these JSON fields and no others, asked for as `pcap_id`."""
-        body = {"account_id": account_id, "pcap_id": pcap_id, "capture": capture}
+        """A capture of these JSON fields and no others, asked for as `pcap_id`.
+
+        One that is there already says this from now on, at its place in listings.
+        """
+        body = {
+            "account_id": account_id,
+            "pcap_id": pcap_id,
+            "capture": capture,
+            "packets": packets,
+        }
         self._send("POST", "captures", body)
 
     def unknown_id(self) -> str:
