@@ -22,6 +22,7 @@ from emulator.credentials import READ, WRITE, Credentials
 from emulator.download import Download
 from emulator.faults import Faults
 from emulator.ledger import Entry, Ledger, State
+from emulator.ownership import Ownership, Ownerships, bucket_of
 from emulator.rate_rule import RateRule
 from emulator.refusal import Refusal
 
@@ -42,6 +43,7 @@ class World:
 
     clock: Clock
     captures: Captures
+    ownerships: Ownerships
     credentials: Credentials
     rate_rule: RateRule
     faults: Faults
@@ -55,6 +57,11 @@ def api(world: World) -> web.Application:
     path = "/accounts/{account_id}/pcaps"
     app.router.add_get(path, pcaps.list, allow_head=False)
     app.router.add_post(path, pcaps.create)
+    ownerships = _Ownerships(world)
+    app.router.add_get(path + "/ownership", ownerships.list, allow_head=False)
+    app.router.add_post(path + "/ownership", ownerships.create)
+    app.router.add_post(path + "/ownership/validate", ownerships.validate)
+    app.router.add_delete(path + "/ownership/{ownership_id}", ownerships.delete)
     app.router.add_get(path + "/{pcap_id}", pcaps.get, allow_head=False)
     app.router.add_put(path + "/{pcap_id}/stop", pcaps.stop)
     app.router.add_get(path + "/{pcap_id}/download", pcaps.download, allow_head=False)
@@ -183,10 +190,69 @@ class _Tokens:
         return envelope.success({"email": principal.email})
 
 
-class _Pcaps:
+class _OfAccounts:
+    """What the operations on an account's things have in common."""
+
     def __init__(self, world: World) -> None:
         self._world = world
 
+    def _now(self) -> datetime:
+        return self._world.clock.now()
+
+    def _authorise(self, request: web.Request, right: str) -> str:
+        """Returns the account that the request is about."""
+        account_id = request.match_info["account_id"]
+        principal = self._world.credentials.authenticate(request.headers)
+        if not re.fullmatch("[0-9a-f]{32}", account_id):
+            # ASSUMED: code and text, as seen for other objects.
+            raise Refusal(404, 7003, "Could not route to it; is the object identifier invalid?")
+        if not principal.may(right, account_id):
+            # Code and text as quoted in many public reports; the status there is 403.
+            raise Refusal(403, 10000, "Authentication error")
+        return account_id
+
+
+class _Ownerships(_OfAccounts):
+    async def list(self, request: web.Request) -> web.StreamResponse:
+        account_id = self._authorise(request, READ)
+        ownerships = self._world.ownerships.of_account(account_id)
+        # ASSUMED: an empty list where there is none; the SDKs' types allow for null.
+        return envelope.success([ownership.to_json(self._now()) for ownership in ownerships])
+
+    async def create(self, request: web.Request) -> web.StreamResponse:
+        account_id = self._authorise(request, WRITE)
+        destination_conf = _destination(await _json_of(request))
+        if self._world.ownerships.find_bucket(account_id, destination_conf) is not None:
+            # ASSUMED: that a bucket is added once; status and code.
+            raise Refusal(409, 1010, "the bucket has been added already")
+        ownership = Ownership(account_id, destination_conf, self._now())
+        self._world.ownerships.add(ownership)
+        return envelope.success(ownership.to_json(self._now()))
+
+    async def validate(self, request: web.Request) -> web.StreamResponse:
+        account_id = self._authorise(request, WRITE)
+        body = await _json_of(request)
+        # Documented: what the file says, although the schema speaks of the file's name.
+        proof = _text(body, "ownership_challenge")
+        ownership = self._world.ownerships.find_bucket(account_id, _destination(body))
+        if ownership is None:
+            # ASSUMED: status and code.
+            raise Refusal(404, 1011, "the bucket has not been added")
+        ownership.validate(proof, self._now())
+        return envelope.success(ownership.to_json(self._now()))
+
+    async def delete(self, request: web.Request) -> web.StreamResponse:
+        account_id = self._authorise(request, WRITE)
+        ownership = self._world.ownerships.find(account_id, request.match_info["ownership_id"])
+        if ownership is None:
+            # ASSUMED: code and text.
+            raise Refusal(404, 1012, "bucket not found")
+        self._world.ownerships.remove(ownership)
+        # ASSUMED: no body. The API reference names no result, and the SDKs expect none.
+        return web.Response(status=204)
+
+
+class _Pcaps(_OfAccounts):
     async def get(self, request: web.Request) -> web.StreamResponse:
         account_id = self._authorise(request, READ)
         capture = self._find(account_id, request)
@@ -207,6 +273,8 @@ class _Pcaps:
         elif self._world.captures.active_full(account_id, now) is not None:
             # ASSUMED: status and code. The rule is documented, the answer to breaking it is not.
             raise Refusal(409, 1009, "another full packet capture is pending or running")
+        if capture.destination_conf is not None:
+            capture.failure = self._lacks_bucket(account_id, capture.destination_conf)
         self._world.captures.add(capture)
         return envelope.success(capture.to_json(now))
 
@@ -232,20 +300,14 @@ class _Pcaps:
             raise Refusal(404, 1006, "the packet capture is not ready")
         return Download(capture.file())
 
-    def _now(self) -> datetime:
-        return self._world.clock.now()
-
-    def _authorise(self, request: web.Request, right: str) -> str:
-        """Returns the account that the request is about."""
-        account_id = request.match_info["account_id"]
-        principal = self._world.credentials.authenticate(request.headers)
-        if not re.fullmatch("[0-9a-f]{32}", account_id):
-            # ASSUMED: code and text, as seen for other objects.
-            raise Refusal(404, 7003, "Could not route to it; is the object identifier invalid?")
-        if not principal.may(right, account_id):
-            # Code and text as quoted in many public reports; the status there is 403.
-            raise Refusal(403, 10000, "Authentication error")
-        return account_id
+    def _lacks_bucket(self, account_id: str, destination_conf: str) -> str | None:
+        """Why a full capture cannot be written there. Documented: "the capture failed […] verify
+        your ownership information"."""
+        ownership = self._world.ownerships.find_bucket(account_id, destination_conf)
+        if ownership is not None and ownership.status_at(self._now()) == "success":
+            return None
+        # ASSUMED: the text.
+        return f"the ownership of {bucket_of(destination_conf)} is not validated"
 
     def _find(self, account_id: str, request: web.Request) -> Any:
         capture = self._world.captures.find(account_id, request.match_info["pcap_id"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, Iterable, Literal, Protocol
 
 from emulator.pcap_file import PcapFile
+from emulator.times import format_time
 
 Json = dict[str, Any]
 
@@ -26,11 +27,6 @@ PACKETS = 3
 # ASSUMED: what a full capture finds, so that it is over as soon as one of its limits is reached.
 PACKETS_PER_SECOND = 100
 BYTES_PER_PACKET = 1000
-
-
-def format_time(when: datetime) -> str:
-    """RFC 3339 in UTC with microseconds, as real answers have it."""
-    return when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Capture(Protocol):
@@ -96,7 +92,7 @@ class LivingCapture:
     byte_limit: float | None = None
     colo_name: str | None = None
     destination_conf: str | None = None
-    failure: str | None = None  # it ends as `failed`, for this reason
+    failure: str | None = None  # it ends as `failed` instead of running, for this reason
     stop_requested: datetime | None = field(default=None, init=False)
 
     def status_at(self, now: datetime) -> str:
@@ -152,6 +148,10 @@ class LivingCapture:
             yield "pending", self.created + SIMPLE_PENDING
             return
         running = self.created + FULL_PENDING
+        if self.failure is not None:
+            # ASSUMED: the time.
+            yield "pending", running
+            return
         ended = running + self._longest_run()
         if self.stop_requested is not None:
             ended = min(ended, self.stop_requested)

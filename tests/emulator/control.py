@@ -10,6 +10,7 @@ POST   clock       {"advance_seconds": …}           GET clock
 POST   captures    {"account_id": …, "pcap_id": …, "capture": {JSON as GET shall give it}}; again
                    with the same ids: it says something else from now on. With "packets": N, a
                    download has so many (of 56 bytes each if they are TCP over IPv4)
+GET    challenges  what lies in the buckets, by the ownership's id: {"…": "the proof"}
 POST   principals  {"name": …, "token": … | "email": …, "key": …, "rights": {account: ["read"]}}
 POST   rate_limit  {"requests": …, "window_seconds": …, "block_seconds": …}, or null for none
 
@@ -27,11 +28,12 @@ from typing import Any
 from aiohttp import web
 
 from emulator.api import World
-from emulator.captures import PACKETS, FixedCapture, format_time
+from emulator.captures import PACKETS, FixedCapture
 from emulator.credentials import Principal
 from emulator.faults import Fault
 from emulator.ledger import State, Which
 from emulator.rate_rule import RateLimit, RateRule
+from emulator.times import format_time
 
 _MOST_PATIENCE_SECONDS = 60.0
 
@@ -49,6 +51,7 @@ def control(world: World) -> web.Application:
     app.router.add_get("/clock", door.time)
     app.router.add_post("/clock", door.advance)
     app.router.add_post("/captures", door.add_capture)
+    app.router.add_get("/challenges", door.challenges)
     app.router.add_post("/principals", door.add_principal)
     app.router.add_post("/rate_limit", door.set_rate_limit)
     return app
@@ -127,6 +130,10 @@ class _Door:
             FixedCapture(pcap_id, account_id, created, body["capture"], packets)
         )
         return web.json_response({})
+
+    async def challenges(self, _request: web.Request) -> web.Response:
+        everyones = self._world.ownerships.all()
+        return web.json_response({one.id: one.challenge for one in everyones})
 
     async def add_principal(self, request: web.Request) -> web.Response:
         body: dict[str, Any] = await request.json()

@@ -29,7 +29,7 @@ FULL = {
     "system": "magic-transit",
     "time_limit": 100,
     "colo_name": "ord02",
-    "destination_conf": "s3://bucket?region=b",
+    "destination_conf": demo.BUCKET,
 }
 SIMPLE = {
     "account_id": ACCOUNT,
@@ -295,6 +295,121 @@ def test_a_download_that_the_client_breaks_off_is_noted(emulator: Emulator) -> N
     emulator.wait(pcap_id, state="aborted")
 
 
+@pytest.mark.parametrize(
+    "destination",
+    ["s3://nobodys", demo.NEW_BUCKET, "gs://captures/failed", "r2://nobodys?secret-access-key=key"],
+)
+def test_a_full_capture_fails_whose_bucket_is_not_validated(
+    sdk: Cloudflare, emulator: Emulator, destination: str
+) -> None:
+    emulator.advance(400)
+    created = create(sdk, **{**FULL, "destination_conf": destination})
+    assert created.status == "pending"
+    emulator.advance(2)
+    failed = sdk.magic_transit.pcaps.get(created.id, account_id=ACCOUNT).to_dict()
+    assert (failed["status"], failed["packets_captured"]) == ("failed", 0)
+    name = destination.partition("?")[0].removesuffix("/here").removesuffix("/failed")
+    assert failed["error_message"] == f"the ownership of {name} is not validated"
+    assert create(sdk, **FULL)  # it is over
+
+
+def buckets(sdk: Cloudflare) -> list[Any]:
+    return [one.to_dict() for one in sdk.magic_transit.pcaps.ownership.get(account_id=ACCOUNT)]
+
+
+def test_every_demo_bucket_is_there(emulator: Emulator, sdk: Cloudflare) -> None:
+    assert [(one["id"], one["status"], one["destination_conf"]) for one in buckets(sdk)] == [
+        (demo.NEW_OWNERSHIP_ID, "pending", demo.NEW_BUCKET),
+        (demo.FAILED_OWNERSHIP_ID, "failed", "gs://captures"),
+        (demo.OWNERSHIP_ID, "success", demo.BUCKET),
+        (demo.R2_OWNERSHIP_ID, "success", demo.DESTINATION_CONF),
+    ]
+    assert [bool(one["validated"]) for one in buckets(sdk)] == [False, False, True, True]
+    other = client(emulator, demo.OTHER_TOKEN).magic_transit.pcaps.ownership
+    assert list(other.get(account_id=demo.OTHER_ACCOUNT_ID)) == []
+
+
+def test_a_bucket_is_validated_late_by_what_its_file_says(
+    sdk: Cloudflare, emulator: Emulator
+) -> None:
+    secret = "r2://new?account-id=a&access-key-id=b&secret-access-key=c"
+    added = sdk.magic_transit.pcaps.ownership.create(account_id=ACCOUNT, destination_conf=secret)
+    assert (added.status, added.validated, added.destination_conf) == ("pending", "", secret)
+    assert added.filename == f"ownership-challenge-{added.id}.txt"
+    emulator.advance(600)  # by itself nothing happens
+    assert buckets(sdk)[0] == added.to_dict()
+    asked = sdk.magic_transit.pcaps.ownership.validate(
+        account_id=ACCOUNT,
+        destination_conf="r2://new?account-id=a",
+        ownership_challenge=emulator.challenge(added.id),
+    )
+    assert asked == added
+    emulator.advance(299)
+    assert buckets(sdk)[0]["status"] == "pending"
+    emulator.advance(1)
+    validated = buckets(sdk)[0]
+    assert validated["status"] == "success"
+    assert datetime.fromisoformat(validated["validated"]) == START + timedelta(seconds=900)
+    created = create(sdk, **{**FULL, "destination_conf": secret})
+    emulator.advance(2)
+    assert status(sdk, created.id) == "running"
+
+
+def test_a_bucket_of_a_wrong_proof_has_failed_until_the_right_one_comes(
+    sdk: Cloudflare, emulator: Emulator
+) -> None:
+    def validate(proof: str) -> str:
+        sdk.magic_transit.pcaps.ownership.validate(
+            account_id=ACCOUNT, destination_conf=demo.NEW_BUCKET, ownership_challenge=proof
+        )
+        emulator.advance(300)
+        told: str = buckets(sdk)[0]["status"]
+        return told
+
+    name = buckets(sdk)[0]["filename"]
+    told = [validate(proof) for proof in (name, demo.OWNERSHIP_CHALLENGE, name)]
+    assert told == ["failed", "success", "success"]
+
+
+def test_a_bucket_can_be_deleted_and_added_again(sdk: Cloudflare, emulator: Emulator) -> None:
+    ownership = sdk.magic_transit.pcaps.ownership
+    with pytest.raises(cloudflare.ConflictError):
+        ownership.create(account_id=ACCOUNT, destination_conf=demo.BUCKET)
+    answer = raw(emulator, "DELETE", f"/ownership/{demo.OWNERSHIP_ID}")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert demo.OWNERSHIP_ID not in {one["id"] for one in buckets(sdk)}
+    with pytest.raises(cloudflare.NotFoundError):
+        ownership.delete(demo.OWNERSHIP_ID, account_id=ACCOUNT)
+    again = ownership.create(account_id=ACCOUNT, destination_conf=demo.BUCKET)
+    assert (again.status, buckets(sdk)[0]["id"]) == ("pending", again.id)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("", {}, "destination_conf"),
+        ("", {"destination_conf": "ftp://bucket"}, "destination_conf"),
+        ("", {"destination_conf": 7}, "destination_conf"),
+        ("/validate", {"destination_conf": demo.NEW_BUCKET}, "ownership_challenge"),
+        ("/validate", {"ownership_challenge": "x"}, "destination_conf"),
+    ],
+    ids=str,
+)
+def test_what_a_bucket_needs_is_checked(
+    emulator: Emulator, path: str, body: dict[str, Any], field: str
+) -> None:
+    answer = raw(emulator, "POST", f"/ownership{path}", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["source"]["pointer"] == f"/{field}"
+
+
+def test_a_bucket_that_was_not_added_cannot_be_validated(sdk: Cloudflare) -> None:
+    with pytest.raises(cloudflare.NotFoundError):
+        sdk.magic_transit.pcaps.ownership.validate(
+            account_id=ACCOUNT, destination_conf="s3://nobodys", ownership_challenge="x"
+        )
+
+
 @pytest.mark.parametrize("packets", [3, 20_000])
 @pytest.mark.parametrize("kind", ["truncate", "reset_within", "reset_before", "cut_chunk"])
 def test_a_download_can_break_off(emulator: Emulator, kind: str, packets: int) -> None:
@@ -502,6 +617,16 @@ def test_a_reader_may_read_and_not_write(emulator: Emulator) -> None:
         create(reader, **SIMPLE)
     with pytest.raises(cloudflare.PermissionDeniedError):
         reader.magic_transit.pcaps.stop(demo.RUNNING_ID, account_id=ACCOUNT)
+    assert download(reader, demo.SIMPLE_ID) and buckets(reader)
+    ownership = reader.magic_transit.pcaps.ownership
+    with pytest.raises(cloudflare.PermissionDeniedError):
+        ownership.create(account_id=ACCOUNT, destination_conf="s3://new")
+    with pytest.raises(cloudflare.PermissionDeniedError):
+        ownership.validate(
+            account_id=ACCOUNT, destination_conf=demo.BUCKET, ownership_challenge="x"
+        )
+    with pytest.raises(cloudflare.PermissionDeniedError):
+        ownership.delete(demo.OWNERSHIP_ID, account_id=ACCOUNT)
 
 
 def test_email_and_key_are_a_credential_too(emulator: Emulator) -> None:

@@ -104,6 +104,11 @@ class Emulator:
         """The id of a capture that is not there."""
         return secrets.token_hex(16)
 
+    def challenge(self, ownership_id: str) -> str:
+        """What the file in the bucket says, which proves that the bucket is one's own."""
+        told: str = self._send("GET", "challenges")[ownership_id]
+        return told
+
     # Faults -------------------------------------------------------------------------------------
 
     def fault(self, pcap_id: str | None = None, kind: str = "normal", **settings: Any) -> None:
