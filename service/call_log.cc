@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
+#include "service/base/thread.h"
 #include "service/rpc/reply.h"
-#include "service/source/thread.h"
 
 namespace pcap_gateway {
 namespace {

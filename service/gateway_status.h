@@ -5,10 +5,10 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "service/base/clock.h"
 #include "service/gateway_metrics.h"
 #include "service/operations/status_report.h"
 #include "service/rpc/server.h"
-#include "service/source/clock.h"
 
 namespace pcap_gateway {
 

@@ -26,6 +26,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "service/base/clock.h"
+#include "service/base/thread.h"
 #include "service/gateway.h"
 #include "service/log_redaction.h"
 #include "service/operations/log.h"
@@ -33,8 +35,6 @@
 #include "service/operations/watchdog.h"
 #include "service/options.h"
 #include "service/rpc/usable_cores.h"
-#include "service/source/clock.h"
-#include "service/source/thread.h"
 #include "service/start_memory.h"
 
 namespace {

@@ -7,7 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "service/source/text_file.h"
+#include "service/base/text_file.h"
 
 namespace pcap_gateway {
 namespace {

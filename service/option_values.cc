@@ -14,7 +14,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "service/source/text_file.h"
+#include "service/base/text_file.h"
 
 namespace pcap_gateway {
 namespace {

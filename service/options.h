@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "service/cache/freshness.h"
+#include "service/freshness/freshness.h"
 #include "service/operations/log_line.h"
 #include "service/settings.h"
 #include "service/shared/redis_tls.h"

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "service/access/tls_identity.h"
-#include "service/source/thread.h"
+#include "service/base/thread.h"
 
 namespace pcap_gateway {
 namespace {

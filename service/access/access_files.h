@@ -24,8 +24,8 @@
 #include "service/access/policy.h"
 #include "service/access/published_file.h"
 #include "service/access/watched_files.h"
-#include "service/source/clock.h"
-#include "service/source/current.h"
+#include "service/base/clock.h"
+#include "service/base/current.h"
 
 namespace pcap_gateway {
 

@@ -15,8 +15,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "service/source/text_file.h"
-#include "service/source/thread.h"
+#include "service/base/text_file.h"
+#include "service/base/thread.h"
 
 namespace pcap_gateway {
 namespace {

@@ -17,7 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "service/source/counter.h"
+#include "service/base/counter.h"
 
 namespace pcap_gateway {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/hash/hash.h"
-#include "service/cache/succession.h"
+#include "service/freshness/succession.h"
 
 namespace pcap_gateway {
 namespace {

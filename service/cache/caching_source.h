@@ -27,11 +27,11 @@
 #include <optional>
 
 #include "absl/container/flat_hash_map.h"
-#include "service/cache/freshness.h"
+#include "service/base/clock.h"
+#include "service/base/counter.h"
 #include "service/cache/standing.h"
 #include "service/cache/store.h"
-#include "service/source/clock.h"
-#include "service/source/counter.h"
+#include "service/freshness/freshness.h"
 #include "service/source/source.h"
 
 namespace pcap_gateway {

@@ -15,7 +15,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
-#include "service/source/counter.h"
+#include "service/base/counter.h"
 #include "service/source/ended_call.h"
 
 namespace pcap_gateway {

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "service/source/histogram.h"
+#include "service/base/histogram.h"
 
 namespace pcap_gateway {
 

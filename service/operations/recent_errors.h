@@ -11,8 +11,8 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "service/base/clock.h"
 #include "service/operations/log_line.h"
-#include "service/source/clock.h"
 #include "service/source/ended_call.h"
 
 namespace pcap_gateway {

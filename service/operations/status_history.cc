@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "service/source/thread.h"
+#include "service/base/thread.h"
 
 namespace pcap_gateway {
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "service/base/histogram.h"
 #include "service/operations/recent_errors.h"
-#include "service/source/histogram.h"
 
 namespace pcap_gateway {
 

@@ -30,8 +30,8 @@
 #include <thread>
 #include <vector>
 
+#include "service/base/counter.h"
 #include "service/net/listening_sockets.h"
-#include "service/source/counter.h"
 
 namespace pcap_gateway {
 

@@ -17,14 +17,14 @@
 
 #include "absl/time/time.h"
 #include "service/access/policy.h"
+#include "service/base/clock.h"
+#include "service/base/current.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/call_stats.h"
 #include "service/rpc/gate.h"
 #include "service/rpc/method.h"
 #include "service/rpc/raw_service.h"
 #include "service/source/call_tracer.h"
-#include "service/source/clock.h"
-#include "service/source/current.h"
 #include "service/source/ended_call.h"
 #include "service/source/source.h"
 

@@ -5,8 +5,8 @@
 #include <chrono>
 #include <utility>
 
-#include "service/source/burst.h"
-#include "service/source/thread.h"
+#include "service/base/burst.h"
+#include "service/base/thread.h"
 
 namespace pcap_gateway {
 namespace {

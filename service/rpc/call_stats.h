@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "service/source/counter.h"
-#include "service/source/histogram.h"
+#include "service/base/counter.h"
+#include "service/base/histogram.h"
 #include "service/source/outcome.h"
 
 namespace pcap_gateway {

@@ -9,7 +9,7 @@
 
 #include "absl/strings/string_view.h"
 #include "service/access/policy.h"
-#include "service/source/current.h"
+#include "service/base/current.h"
 #include "service/source/error.h"
 #include "service/source/id.h"
 

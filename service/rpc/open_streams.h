@@ -16,11 +16,11 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
 #include "service/access/policy.h"
+#include "service/base/current.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/connection_shares.h"
 #include "service/rpc/stream.h"
 #include "service/rpc/stream_stats.h"
-#include "service/source/current.h"
 
 namespace pcap_gateway {
 

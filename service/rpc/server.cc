@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpc/health/v1/health.pb.h"
+#include "service/base/thread.h"
 #include "service/net/listening_sockets.h"
 #include "service/rpc/acceptor.h"
 #include "service/rpc/call.h"
@@ -34,7 +35,6 @@
 #include "service/rpc/stream.h"
 #include "service/rpc/usable_cores.h"
 #include "service/source/method_name.h"
-#include "service/source/thread.h"
 
 namespace pcap_gateway {
 namespace {

@@ -15,9 +15,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "service/base/burst.h"
+#include "service/base/thread.h"
 #include "service/shared/name_lookup.h"
-#include "service/source/burst.h"
-#include "service/source/thread.h"
 
 namespace pcap_gateway {
 namespace {

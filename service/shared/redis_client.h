@@ -33,11 +33,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "service/base/counter.h"
 #include "service/shared/redis_refusals.h"
 #include "service/shared/redis_replies.h"
 #include "service/shared/redis_tls.h"
 #include "service/shared/redis_url.h"
-#include "service/source/counter.h"
 
 namespace pcap_gateway {
 

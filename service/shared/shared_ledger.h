@@ -30,8 +30,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "service/base/clock.h"
 #include "service/shared/redis_client.h"
-#include "service/source/clock.h"
 #include "service/source/ledger.h"
 
 namespace pcap_gateway {

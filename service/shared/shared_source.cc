@@ -7,7 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "service/cache/succession.h"
+#include "service/freshness/succession.h"
 #include "service/shared/redis_names.h"
 #include "service/shared/shared_entry.h"
 

@@ -31,11 +31,11 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
-#include "service/cache/freshness.h"
+#include "service/base/clock.h"
+#include "service/base/counter.h"
+#include "service/freshness/freshness.h"
 #include "service/shared/redis_client.h"
 #include "service/shared/shared_standing.h"
-#include "service/source/clock.h"
-#include "service/source/counter.h"
 #include "service/source/source.h"
 
 namespace pcap_gateway {

@@ -17,8 +17,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "service/base/counter.h"
 #include "service/source/call_tracer.h"
-#include "service/source/counter.h"
 #include "service/source/outcome.h"
 #include "service/tracing/sampling.h"
 #include "service/upstream/http_client.h"

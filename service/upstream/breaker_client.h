@@ -18,8 +18,8 @@
 #include <optional>
 
 #include "absl/container/flat_hash_map.h"
-#include "service/source/clock.h"
-#include "service/source/counter.h"
+#include "service/base/clock.h"
+#include "service/base/counter.h"
 #include "service/upstream/circuit_breaker.h"
 #include "service/upstream/http_client.h"
 #include "service/upstream/usual_time.h"

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "service/source/clock.h"
-#include "service/source/counter.h"
+#include "service/base/clock.h"
+#include "service/base/counter.h"
 #include "service/source/ledger.h"
 #include "service/upstream/budget.h"
 #include "service/upstream/http_client.h"

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "service/source/burst.h"
+#include "service/base/burst.h"
 #include "service/upstream/curl_pool.h"
 #include "service/upstream/curl_transfer.h"
 

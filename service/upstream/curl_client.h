@@ -19,8 +19,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "service/source/counter.h"
-#include "service/source/histogram.h"
+#include "service/base/counter.h"
+#include "service/base/histogram.h"
 #include "service/upstream/http_client.h"
 #include "service/upstream/loop.h"
 

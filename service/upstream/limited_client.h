@@ -25,8 +25,8 @@
 #include <string>
 
 #include "absl/container/node_hash_map.h"
-#include "service/source/clock.h"
-#include "service/source/counter.h"
+#include "service/base/clock.h"
+#include "service/base/counter.h"
 #include "service/upstream/fair_turns.h"
 #include "service/upstream/http_client.h"
 

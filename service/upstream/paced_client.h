@@ -13,7 +13,7 @@
 #include <string>
 #include <utility>
 
-#include "service/source/clock.h"
+#include "service/base/clock.h"
 #include "service/upstream/http_client.h"
 #include "service/upstream/loop.h"
 

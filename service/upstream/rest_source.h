@@ -9,7 +9,7 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "service/source/clock.h"
+#include "service/base/clock.h"
 #include "service/source/source.h"
 #include "service/upstream/http_client.h"
 #include "service/upstream/loop.h"

@@ -5,8 +5,8 @@
 #include <functional>
 #include <optional>
 
-#include "service/source/clock.h"
-#include "service/source/counter.h"
+#include "service/base/clock.h"
+#include "service/base/counter.h"
 #include "service/upstream/http_client.h"
 #include "service/upstream/loop.h"
 #include "service/upstream/retry_policy.h"

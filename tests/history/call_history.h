@@ -25,7 +25,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
-#include "service/cache/freshness.h"
+#include "service/freshness/freshness.h"
 #include "service/source/outcome.h"
 #include "service/source/query.h"
 #include "tests/history/simulated_upstream.h"

@@ -14,10 +14,10 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "service/base/clock.h"
 #include "service/cache/caching_source.h"
 #include "service/shared/redis_client.h"
 #include "service/shared/shared_source.h"
-#include "service/source/clock.h"
 #include "tests/history/call_history.h"
 #include "tests/history/chaos.h"
 #include "tests/history/simulated_upstream.h"

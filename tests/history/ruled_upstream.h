@@ -8,7 +8,7 @@
 #include <random>
 
 #include "absl/time/time.h"
-#include "service/source/clock.h"
+#include "service/base/clock.h"
 #include "service/upstream/http_client.h"
 #include "service/upstream/loop.h"
 

@@ -23,7 +23,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
-#include "service/source/clock.h"
+#include "service/base/clock.h"
 #include "service/source/source.h"
 
 namespace pcap_gateway {

@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include "absl/time/time.h"
-#include "service/source/clock.h"
+#include "service/base/clock.h"
 
 namespace pcap_gateway {
 

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "service/source/clock.h"
+#include "service/base/clock.h"
 #include "service/source/source.h"
 
 namespace pcap_gateway {

@@ -29,7 +29,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "service/source/clock.h"
+#include "service/base/clock.h"
 #include "service/upstream/breaker_client.h"
 #include "service/upstream/budgeted_client.h"
 #include "service/upstream/curl_client.h"

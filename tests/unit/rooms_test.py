@@ -47,16 +47,19 @@ KINDS = (
 
 # A room may include its own files, std, absl, and what stands here.
 ROOMS = {
-    "service/source": {"openssl"},
+    "service/base": set(),
+    "service/source": {"base", "openssl"},
     "service/net": {"posix"},
     "service/mapping": {"source", "messages", "protobuf", "nlohmann"},
     "service/endpoints": {"source", "mapping", "messages", "protobuf"},
-    "service/access": {"source", "nlohmann", "openssl", "posix"},
-    "service/cache": {"source"},
-    "service/shared": {"source", "cache", "hiredis", "uv", "openssl", "posix"},
-    "service/upstream": {"source", "curl", "posix"},
-    "service/tracing": {"source", "upstream", "opentelemetry"},
+    "service/access": {"base", "source", "nlohmann", "openssl", "posix"},
+    "service/freshness": {"source"},
+    "service/cache": {"base", "source", "freshness"},
+    "service/shared": {"base", "source", "freshness", "hiredis", "uv", "openssl", "posix"},
+    "service/upstream": {"base", "source", "curl", "posix"},
+    "service/tracing": {"base", "source", "upstream", "opentelemetry"},
     "service/rpc": {
+        "base",
         "source",
         "net",
         "access",
@@ -69,6 +72,7 @@ ROOMS = {
         "posix",
     },
     "service/operations": {
+        "base",
         "source",
         "net",
         "prometheus",
@@ -80,10 +84,12 @@ ROOMS = {
     },
     # Options, and the one place that puts all rooms together.
     "service": {
+        "base",
         "source",
         "access",
         "mapping",
         "endpoints",
+        "freshness",
         "cache",
         "shared",
         "upstream",
@@ -298,6 +304,8 @@ class RoomsTest(unittest.TestCase):
             ("service/upstream/rest_source.cc", "curl/curl.h"),
             ("service/upstream/rest_source.cc", "service/mapping/envelope.h"),
             ("service/source/id.h", "service/cache/store.h"),
+            ("service/base/clock.h", "service/source/id.h"),
+            ("service/shared/shared_source.cc", "service/cache/store.h"),
             ("service/source/id.h", "unistd.h"),
             ("service/rpc/server.cc", "service/cache/store.h"),
             ("service/operations/metrics.cc", "service/rpc/server.h"),

@@ -1,4 +1,4 @@
-#include "service/cache/succession.h"
+#include "service/freshness/succession.h"
 
 #include <memory>
 

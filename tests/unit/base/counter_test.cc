@@ -1,4 +1,4 @@
-#include "service/source/counter.h"
+#include "service/base/counter.h"
 
 #include <gtest/gtest.h>
 

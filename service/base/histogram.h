@@ -3,8 +3,8 @@
 //   Histogram durations(kBounds);
 //   durations.Observe(absl::Milliseconds(3));
 //   HistogramSnapshot now = durations.Snapshot();
-#ifndef PCAP_GATEWAY_SERVICE_SOURCE_HISTOGRAM_H_
-#define PCAP_GATEWAY_SERVICE_SOURCE_HISTOGRAM_H_
+#ifndef PCAP_GATEWAY_SERVICE_BASE_HISTOGRAM_H_
+#define PCAP_GATEWAY_SERVICE_BASE_HISTOGRAM_H_
 
 #include <algorithm>
 #include <array>
@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "service/source/counter.h"
+#include "service/base/counter.h"
 
 namespace pcap_gateway {
 
@@ -86,4 +86,4 @@ class Histogram {
 
 }  // namespace pcap_gateway
 
-#endif  // PCAP_GATEWAY_SERVICE_SOURCE_HISTOGRAM_H_
+#endif  // PCAP_GATEWAY_SERVICE_BASE_HISTOGRAM_H_

@@ -11,8 +11,8 @@
 //   // rpc, for each of them
 //   replies.push_back(reply);
 //   if (first) Burst::AtEnd([this] { Wake(); });   // where there is no burst, at once
-#ifndef PCAP_GATEWAY_SERVICE_SOURCE_BURST_H_
-#define PCAP_GATEWAY_SERVICE_SOURCE_BURST_H_
+#ifndef PCAP_GATEWAY_SERVICE_BASE_BURST_H_
+#define PCAP_GATEWAY_SERVICE_BASE_BURST_H_
 
 #include <vector>
 
@@ -40,4 +40,4 @@ class Burst {
 
 }  // namespace pcap_gateway
 
-#endif  // PCAP_GATEWAY_SERVICE_SOURCE_BURST_H_
+#endif  // PCAP_GATEWAY_SERVICE_BASE_BURST_H_

@@ -16,8 +16,8 @@
 //
 // Each lifetime is cut by up to a tenth, at random, so that what came together does not expire
 // together. A caller's own max_age is a bound over all of it: nothing older is ever given.
-#ifndef PCAP_GATEWAY_SERVICE_CACHE_FRESHNESS_H_
-#define PCAP_GATEWAY_SERVICE_CACHE_FRESHNESS_H_
+#ifndef PCAP_GATEWAY_SERVICE_FRESHNESS_FRESHNESS_H_
+#define PCAP_GATEWAY_SERVICE_FRESHNESS_FRESHNESS_H_
 
 #include <cstdint>
 
@@ -77,4 +77,4 @@ bool CallsForStale(const Outcome& failure);
 
 }  // namespace pcap_gateway
 
-#endif  // PCAP_GATEWAY_SERVICE_CACHE_FRESHNESS_H_
+#endif  // PCAP_GATEWAY_SERVICE_FRESHNESS_FRESHNESS_H_

@@ -1,4 +1,4 @@
-#include "service/source/burst.h"
+#include "service/base/burst.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "service/cache/freshness.h"
+#include "service/freshness/freshness.h"
 
 #include <algorithm>
 

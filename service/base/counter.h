@@ -1,7 +1,7 @@
 // Counter: counts events on hot paths. Threads add to cells of their own cache lines, so that
 // counting never makes two cores wait for each other; reading adds the cells up.
-#ifndef PCAP_GATEWAY_SERVICE_SOURCE_COUNTER_H_
-#define PCAP_GATEWAY_SERVICE_SOURCE_COUNTER_H_
+#ifndef PCAP_GATEWAY_SERVICE_BASE_COUNTER_H_
+#define PCAP_GATEWAY_SERVICE_BASE_COUNTER_H_
 
 #include <array>
 #include <atomic>
@@ -43,4 +43,4 @@ class Counter {
 
 }  // namespace pcap_gateway
 
-#endif  // PCAP_GATEWAY_SERVICE_SOURCE_COUNTER_H_
+#endif  // PCAP_GATEWAY_SERVICE_BASE_COUNTER_H_

@@ -1,6 +1,6 @@
 // Clock: the time, for the edges that need to ask; everything else is given it as an argument.
-#ifndef PCAP_GATEWAY_SERVICE_SOURCE_CLOCK_H_
-#define PCAP_GATEWAY_SERVICE_SOURCE_CLOCK_H_
+#ifndef PCAP_GATEWAY_SERVICE_BASE_CLOCK_H_
+#define PCAP_GATEWAY_SERVICE_BASE_CLOCK_H_
 
 #include <chrono>
 
@@ -31,4 +31,4 @@ class SteadyWallClock final : public Clock {
 
 }  // namespace pcap_gateway
 
-#endif  // PCAP_GATEWAY_SERVICE_SOURCE_CLOCK_H_
+#endif  // PCAP_GATEWAY_SERVICE_BASE_CLOCK_H_

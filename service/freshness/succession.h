@@ -1,6 +1,6 @@
 // Succession: what a new outcome does to the one that is kept. Pure functions.
-#ifndef PCAP_GATEWAY_SERVICE_CACHE_SUCCESSION_H_
-#define PCAP_GATEWAY_SERVICE_CACHE_SUCCESSION_H_
+#ifndef PCAP_GATEWAY_SERVICE_FRESHNESS_SUCCESSION_H_
+#define PCAP_GATEWAY_SERVICE_FRESHNESS_SUCCESSION_H_
 
 #include "service/source/outcome.h"
 
@@ -17,4 +17,4 @@ Denies DeniedBy(const Outcome& outcome);
 
 }  // namespace pcap_gateway
 
-#endif  // PCAP_GATEWAY_SERVICE_CACHE_SUCCESSION_H_
+#endif  // PCAP_GATEWAY_SERVICE_FRESHNESS_SUCCESSION_H_

@@ -1,4 +1,4 @@
-#include "service/source/thread.h"
+#include "service/base/thread.h"
 
 #include <condition_variable>
 #include <cstdio>

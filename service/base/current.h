@@ -2,8 +2,8 @@
 //
 //   Current<Policy> policy(first);
 //   const std::shared_ptr<const Policy> now = policy.Get();   // stays as it is while it is held
-#ifndef PCAP_GATEWAY_SERVICE_SOURCE_CURRENT_H_
-#define PCAP_GATEWAY_SERVICE_SOURCE_CURRENT_H_
+#ifndef PCAP_GATEWAY_SERVICE_BASE_CURRENT_H_
+#define PCAP_GATEWAY_SERVICE_BASE_CURRENT_H_
 
 #include <memory>
 #include <mutex>
@@ -35,4 +35,4 @@ class Current {
 
 }  // namespace pcap_gateway
 
-#endif  // PCAP_GATEWAY_SERVICE_SOURCE_CURRENT_H_
+#endif  // PCAP_GATEWAY_SERVICE_BASE_CURRENT_H_

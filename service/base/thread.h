@@ -1,6 +1,6 @@
 // StartThread: a thread that the gateway cannot do without.
-#ifndef PCAP_GATEWAY_SERVICE_SOURCE_THREAD_H_
-#define PCAP_GATEWAY_SERVICE_SOURCE_THREAD_H_
+#ifndef PCAP_GATEWAY_SERVICE_BASE_THREAD_H_
+#define PCAP_GATEWAY_SERVICE_BASE_THREAD_H_
 
 #include <cstddef>
 #include <functional>
@@ -21,4 +21,4 @@ absl::Status CheckThreads(size_t count);
 
 }  // namespace pcap_gateway
 
-#endif  // PCAP_GATEWAY_SERVICE_SOURCE_THREAD_H_
+#endif  // PCAP_GATEWAY_SERVICE_BASE_THREAD_H_

@@ -1,4 +1,4 @@
-#include "service/source/histogram.h"
+#include "service/base/histogram.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

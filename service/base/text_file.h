@@ -1,6 +1,6 @@
 // What editors put before the text of a file.
-#ifndef PCAP_GATEWAY_SERVICE_SOURCE_TEXT_FILE_H_
-#define PCAP_GATEWAY_SERVICE_SOURCE_TEXT_FILE_H_
+#ifndef PCAP_GATEWAY_SERVICE_BASE_TEXT_FILE_H_
+#define PCAP_GATEWAY_SERVICE_BASE_TEXT_FILE_H_
 
 #include <string>
 
@@ -19,4 +19,4 @@ inline void DropByteOrderMark(std::string& text) {
 
 }  // namespace pcap_gateway
 
-#endif  // PCAP_GATEWAY_SERVICE_SOURCE_TEXT_FILE_H_
+#endif  // PCAP_GATEWAY_SERVICE_BASE_TEXT_FILE_H_
