@@ -118,7 +118,7 @@ std::string MillisecondsOf(absl::Duration duration) {
 
 }  // namespace
 
-// The Redis client's thread only, once it is posted there.
+// The loop's thread only, once it is posted there.
 struct SharedSource::Question {
   Query query;
   Done done;  // empty: answered
@@ -151,6 +151,7 @@ SharedSource::SharedSource(std::unique_ptr<Source> inner, std::shared_ptr<RedisC
                            SharedOptions options, const Clock& clock)
     : inner_(std::move(inner)),
       redis_(std::move(redis)),
+      loop_(redis_->loop()),
       options_(std::move(options)),
       clock_(clock),
       standing_lifetime_(LongestOf(options_.freshness)),
@@ -158,7 +159,12 @@ SharedSource::SharedSource(std::unique_ptr<Source> inner, std::shared_ptr<RedisC
 
 SharedSource::~SharedSource() = default;
 
-void SharedSource::Stop() { redis_->Stop(); }
+void SharedSource::Stop() {
+  redis_->Stop();
+  redis_->loop().Run([this] {
+    for (const QuestionPtr& question : std::exchange(waiting_, {})) Look(question);
+  });
+}
 
 Ticket SharedSource::Ask(Query query, Done done) {
   auto question = std::make_shared<Question>();
@@ -172,8 +178,8 @@ Ticket SharedSource::Ask(Query query, Done done) {
   }
   question->query = std::move(query);
   question->done = std::move(done);
-  redis_->Post([this, question] { Look(question); });
-  return Ticket([this, question] { redis_->Post([this, question] { Cancel(question); }); });
+  RunOn(loop_, [this, question] { Look(question); });
+  return Ticket([this, question] { RunOn(loop_, [this, question] { Cancel(question); }); });
 }
 
 void SharedSource::Look(const QuestionPtr& question) {
@@ -349,7 +355,10 @@ void SharedSource::Lock(const QuestionPtr& question) {
 
 void SharedSource::Wait(const QuestionPtr& question) {
   if (!std::exchange(question->waited, true)) stats_.waits.Add();
-  redis_->After(question->pause, [=, this] { Look(question); });
+  waiting_.insert(question);
+  loop_.After(question->pause, [=, this] {
+    if (waiting_.erase(question) > 0) Look(question);
+  });
   question->pause = std::min(2 * question->pause, kLongestPause);
 }
 
@@ -357,7 +366,7 @@ void SharedSource::AskInner(const QuestionPtr& question) {
   if (question->query.is_abandoned()) return GiveUp(*question);
   if (question->redis_now.has_value()) stats_.misses.Add();
   inner_->Ask(question->query, [this, question](Reply reply) {
-    redis_->Post([this, question, reply = std::move(reply)]() mutable {
+    RunOn(loop_, [this, question, reply = std::move(reply)]() mutable {
       Landed(question, std::move(reply));
     });
   });
