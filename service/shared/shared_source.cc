@@ -133,7 +133,7 @@ std::string MillisecondsOf(absl::Duration duration) {
 
 }  // namespace
 
-// The Redis client's thread only, once it is posted there.
+// The loop's thread only, once it is posted there.
 struct SharedSource::Question {
   Query query;
   Done done;  // empty: answered
@@ -171,6 +171,7 @@ SharedSource::SharedSource(std::unique_ptr<Source> inner, std::shared_ptr<RedisC
                            SharedOptions options, const Clock& clock)
     : inner_(std::move(inner)),
       redis_(std::move(redis)),
+      loop_(redis_->loop()),
       options_(std::move(options)),
       clock_(clock),
       standing_lifetime_(LongestOf(options_.freshness)),
@@ -178,7 +179,12 @@ SharedSource::SharedSource(std::unique_ptr<Source> inner, std::shared_ptr<RedisC
 
 SharedSource::~SharedSource() = default;
 
-void SharedSource::Stop() { redis_->Stop(); }
+void SharedSource::Stop() {
+  redis_->Stop();
+  redis_->loop().Run([this] {
+    for (const QuestionPtr& question : std::exchange(waiting_, {})) Look(question);
+  });
+}
 
 Ticket SharedSource::Ask(Query query, Done done) {
   auto question = std::make_shared<Question>();
@@ -197,8 +203,8 @@ Ticket SharedSource::Ask(Query query, Done done) {
   }
   question->query = std::move(query);
   question->done = std::move(done);
-  redis_->Post([this, question] { Look(question); });
-  return Ticket([this, question] { redis_->Post([this, question] { Cancel(question); }); });
+  RunOn(loop_, [this, question] { Look(question); });
+  return Ticket([this, question] { RunOn(loop_, [this, question] { Cancel(question); }); });
 }
 
 // Redis is no need for it either: what could not be told there is not waited for.
@@ -414,7 +420,10 @@ void SharedSource::Lock(const QuestionPtr& question) {
 
 void SharedSource::Wait(const QuestionPtr& question) {
   if (!std::exchange(question->waited, true)) stats_.waits.Add();
-  redis_->After(question->pause, [=, this] { Look(question); });
+  waiting_.insert(question);
+  loop_.After(question->pause, [=, this] {
+    if (waiting_.erase(question) > 0) Look(question);
+  });
   question->pause = std::min(2 * question->pause, kLongestPause);
 }
 
@@ -422,7 +431,7 @@ void SharedSource::AskInner(const QuestionPtr& question) {
   if (question->query.is_abandoned()) return GiveUp(*question);
   if (question->redis_now.has_value()) stats_.misses.Add();
   inner_->Ask(question->query, [this, question](Reply reply) {
-    redis_->Post([this, question, reply = std::move(reply)]() mutable {
+    RunOn(loop_, [this, question, reply = std::move(reply)]() mutable {
       Landed(question, std::move(reply));
     });
   });

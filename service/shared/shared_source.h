@@ -36,10 +36,12 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "service/base/clock.h"
 #include "service/base/counter.h"
 #include "service/freshness/freshness.h"
+#include "service/loop/loop.h"
 #include "service/shared/redis_client.h"
 #include "service/shared/shared_standing.h"
 #include "service/source/source.h"
@@ -65,7 +67,7 @@ struct SharedStats {
   Counter confirmed;       // answers that fell behind a final one, and confirmed it
 };
 
-// Thread-safe. Its state belongs to the Redis client's thread.
+// Thread-safe. Its state belongs to the thread of the Redis client's loop.
 class SharedSource final : public Source {
  public:
   // The clock outlives it.
@@ -76,13 +78,14 @@ class SharedSource final : public Source {
   ~SharedSource() override;
 
   // Stops Redis. What is still open goes straight to `inner`, whose answers are passed on. Once
-  // callers are gone, and before `inner` is stopped.
+  // callers are gone, and before `inner` is stopped. Another thread than the loop's.
   void Stop();
 
   // Redis is never asked while a caller's thread waits.
   std::optional<Reply> AtHand(const Query&) override { return std::nullopt; }
 
-  // `done` runs on the Redis client's thread.
+  // `done` runs on the loop's thread; inside the call where that is the caller's, and Redis is
+  // down.
   Ticket Ask(Query query, Done done) override;
 
   const SharedStats& stats() const { return stats_; }
@@ -150,6 +153,7 @@ class SharedSource final : public Source {
 
   const std::unique_ptr<Source> inner_;
   const std::shared_ptr<RedisClient> redis_;
+  Loop& loop_;
   const SharedOptions options_;
   const Clock& clock_;
   const absl::Duration standing_lifetime_;
@@ -158,6 +162,7 @@ class SharedSource final : public Source {
   absl::flat_hash_map<std::string, Denial> denials_;  // by the standing's name
   absl::Time tell_again_at_ = absl::InfinitePast();   // what Redis refused
   uint64_t next_token_ = 0;
+  absl::flat_hash_set<QuestionPtr> waiting_;  // for another replica's answer, a moment at a time
   SharedStats stats_;
 };
 

@@ -59,9 +59,8 @@ Ticket BudgetedClient::AskLedger(HttpRequest request, Done done) {
   auto asking = std::make_shared<Asking>();
   asking->request = std::move(request);
   asking->done = std::move(done);
-  ledger_->Spend(std::move(entry), [this, asking](std::optional<LedgerWord> word) {
-    loop_.Post([this, asking, word] { Heard(*asking, word); });
-  });
+  ledger_->Spend(std::move(entry),
+                 [this, asking](const std::optional<LedgerWord>& word) { Heard(*asking, word); });
   return Ticket([asking] {
     if (asking->done) {
       std::exchange(asking->done, nullptr)(

@@ -15,10 +15,10 @@
 #include "absl/container/flat_hash_map.h"
 #include "service/base/clock.h"
 #include "service/base/counter.h"
+#include "service/loop/loop.h"
 #include "service/source/ledger.h"
 #include "service/upstream/budget.h"
 #include "service/upstream/http_client.h"
-#include "service/upstream/loop.h"
 
 namespace pcap_gateway {
 
@@ -47,8 +47,7 @@ struct BudgetView {
 
 class BudgetedClient final : public HttpClient {
  public:
-  // All outlive it. `ledger`: null, or what it shares with other replicas; its answers come by way
-  // of `loop`.
+  // All outlive it. `ledger`: null, or what it shares with other replicas.
   BudgetedClient(Loop& loop, HttpClient& inner, const BudgetPolicy& policy, Ledger* ledger,
                  const Clock& clock);
 

@@ -48,10 +48,15 @@ struct Replica {
     redis.reconnect_after = absl::Milliseconds(10);
     auto owned = std::make_unique<FakeSource>(clock);
     upstream = owned.get();
-    source = std::make_unique<SharedSource>(std::move(owned), *RedisClient::Start(redis),
+    source = std::make_unique<SharedSource>(std::move(owned), RedisClient::Start(*loop, redis),
                                             std::move(options), clock);
   }
-  ~Replica() { source->Stop(); }
+  ~Replica() { Stop(); }
+
+  void Stop() {
+    source->Stop();
+    loop->Stop();
+  }
 
   std::shared_ptr<Asked> Ask(Query query) {
     auto asked = std::make_shared<Asked>();
@@ -66,6 +71,7 @@ struct Replica {
     return Until([this] { return source->redis_stats().up.load(); });
   }
 
+  std::unique_ptr<EventLoop> loop = *EventLoop::Start();
   FakeSource* upstream;
   std::unique_ptr<SharedSource> source;
 };
@@ -890,7 +896,7 @@ TEST_F(SharedSourceTest, StoppingPassesOnWhatIsOpen) {
   ASSERT_EQ(other->upstream->asked(), 1u);
   other->upstream->Answer(0, "capture");
   EXPECT_EQ(second->message(), "capture");
-  one->source->Stop();
+  one->Stop();
   one->upstream->Answer(0, "capture");
 }
 
