@@ -213,10 +213,10 @@ Ticket SharedSource::PassOn(const QuestionPtr& question) {
   for (const Subject& subject : query.outdates()) {
     question->outdates.push_back(EntryName(*query.credential, subject, options_.variant));
   }
-  redis_->Post(
-      [this, question] { Outdate(*question, kWriting, [this, question] { Pass(question); }); });
+  RunOn(loop_,
+        [this, question] { Outdate(*question, kWriting, [this, question] { Pass(question); }); });
   return Ticket([this, question] {
-    redis_->Post([question] {
+    RunOn(loop_, [question] {
       question->left = true;
       question->passed.Cancel();
     });
@@ -226,7 +226,7 @@ Ticket SharedSource::PassOn(const QuestionPtr& question) {
 void SharedSource::Pass(const QuestionPtr& question) {
   if (question->left) return Answer(*question, Cancelled());
   Ticket ticket = inner_->Ask(question->query, [this, question](Reply reply) {
-    redis_->Post([this, question, reply = std::move(reply)] {
+    RunOn(loop_, [this, question, reply = std::move(reply)] {
       Outdate(*question, absl::ZeroDuration(),
               [this, question, reply] { Landed(question, reply); });
     });
