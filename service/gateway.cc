@@ -209,7 +209,7 @@ HttpClient& Gateway::Parts::BuildClient(const Options& options) {
   if (options.upstream_limit > 0) {
     if (redis != nullptr) ledger = std::make_unique<SharedLedger>(redis, clock);
     budgeted = std::make_unique<BudgetedClient>(
-        *loop, *client,
+        *client,
         BudgetPolicy{.limit = options.upstream_limit,
                      .limit_is_final = options.upstream_limit_is_explicit,
                      .reserve = options.upstream_reserve,

@@ -95,7 +95,7 @@ struct Caller {
 // A gateway below gRPC.
 struct Replica {
   Replica(HttpClient& cloudflare, Ledger* ledger, FakeLoop& loop, const Clock& clock)
-      : budgeted(loop, cloudflare, BudgetPolicy{}, ledger, clock),
+      : budgeted(cloudflare, BudgetPolicy{}, ledger, clock),
         limited(budgeted, LimitOptions{}, clock),
         breaker(limited, BreakerPolicy{}, clock),
         retrying(

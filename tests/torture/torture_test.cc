@@ -171,7 +171,7 @@ class Upstream {
   SteadyWallClock clock_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<CurlClient> curl_;
-  BudgetedClient budgeted_{*loop_, *curl_, BudgetPolicy{}, nullptr, clock_};
+  BudgetedClient budgeted_{*curl_, BudgetPolicy{}, nullptr, clock_};
   LimitedClient limited_{budgeted_, {}, clock_};
   BreakerClient breaker_{limited_, {}, clock_};
   RetryingClient retrying_;
