@@ -12,7 +12,9 @@ namespace pcap_gateway {
 
 OpenedAnswer::OpenedAnswer(const Query& query, const HttpAnswer& answer,
                            const ParseOptions& options)
-    : answer_(answer), document_(JsonDocument::Parse(answer.body)) {
+    : answer_(answer),
+      once_(query.endpoint != nullptr && query.endpoint->effect == Effect::kWritesOnce),
+      document_(JsonDocument::Parse(answer.body)) {
   const Credential* const credential = query.credential.get();
   if (credential != nullptr) document_.Redact(credential->finder());
   envelope_ = ReadEnvelope(document_.root());
@@ -21,6 +23,9 @@ OpenedAnswer::OpenedAnswer(const Query& query, const HttpAnswer& answer,
       {.owner = credential == nullptr ? Credential::Owner::kGateway : credential->owner(),
        .not_found = query.endpoint == nullptr ? Reason::kPcapNotFound : query.endpoint->not_found,
        .now = options.now});
+  // Neither does an error of somebody between Cloudflare's API and us.
+  const bool is_word = envelope_.is_envelope || (answer.status >= 300 && answer.status < 500);
+  if (error_.has_value() && once_ && !is_word) error_ = OutcomeUnknown(*std::move(error_));
 }
 
 Outcome OpenedAnswer::FailedWith(Error error) const {
@@ -31,7 +36,8 @@ Outcome OpenedAnswer::FailedWith(Error error) const {
 }
 
 Outcome OpenedAnswer::Invalid(absl::string_view what) const {
-  return FailedWith(InvalidResponse(answer_, what));
+  Error error = InvalidResponse(answer_, what);
+  return FailedWith(once_ ? OutcomeUnknown(std::move(error)) : std::move(error));
 }
 
 Outcome OpenedAnswer::Answered(const google::protobuf::MessageLite& response) const {

@@ -39,7 +39,8 @@ class OpenedAnswer {
   // The outcome with that error; the parsing ends with it. `error()` is set.
   Outcome Failed() && { return std::move(*this).FailedWith(*std::move(error_)); }
   Outcome FailedWith(Error error) const;
-  // A 2xx that is not what was asked for: "without a result".
+  // A 2xx that is not what was asked for: "without a result". Of a write that is sent once it says
+  // nothing about what became of it: OUTCOME_UNKNOWN.
   Outcome Invalid(absl::string_view what) const;
 
   // The outcome with `response`, unless it is larger than what a client accepts.
@@ -47,6 +48,7 @@ class OpenedAnswer {
 
  private:
   const HttpAnswer& answer_;
+  const bool once_;  // it is of a write that is sent once
   JsonDocument document_;
   Envelope envelope_;
   std::optional<Error> error_;

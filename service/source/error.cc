@@ -1,5 +1,7 @@
 #include "service/source/error.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace pcap_gateway {
 
 absl::string_view NameOf(Reason reason) {
@@ -66,6 +68,15 @@ absl::string_view NameOf(Reason reason) {
       return "INTERNAL";
   }
   return "INTERNAL";
+}
+
+Error OutcomeUnknown(Error error) {
+  error.code = absl::StatusCode::kUnknown;
+  error.reason = Reason::kOutcomeUnknown;
+  error.retry_after.reset();
+  error.message = absl::StrCat("the request was sent, and its outcome is unknown (", error.message,
+                               "); list what there is before you try again");
+  return error;
 }
 
 }  // namespace pcap_gateway

@@ -85,6 +85,9 @@ struct Error {
   std::string documentation_url;              // empty: none
 };
 
+// `error`: of a write that was sent, and of which it does not say what became of it.
+Error OutcomeUnknown(Error error);
+
 }  // namespace pcap_gateway
 
 #endif  // PCAP_GATEWAY_SERVICE_SOURCE_ERROR_H_

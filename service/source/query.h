@@ -55,6 +55,10 @@ struct Query {
   // It refreshes what is kept, and gives way to those that are waited for. Who comes meanwhile may
   // join it: while `latest_deadline` says that somebody waits, it is a call like any other.
   bool background = false;
+  // What is to be written, as JSON; null: nothing is sent with it. May hold secrets.
+  std::shared_ptr<const std::string> body;
+  // The caller's name for a write, by which it is known again (AIP-155); empty: it has none.
+  std::string write_id;
   // No answer is of use after this.
   absl::Time deadline = absl::InfiniteFuture();
   // The same for a question that many ask, of whom more may come; null: `deadline` says all. When

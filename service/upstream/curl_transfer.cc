@@ -135,6 +135,11 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& us
       headers_ = curl_slist_append(headers_, line.c_str());
     }
   }
+  if (request.body != nullptr) {
+    // Without one libcurl says that a form comes.
+    headers_ = curl_slist_append(
+        headers_, request.body->empty() ? "Content-Type:" : "Content-Type: application/json");
+  }
   for (const std::string& line : request.header_lines) {
     headers_ = curl_slist_append(headers_, line.c_str());
   }
@@ -153,6 +158,14 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& us
   timeout_ = std::max(absl::Floor(request.timeout, absl::Milliseconds(1)), absl::Milliseconds(1));
   if (const CURLcode code = SetUrl(request.url); code != CURLE_OK) return code;
   EasySetup setup(easy);
+  body_ = request.body;
+  if (body_ != nullptr) {
+    setup.Set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body_->size()))
+        .Set(CURLOPT_POSTFIELDS, body_->data());
+  } else if (has_body_) {
+    setup.Set(CURLOPT_POSTFIELDS, nullptr).Set(CURLOPT_HTTPGET, 1L);
+  }
+  has_body_ = body_ != nullptr;
   if (fresh_connection_ != request.fresh_connection) {
     setup.Set(CURLOPT_FRESH_CONNECT, request.fresh_connection ? 1L : 0L);
     fresh_connection_ = request.fresh_connection;

@@ -96,6 +96,8 @@ struct CurlTransfer {
   std::vector<std::string> addresses_;  // of this use, the first ones
   bool tls_ = false;
   bool fresh_connection_ = false;
+  std::shared_ptr<const std::string> body_;  // libcurl reads it while it sends
+  bool has_body_ = false;                    // as the handle is set up
   absl::Duration timeout_;
   std::shared_ptr<std::atomic<int>> requests_sent_;
   int sendings_ = 0;

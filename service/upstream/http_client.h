@@ -32,6 +32,8 @@ struct HttpRequest {
   std::string url;
   // Its header lines are sent; it also names whose budget the request is charged to.
   std::shared_ptr<const Credential> credential;
+  // JSON; null: none. May hold secrets.
+  std::shared_ptr<const std::string> body;
   // Further header lines, `Name: value`; printable ASCII.
   std::vector<std::string> header_lines;
   // From Send to the last byte; positive.

@@ -106,6 +106,12 @@ struct RestSource::Call {
   Pending<Reply> pending;
   absl::Time sent_at;
   bool caller_set_the_limit = false;  // its deadline is nearer than our own timeout
+
+  bool once() const { return query.endpoint->effect == Effect::kWritesOnce; }
+  // It cannot be taken back any more.
+  bool is_written() const {
+    return once() && query.requests_sent != nullptr && query.requests_sent->load() > 0;
+  }
 };
 
 RestSource::RestSource(Loop& loop, HttpClient& client, RestOptions options, const Clock& clock)
@@ -126,7 +132,11 @@ Ticket RestSource::Ask(Query query, Done done) {
   call->query = std::move(query);
   call->pending = Pending<Reply>(std::move(done));
   RunOn(loop_, [this, call] { Send(call); });
-  return Ticket([this, call] { RunOn(loop_, [call] { call->pending.Cancel(Cancelled()); }); });
+  return Ticket([this, call] {
+    RunOn(loop_, [call] {
+      if (!call->is_written()) call->pending.Cancel(Cancelled());
+    });
+  });
 }
 
 void RestSource::Send(const std::shared_ptr<Call>& call) {
@@ -142,11 +152,13 @@ void RestSource::Send(const std::shared_ptr<Call>& call) {
       .method = query.endpoint->method,
       .url = absl::StrCat(options_.base_url, query.endpoint->target(query)),
       .credential = query.credential,
+      .body = query.body,
       .timeout = std::min(left, options_.timeout),
       .deadline = query.latest_deadline,
       .caller = query.caller,
       .background = query.background,
-      .idempotent = query.endpoint->effect != Effect::kWritesOnce,
+      .idempotent = !call->once(),
+      .fresh_connection = call->once(),
       .requests_sent = query.requests_sent,
   };
   if (!query.trace.traceparent.empty()) {
@@ -186,6 +198,8 @@ OutcomePtr RestSource::OutcomeOf(const Call& call, HttpResult result) const {
   auto outcome = std::make_shared<Outcome>();
   if (const auto* failure = std::get_if<TransportFailure>(&result)) {
     Error error = ErrorOf(*failure, call.caller_set_the_limit);
+    const bool is_sent = failure->sendings > 0 && failure->kind != Kind::kCancelled;
+    if (call.once() && is_sent) error = OutcomeUnknown(std::move(error));
     error.for_operators = failure->for_operators;
     credential.RedactFrom(error.message);
     credential.RedactFrom(error.for_operators);

@@ -119,6 +119,32 @@ TEST_F(CurlClientTest, HeadersOfOneRequestAreNotSentWithTheNext) {
   EXPECT_THAT(seen, Not(HasSubstr("X-Request-ID")));
 }
 
+TEST_F(CurlClientTest, SendsABodyWithItsLengthAndTheNextRequestWithoutOne) {
+  std::vector<std::string> seen;
+  ScriptedServer server([&](const std::string& request) {
+    seen.push_back(request);
+    Bytes bytes = Answer(200, "{}");
+    bytes.then = Bytes::Then::kClose;
+    return bytes;
+  });
+  GetAnswer({.method = "POST",
+             .url = server.url() + "/pcaps",
+             .body = std::make_shared<const std::string>(R"({"a": 1})")});
+  GetAnswer({.method = "PUT",
+             .url = server.url() + "/stop",
+             .body = std::make_shared<const std::string>()});
+  GetAnswer({.url = server.url(), .fresh_connection = true});
+  ASSERT_EQ(seen.size(), 3u);
+  EXPECT_THAT(seen[0], HasSubstr("POST /pcaps HTTP/1.1\r\n"));
+  EXPECT_THAT(seen[0], HasSubstr("Content-Type: application/json\r\n"));
+  EXPECT_THAT(seen[0], HasSubstr("Content-Length: 8\r\n"));
+  EXPECT_THAT(seen[1], HasSubstr("PUT /stop HTTP/1.1\r\n"));
+  EXPECT_THAT(seen[1], HasSubstr("Content-Length: 0\r\n"));
+  EXPECT_THAT(seen[1], Not(HasSubstr("Content-Type")));
+  EXPECT_THAT(seen[2], HasSubstr("GET / HTTP/1.1\r\n"));
+  EXPECT_THAT(seen[2], Not(HasSubstr("Content-")));
+}
+
 TEST_F(CurlClientTest, UsesItsConnectionAgain) {
   ScriptedServer server([](const std::string&) { return Answer(200, "{}"); });
   for (int i = 0; i < 5; ++i) GetAnswer({.url = server.url()});

@@ -48,6 +48,58 @@ TEST_F(RestSourceTest, AsksTheEndpointsPathBelowTheBaseUrl) {
               ElementsAre("traceparent: 00-a-b-01", "tracestate: k=v", "X-Request-ID: r1"));
 }
 
+TEST_F(RestSourceTest, AWriteIsOneAttemptOnANewConnection) {
+  Query query = WriteOf(7);
+  query.body = std::make_shared<const std::string>("{}");
+  Ask(query);
+  Ask(QueryFor(7));
+  loop_.RunAll();
+  ASSERT_EQ(http_.requests.size(), 2u);
+  EXPECT_EQ(http_.requests[0].method, "POST");
+  EXPECT_EQ(http_.requests[0].body, query.body);
+  EXPECT_FALSE(http_.requests[0].idempotent);
+  EXPECT_TRUE(http_.requests[0].fresh_connection);
+  EXPECT_TRUE(http_.requests[1].idempotent);
+  EXPECT_FALSE(http_.requests[1].fresh_connection);
+}
+
+TEST_F(RestSourceTest, AWriteThatLeftAndHasNoAnswerHasAnUnknownOutcome) {
+  for (const Kind kind : {Kind::kTimeout, Kind::kStalled, Kind::kBroken, Kind::kMalformed,
+                          Kind::kTooLarge, Kind::kStopped}) {
+    for (const int sendings : {0, 1}) {
+      replies_.clear();
+      Ask(WriteOf(1));
+      loop_.RunAll();
+      http_.End(TransportFailure{kind, "in between", sendings});
+      EXPECT_EQ(error().reason == Reason::kOutcomeUnknown, sendings == 1) << NameOf(kind);
+      EXPECT_EQ(error().code == absl::StatusCode::kUnknown, sendings == 1) << NameOf(kind);
+    }
+  }
+  // One that may be repeated says what it always says.
+  replies_.clear();
+  Ask(QueryFor(1));
+  loop_.RunAll();
+  http_.End(TransportFailure{Kind::kBroken, "in between", 1});
+  EXPECT_EQ(error().reason, Reason::kUpstreamUnreachable);
+}
+
+TEST_F(RestSourceTest, AWriteThatLeftIsNotCancelled) {
+  Query query = WriteOf(1);
+  query.requests_sent = std::make_shared<std::atomic<int>>(0);
+  Ticket unsent = Ask(query), sent = Ask(query);
+  loop_.RunAll();
+  unsent.Cancel();
+  loop_.RunAll();
+  EXPECT_EQ(error().reason, Reason::kCancelled);
+  query.requests_sent->store(1);
+  sent.Cancel();
+  loop_.RunAll();
+  EXPECT_EQ(replies_.size(), 1u);
+  http_.End(1, HttpAnswer{.status = 200, .body = "made"});
+  ASSERT_EQ(replies_.size(), 2u);
+  EXPECT_EQ(replies_[1].outcome->message, "made");
+}
+
 TEST_F(RestSourceTest, AnAnswerBecomesAnOutcomeOfTheTimeItWasAskedFor) {
   Ask(QueryFor(1));
   loop_.RunAll();

@@ -1,0 +1,78 @@
+// WriteSource: a Source around a Source that sends each write once, and sees it to its end.
+//
+// A write that has been sent cannot be taken back. Who leaves it is told at once that its outcome
+// is unknown, and it goes on: so those below hear how it ends, and forget what it outdates. One
+// that still waits for its turn is given up with its last caller.
+//
+// A write with a request_id (AIP-155) is remembered for ten minutes: the same one asked for again
+// joins it, or gets its answer, and is never sent a second time, not even where nobody knows how
+// the first one ended. One that changed nothing, as it was refused or never sent, is not
+// remembered.
+//
+// Reads, and writes that may be repeated, go straight through.
+#ifndef PCAP_GATEWAY_SERVICE_WRITES_WRITE_SOURCE_H_
+#define PCAP_GATEWAY_SERVICE_WRITES_WRITE_SOURCE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "service/base/clock.h"
+#include "service/base/counter.h"
+#include "service/loop/loop.h"
+#include "service/source/source.h"
+
+namespace pcap_gateway {
+
+struct WriteStats {
+  Counter repeated;   // answered by what another call with the same request_id had done, or does
+  Counter abandoned;  // sent, and left by all who had asked for it
+};
+
+// Thread-safe. Its state belongs to the loop's thread.
+class WriteSource final : public Source {
+ public:
+  static constexpr absl::Duration kRemembered = absl::Minutes(10);
+  // More than Cloudflare's rate limit lets a credential make in that time, many times over. Beyond,
+  // those that ended first are forgotten.
+  static constexpr size_t kMostRemembered = 20'000;
+
+  // The loop and the clock outlive it. All open questions of `inner` end before it is destroyed.
+  WriteSource(std::unique_ptr<Source> inner, Loop& loop, const Clock& clock);
+  ~WriteSource() override;
+
+  std::optional<Reply> AtHand(const Query& query) override { return inner_->AtHand(query); }
+  Ticket Ask(Query query, Done done) override;
+
+  const WriteStats& stats() const { return stats_; }
+
+ private:
+  struct Caller;
+  struct Write;
+  using CallerPtr = std::shared_ptr<Caller>;
+  using WritePtr = std::shared_ptr<Write>;
+  // Whose it is, and its endpoint's number with the request_id.
+  using Name = std::pair<std::pair<Partition, Id>, std::string>;
+
+  void Begin(const CallerPtr& caller, Query query);
+  void Send(const WritePtr& write);
+  void Ended(const WritePtr& write, const Reply& reply);
+  void Leave(const CallerPtr& caller);
+  void Drop(const Write& write);
+  void Forget(absl::Time now);
+
+  const std::unique_ptr<Source> inner_;
+  Loop& loop_;
+  const Clock& clock_;
+  absl::flat_hash_map<Name, WritePtr> remembered_;
+  WriteStats stats_;
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_WRITES_WRITE_SOURCE_H_
