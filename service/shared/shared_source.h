@@ -12,6 +12,11 @@
 // is read together with the entry, and told to the asker, who may have a memory of its own. What
 // could not be told to Redis is told when it is back, and counts here until then.
 //
+// What may not be kept is passed on. What a write outdates is taken from Redis before the write is
+// sent and once more before its caller hears of success; what was asked for in between, by any
+// replica, Redis does not take. The names are of the write's own credential: others' entries of the
+// same capture live as long as they do anyway.
+//
 // Who leaves ends its own wait. What was asked upstream for it ends by itself, and is stored.
 //
 // Redis is a help, never a need: where it is slow, full, wrong or gone, the question goes straight
@@ -24,6 +29,7 @@
 #define PCAP_GATEWAY_SERVICE_SHARED_SHARED_SOURCE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -116,6 +122,9 @@ class SharedSource final : public Source {
 
   enum class Locked { kUnasked, kNo, kYes };
 
+  Ticket PassOn(const QuestionPtr& question);
+  void Pass(const QuestionPtr& question);
+  void Outdate(const Question& question, absl::Duration ahead, std::function<void()> then);
   void Look(const QuestionPtr& question);
   void LookWith(const QuestionPtr& question, const std::shared_ptr<Locked>& locked);
   void Read(const std::string& name, const std::string& last_byte,

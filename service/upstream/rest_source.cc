@@ -140,13 +140,13 @@ void RestSource::Send(const std::shared_ptr<Call>& call) {
   call->caller_set_the_limit = left < options_.timeout;
   HttpRequest request{
       .method = query.endpoint->method,
-      .url = absl::StrCat(options_.base_url, query.endpoint->path(query)),
+      .url = absl::StrCat(options_.base_url, query.endpoint->target(query)),
       .credential = query.credential,
       .timeout = std::min(left, options_.timeout),
       .deadline = query.latest_deadline,
       .caller = query.caller,
       .background = query.background,
-      .idempotent = query.endpoint->idempotent,
+      .idempotent = query.endpoint->effect != Effect::kWritesOnce,
       .requests_sent = query.requests_sent,
   };
   if (!query.trace.traceparent.empty()) {
@@ -198,10 +198,8 @@ OutcomePtr RestSource::OutcomeOf(const Call& call, HttpResult result) const {
     credential.RedactFrom(answer.content_encoding);
     credential.RedactFrom(answer.cf_ray);
     *outcome = call.query.endpoint->parse(
-        answer, {.credential = &credential,
-                 .resource = call.query.resource,
-                 .reveal_destination_secrets = options_.reveal_destination_secrets,
-                 .now = clock_.Now()});
+        call.query, answer,
+        {.reveal_destination_secrets = options_.reveal_destination_secrets, .now = clock_.Now()});
     outcome->http_status = answer.status;
     outcome->cf_ray = CleanRay(answer.cf_ray);
   }

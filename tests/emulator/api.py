@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
+import ipaddress
 import json
 import re
 import secrets
@@ -17,9 +19,10 @@ from emulator import envelope
 from emulator.captures import Captures, LivingCapture
 from emulator.clock import Clock
 from emulator.credentials import READ, WRITE, Credentials
+from emulator.download import Download
 from emulator.faults import Faults
 from emulator.ledger import Entry, Ledger, State
-from emulator.pcap_file import pcap_file
+from emulator.ownership import Ownership, Ownerships, bucket_of
 from emulator.rate_rule import RateRule
 from emulator.refusal import Refusal
 
@@ -27,6 +30,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # One sampled capture a minute (documentation, "Packet capture limits").
 BETWEEN_SIMPLE = timedelta(minutes=1)
+# The longest that a full capture may run (API schema, and a page of April 2026; other pages say 300
+# seconds, as for simple ones).
+MOST_FULL_SECONDS = 86_400
 # How far back a sampled capture may look (API reference, `offset_time`).
 MOST_OFFSET = timedelta(hours=24)
 
@@ -37,6 +43,7 @@ class World:
 
     clock: Clock
     captures: Captures
+    ownerships: Ownerships
     credentials: Credentials
     rate_rule: RateRule
     faults: Faults
@@ -50,6 +57,11 @@ def api(world: World) -> web.Application:
     path = "/accounts/{account_id}/pcaps"
     app.router.add_get(path, pcaps.list, allow_head=False)
     app.router.add_post(path, pcaps.create)
+    ownerships = _Ownerships(world)
+    app.router.add_get(path + "/ownership", ownerships.list, allow_head=False)
+    app.router.add_post(path + "/ownership", ownerships.create)
+    app.router.add_post(path + "/ownership/validate", ownerships.validate)
+    app.router.add_delete(path + "/ownership/{ownership_id}", ownerships.delete)
     app.router.add_get(path + "/{pcap_id}", pcaps.get, allow_head=False)
     app.router.add_put(path + "/{pcap_id}/stop", pcaps.stop)
     app.router.add_get(path + "/{pcap_id}/download", pcaps.download, allow_head=False)
@@ -74,10 +86,19 @@ def _noted(world: World) -> Any:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        entry = await world.ledger.arrive(request, world.clock.now())
+        try:
+            body = (await request.read()).decode(errors="replace")
+        except (asyncio.CancelledError, ConnectionError):
+            entry = await world.ledger.arrive(request, world.clock.now())
+            await world.ledger.end(entry, State.ABORTED)
+            raise
+        # Only now: whoever waits for its arrival may rely on a fault's `done` being done.
+        entry = await world.ledger.arrive(request, world.clock.now(), body)
         request["entry"] = entry
         try:
             response = await handler(request)
+            if isinstance(response, Download):
+                await response.send(request, entry)
         except (asyncio.CancelledError, ConnectionError):
             await world.ledger.end(entry, State.ABORTED)
             raise
@@ -113,10 +134,12 @@ def _faulty(world: World) -> Any:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         entry: Entry = request["entry"]
-        fault = world.faults.take(entry.pcap_id)
+        fault = world.faults.take(entry)
         if fault is None:
             return await handler(request)
-        return await world.faults.answer(fault, request, entry, lambda: handler(request))
+        # What a fault spoils may be a refusal, too.
+        normal = functools.partial(_refusable, request, handler)
+        return await world.faults.answer(fault, request, entry, normal)
 
     return middleware
 
@@ -167,10 +190,69 @@ class _Tokens:
         return envelope.success({"email": principal.email})
 
 
-class _Pcaps:
+class _OfAccounts:
+    """What the operations on an account's things have in common."""
+
     def __init__(self, world: World) -> None:
         self._world = world
 
+    def _now(self) -> datetime:
+        return self._world.clock.now()
+
+    def _authorise(self, request: web.Request, right: str) -> str:
+        """Returns the account that the request is about."""
+        account_id = request.match_info["account_id"]
+        principal = self._world.credentials.authenticate(request.headers)
+        if not re.fullmatch("[0-9a-f]{32}", account_id):
+            # ASSUMED: code and text, as seen for other objects.
+            raise Refusal(404, 7003, "Could not route to it; is the object identifier invalid?")
+        if not principal.may(right, account_id):
+            # Code and text as quoted in many public reports; the status there is 403.
+            raise Refusal(403, 10000, "Authentication error")
+        return account_id
+
+
+class _Ownerships(_OfAccounts):
+    async def list(self, request: web.Request) -> web.StreamResponse:
+        account_id = self._authorise(request, READ)
+        ownerships = self._world.ownerships.of_account(account_id)
+        # ASSUMED: an empty list where there is none; the SDKs' types allow for null.
+        return envelope.success([ownership.to_json(self._now()) for ownership in ownerships])
+
+    async def create(self, request: web.Request) -> web.StreamResponse:
+        account_id = self._authorise(request, WRITE)
+        destination_conf = _destination(await _json_of(request))
+        if self._world.ownerships.find_bucket(account_id, destination_conf) is not None:
+            # ASSUMED: that a bucket is added once; status and code.
+            raise Refusal(409, 1010, "the bucket has been added already")
+        ownership = Ownership(account_id, destination_conf, self._now())
+        self._world.ownerships.add(ownership)
+        return envelope.success(ownership.to_json(self._now()))
+
+    async def validate(self, request: web.Request) -> web.StreamResponse:
+        account_id = self._authorise(request, WRITE)
+        body = await _json_of(request)
+        # Documented: what the file says, although the schema speaks of the file's name.
+        proof = _text(body, "ownership_challenge")
+        ownership = self._world.ownerships.find_bucket(account_id, _destination(body))
+        if ownership is None:
+            # ASSUMED: status and code.
+            raise Refusal(404, 1011, "the bucket has not been added")
+        ownership.validate(proof, self._now())
+        return envelope.success(ownership.to_json(self._now()))
+
+    async def delete(self, request: web.Request) -> web.StreamResponse:
+        account_id = self._authorise(request, WRITE)
+        ownership = self._world.ownerships.find(account_id, request.match_info["ownership_id"])
+        if ownership is None:
+            # ASSUMED: code and text.
+            raise Refusal(404, 1012, "bucket not found")
+        self._world.ownerships.remove(ownership)
+        # ASSUMED: no body. The API reference names no result, and the SDKs expect none.
+        return web.Response(status=204)
+
+
+class _Pcaps(_OfAccounts):
     async def get(self, request: web.Request) -> web.StreamResponse:
         account_id = self._authorise(request, READ)
         capture = self._find(account_id, request)
@@ -191,13 +273,15 @@ class _Pcaps:
         elif self._world.captures.active_full(account_id, now) is not None:
             # ASSUMED: status and code. The rule is documented, the answer to breaking it is not.
             raise Refusal(409, 1009, "another full packet capture is pending or running")
+        if capture.destination_conf is not None:
+            capture.failure = self._lacks_bucket(account_id, capture.destination_conf)
         self._world.captures.add(capture)
         return envelope.success(capture.to_json(now))
 
     async def stop(self, request: web.Request) -> web.StreamResponse:
         account_id = self._authorise(request, WRITE)
         capture = self._find(account_id, request)
-        if not isinstance(capture, LivingCapture) or capture.kind != "full":
+        if not capture.is_full:
             # ASSUMED: status and code; documented is only that stopping is for full captures.
             raise Refusal(400, 1004, "only full packet captures can be stopped")
         capture.stop(self._now())
@@ -214,24 +298,16 @@ class _Pcaps:
         if fields.get("status") != "success":
             # ASSUMED: status and code.
             raise Refusal(404, 1006, "the packet capture is not ready")
-        return web.Response(
-            body=pcap_file(capture.created), content_type="application/vnd.tcpdump.pcap"
-        )
+        return Download(capture.file())
 
-    def _now(self) -> datetime:
-        return self._world.clock.now()
-
-    def _authorise(self, request: web.Request, right: str) -> str:
-        """Returns the account that the request is about."""
-        account_id = request.match_info["account_id"]
-        principal = self._world.credentials.authenticate(request.headers)
-        if not re.fullmatch("[0-9a-f]{32}", account_id):
-            # ASSUMED: code and text, as seen for other objects.
-            raise Refusal(404, 7003, "Could not route to it; is the object identifier invalid?")
-        if not principal.may(right, account_id):
-            # Code and text as quoted in many public reports; the status there is 403.
-            raise Refusal(403, 10000, "Authentication error")
-        return account_id
+    def _lacks_bucket(self, account_id: str, destination_conf: str) -> str | None:
+        """Why a full capture cannot be written there. Documented: "the capture failed […] verify
+        your ownership information"."""
+        ownership = self._world.ownerships.find_bucket(account_id, destination_conf)
+        if ownership is not None and ownership.status_at(self._now()) == "success":
+            return None
+        # ASSUMED: the text.
+        return f"the ownership of {bucket_of(destination_conf)} is not validated"
 
     def _find(self, account_id: str, request: web.Request) -> Any:
         capture = self._world.captures.find(account_id, request.match_info["pcap_id"])
@@ -259,21 +335,23 @@ class _Pcaps:
 async def _json_of(request: web.Request) -> dict[str, Any]:
     try:
         body = json.loads(await request.read())
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise _bad("the body must be a JSON object")
+        raise _bad("", "must be a JSON object")
     return body
 
 
-def _bad(message: str) -> Refusal:
-    # ASSUMED: the code.
-    return Refusal(400, 1001, message)
+def _bad(field: str, rule: str) -> Refusal:
+    """`field`: NAME or filter_v1.NAME; "": the whole body."""
+    # ASSUMED: the code, and that `source` points into the body.
+    pointer = "/" + field.replace(".", "/") if field else None
+    return Refusal(400, 1001, f"{field or 'the body'} {rule}", pointer=pointer)
 
 
 def _capture_from(body: dict[str, Any], account_id: str, now: datetime) -> LivingCapture:
     if body.get("system") != "magic-transit":
-        raise _bad("system must be magic-transit")
+        raise _bad("system", "must be magic-transit")
     kind = body.get("type")
     if kind == "simple":
         return LivingCapture(
@@ -292,16 +370,14 @@ def _capture_from(body: dict[str, Any], account_id: str, now: datetime) -> Livin
             account_id=account_id,
             created=now,
             kind="full",
-            # The documentation says 300 at most for both types, the schema has a type of its own
-            # for full ones. ASSUMED: the documentation.
-            time_limit=_number(body, "time_limit", 1, 300),
+            time_limit=_number(body, "time_limit", 1, MOST_FULL_SECONDS),
             packet_limit=_number(body, "packet_limit", 1, 10_000, required=False),
             byte_limit=_number(body, "byte_limit", 1, 1_000_000_000, required=False),
             filter_v1=_filter(body),
             colo_name=_text(body, "colo_name"),
-            destination_conf=_text(body, "destination_conf"),
+            destination_conf=_destination(body),
         )
-    raise _bad("type must be simple or full")
+    raise _bad("type", "must be simple or full")
 
 
 def _number(
@@ -311,24 +387,52 @@ def _number(
     if value is None and not required:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _bad(f"{name} must be a number")
+        raise _bad(name, "must be a number")
     if not least <= value <= most:
-        raise _bad(f"{name} must be between {least} and {most}")
+        raise _bad(name, f"must be between {least} and {most}")
     return value
 
 
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value:
-        raise _bad(f"{name} is required")
+        raise _bad(name, "is required")
+    return value
+
+
+def _destination(body: dict[str, Any]) -> str:
+    value = _text(body, "destination_conf")
+    if not re.match("(s3|gs|r2)://[^/?#]", value):
+        raise _bad("destination_conf", "must be s3://BUCKET…, gs://BUCKET… or r2://BUCKET…")
     return value
 
 
 def _filter(body: dict[str, Any]) -> dict[str, Any]:
     value = body.get("filter_v1", {})
     if not isinstance(value, dict):
-        raise _bad("filter_v1 must be an object")
+        raise _bad("filter_v1", "must be an object")
+    # ASSUMED: that each field is checked; documented are their names and types.
+    for name, given in value.items():
+        field = f"filter_v1.{name}"
+        match name:
+            case "source_address" | "destination_address":
+                _check_address(field, given)
+            case "source_port" | "destination_port":
+                _number({field: given}, field, 0, 65_535)
+            case "protocol":
+                _number({field: given}, field, 0, 255)
+            case _:
+                raise _bad("filter_v1", f"has no field {name!r:.100}")
     return value
+
+
+def _check_address(field: str, given: Any) -> None:
+    try:
+        if not isinstance(given, str):
+            raise ValueError
+        ipaddress.ip_address(given)
+    except ValueError:
+        raise _bad(field, "must be an IP address") from None
 
 
 def _offset_time(body: dict[str, Any], now: datetime) -> str | None:
@@ -339,7 +443,7 @@ def _offset_time(body: dict[str, Any], now: datetime) -> str | None:
         when = datetime.fromisoformat(value)
         within = now - MOST_OFFSET <= when <= now
     except (TypeError, ValueError):  # no text, no time, or one without a time zone
-        raise _bad("offset_time must be an RFC 3339 time") from None
+        raise _bad("offset_time", "must be an RFC 3339 time") from None
     if not within:
-        raise _bad("offset_time must be within the last 24 hours")
+        raise _bad("offset_time", "must be within the last 24 hours")
     return str(value)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, Iterable, Literal, Protocol
+
+from emulator.pcap_file import PcapFile
+from emulator.times import format_time
 
 Json = dict[str, Any]
 
@@ -18,19 +21,29 @@ FULL_PENDING = timedelta(seconds=2)
 CONVERSION_PENDING = timedelta(seconds=2)
 CONVERSION_RUNNING = timedelta(seconds=3)
 
-# ASSUMED: the speed at which a full capture finds packets.
+# ASSUMED: how many packets a sampled capture finds, if its limit allows.
+PACKETS = 3
+
+# ASSUMED: what a full capture finds, so that it is over as soon as one of its limits is reached.
 PACKETS_PER_SECOND = 100
-
-
-def format_time(when: datetime) -> str:
-    """RFC 3339 in UTC with microseconds, as real answers have it."""
-    return when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+BYTES_PER_PACKET = 1000
 
 
 class Capture(Protocol):
     id: str
     account_id: str
     created: datetime
+
+    @property
+    def is_full(self) -> bool: ...
+
+    def file(self) -> PcapFile:
+        """What a download gives, once it is ready."""
+        ...
+
+    def stop(self, now: datetime) -> None:
+        """ASSUMED: stopping what is over changes nothing."""
+        ...
 
     def to_json(self, now: datetime) -> Json:
         """What Cloudflare says about it at `now`."""
@@ -39,12 +52,26 @@ class Capture(Protocol):
 
 @dataclass
 class FixedCapture:
-    """Says the same for ever, whatever that is."""
+    """Says the same for ever, whatever that is; only stopping changes it."""
 
     id: str  # it is asked for by this one; `fields` may name another, or none
     account_id: str
     created: datetime
     fields: Json
+    packets: int = PACKETS  # of a download
+
+    @property
+    def is_full(self) -> bool:
+        return self.fields.get("type") == "full"
+
+    def file(self) -> PcapFile:
+        told = self.fields.get("filter_v1")
+        return PcapFile(self.created, self.packets, told if isinstance(told, dict) else None)
+
+    def stop(self, now: datetime) -> None:
+        if self.fields.get("status") in ("pending", "running"):
+            told = {"status": "conversion_pending", "stop_requested": format_time(now)}
+            self.fields = {**self.fields, **told}
 
     def to_json(self, now: datetime) -> Json:
         return self.fields
@@ -65,7 +92,7 @@ class LivingCapture:
     byte_limit: float | None = None
     colo_name: str | None = None
     destination_conf: str | None = None
-    failure: str | None = None  # it ends as `failed`, for this reason
+    failure: str | None = None  # it ends as `failed` instead of running, for this reason
     stop_requested: datetime | None = field(default=None, init=False)
 
     def status_at(self, now: datetime) -> str:
@@ -76,12 +103,20 @@ class LivingCapture:
             return "failed"
         return "success" if self.kind == "simple" else "complete"
 
+    @property
+    def is_full(self) -> bool:
+        return self.kind == "full"
+
+    def file(self) -> PcapFile:
+        until = datetime.fromisoformat(self.offset_time) if self.offset_time else self.created
+        packets = PACKETS if self.packet_limit is None else min(PACKETS, int(self.packet_limit))
+        return PcapFile(until, packets, self.filter_v1)
+
     def is_active_at(self, now: datetime) -> bool:
         """Counts as the account's one full capture that may be pending or running."""
-        return self.kind == "full" and self.status_at(now) in ("pending", "running")
+        return self.is_full and self.status_at(now) in ("pending", "running")
 
     def stop(self, now: datetime) -> None:
-        # ASSUMED: stopping what is over changes nothing.
         if self.is_active_at(now):
             self.stop_requested = now
 
@@ -113,7 +148,11 @@ class LivingCapture:
             yield "pending", self.created + SIMPLE_PENDING
             return
         running = self.created + FULL_PENDING
-        ended = running + timedelta(seconds=self.time_limit)
+        if self.failure is not None:
+            # ASSUMED: the time.
+            yield "pending", running
+            return
+        ended = running + self._longest_run()
         if self.stop_requested is not None:
             ended = min(ended, self.stop_requested)
         yield "pending", min(running, ended)
@@ -125,8 +164,17 @@ class LivingCapture:
         if self.failure is not None:
             return 0
         began = self.created + FULL_PENDING
-        ended = min(now, began + timedelta(seconds=self.time_limit), self.stop_requested or now)
+        ended = min(now, began + self._longest_run(), self.stop_requested or now)
         return max(0, int((ended - began).total_seconds() * PACKETS_PER_SECOND))
+
+    def _longest_run(self) -> timedelta:
+        """Until the first of its limits is reached."""
+        seconds = [self.time_limit]
+        if self.packet_limit is not None:
+            seconds.append(self.packet_limit / PACKETS_PER_SECOND)
+        if self.byte_limit is not None:
+            seconds.append(self.byte_limit / BYTES_PER_PACKET / PACKETS_PER_SECOND)
+        return timedelta(seconds=min(seconds))
 
 
 class Captures:
@@ -151,6 +199,8 @@ class Captures:
         ASSUMED: the order, and that it is the oldest that are left out.
         """
         mine = [c for (account, _), c in self._by_id.items() if account == account_id]
+        # Those of one time, too: the one that was added last comes first.
+        mine.reverse()
         return sorted(mine, key=lambda c: c.created, reverse=True)[:MOST_LISTED]
 
     def active_full(self, account_id: str, now: datetime) -> Capture | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from emulator.captures import Capture, Captures, FixedCapture, LivingCapture, format_time
+from emulator.captures import Capture, Captures, FixedCapture, LivingCapture
 from emulator.credentials import READ, WRITE, Credentials, Principal
+from emulator.ownership import Ownership, Ownerships
+from emulator.times import format_time
 
 # The account and the simple capture have the ids of Cloudflare's own documentation examples.
 ACCOUNT_ID = "023e105f4ecef8ad9ca31a8372d0c353"
@@ -41,6 +43,17 @@ DESTINATION_CONF = (
     f"&secret-access-key={DESTINATION_SECRET_ACCESS_KEY}"
 )
 
+# A bucket that full captures can be written to, and one whose ownership is not proven yet.
+BUCKET = "s3://captures?region=us-east-1"
+NEW_BUCKET = "gs://captures-new/here"
+# What the file in the new bucket says.
+OWNERSHIP_CHALLENGE = "emulatorownershipchallenge0000000000000000000000000000003"
+
+R2_OWNERSHIP_ID = "9883874ecac311ec8475433579a6bf5f"  # success; of DESTINATION_CONF, keys included
+OWNERSHIP_ID = "9a993aa6c58711ec89d3037647342e63"  # success; of BUCKET
+NEW_OWNERSHIP_ID = "cc20c2d6c62e11ecbe646b173af3b6b9"  # pending; of NEW_BUCKET
+FAILED_OWNERSHIP_ID = "5e1f0a9b8c7d46e5a4b3c2d1e0f9a8b7"  # failed
+
 # Whatever must never turn up where it does not belong.
 SECRETS = (
     TOKEN,
@@ -51,6 +64,7 @@ SECRETS = (
     KEY,
     DESTINATION_ACCESS_KEY_ID,
     DESTINATION_SECRET_ACCESS_KEY,
+    OWNERSHIP_CHALLENGE,
 )
 
 FILTER = {
@@ -177,8 +191,34 @@ def _capture_of_the_other_account(now: datetime) -> Capture:
     )
 
 
+def ownerships(now: datetime) -> Ownerships:
+    """The buckets, as long added as they would be at `now`; those of the demo account."""
+
+    def long_ago(ownership_id: str, destination_conf: str, proven: bool) -> Ownership:
+        added = now - timedelta(days=30)
+        came = added + timedelta(minutes=1)
+        return Ownership(
+            ACCOUNT_ID, destination_conf, added, id=ownership_id, proven=proven, proof_came=came
+        )
+
+    return Ownerships(
+        [
+            long_ago(R2_OWNERSHIP_ID, DESTINATION_CONF, proven=True),
+            long_ago(OWNERSHIP_ID, BUCKET, proven=True),
+            long_ago(FAILED_OWNERSHIP_ID, "gs://captures", proven=False),
+            Ownership(
+                ACCOUNT_ID,
+                NEW_BUCKET,
+                now - timedelta(minutes=2),
+                id=NEW_OWNERSHIP_ID,
+                challenge=OWNERSHIP_CHALLENGE,
+            ),
+        ]
+    )
+
+
 def names() -> dict[str, str]:
-    """What a script needs to know to ask for the demo captures."""
+    """What a script needs to know to ask for the demo captures, and to make some."""
     return {
         "ACCOUNT_ID": ACCOUNT_ID,
         "TOKEN": TOKEN,
@@ -190,4 +230,7 @@ def names() -> dict[str, str]:
         "PENDING_ID": PENDING_ID,
         "FAILED_ID": FAILED_ID,
         "ODD_ID": ODD_ID,
+        "BUCKET": BUCKET,
+        "NEW_BUCKET": NEW_BUCKET,
+        "OWNERSHIP_CHALLENGE": OWNERSHIP_CHALLENGE,
     }

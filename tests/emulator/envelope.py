@@ -15,7 +15,9 @@ def success(result: Any) -> web.Response:
 
 
 def failure(refusal: Refusal) -> web.Response:
-    error = {"code": refusal.code, "message": refusal.message}
+    error: dict[str, Any] = {"code": refusal.code, "message": refusal.message}
+    if refusal.pointer is not None:
+        error["source"] = {"pointer": refusal.pointer}
     body = {"success": False, "errors": [error], "messages": [], "result": None}
     response = _response(refusal.status, body)
     if refusal.retry_after_seconds is not None:

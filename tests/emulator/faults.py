@@ -1,13 +1,18 @@
 """Faults: what may go wrong with an answer, on demand.
 
-A fault is chosen for the next requests for a capture, or for all requests:
+A fault is chosen for the next requests for a capture, of a method, to a path (how it ends; see
+ledger.Which), or for all requests:
 
     {"pcap_id": "…", "times": 2, "kind": "html", "status": 502}
     {"pcap_id": "…", "hold": "gate-1"}       held until POST /__control/release {"gate": "gate-1"}
     {"kind": "delay", "seconds": 0.5}        every request, until faults are cleared
+    {"method": "POST", "path": "/pcaps", "done": true, "kind": "reset_before", "times": 1}
+                                             a creation that is done, and of which nobody hears
 
-`hold` and `seconds` (a delay) come before whatever `kind` then does. Which kind struck a request,
-stands in the ledger.
+With `done` the request is carried out at once, whatever answer the fault then gives. `hold` and
+`seconds` (a delay) come next, and then what `kind` does. The kinds that spoil the normal answer
+(`truncate`, `reset_within`, `wrong_length` and the like) carry the request out in any case. Which
+kind struck a request, stands in the ledger.
 """
 
 from __future__ import annotations
@@ -22,7 +27,8 @@ from typing import Any, Awaitable, Callable
 
 from aiohttp import web
 
-from emulator.ledger import Entry
+from emulator.download import Download
+from emulator.ledger import Entry, Which
 
 Answer = Callable[[], Awaitable[web.StreamResponse]]
 
@@ -30,9 +36,12 @@ Answer = Callable[[], Awaitable[web.StreamResponse]]
 @dataclass
 class Fault:
     kind: str = "normal"  # one of KINDS
-    pcap_id: str | None = None  # None: whichever
+    pcap_id: str | None = None  # with `method` and `path`: which requests; None: whichever
+    method: str | None = None
+    path: str | None = None
     times: int | None = None  # of requests; None: until cleared
-    hold: str | None = None  # the gate to wait at
+    done: bool = False  # the request is carried out first
+    hold: str | None = None  # the gate to wait at; within the body for `hold_in_body`
     seconds: float = 0  # of delay; of the pause between pieces for `drip`
     status: int = 200  # where the kind makes up an answer
     headers: dict[str, str] = field(default_factory=dict)
@@ -40,7 +49,7 @@ class Fault:
     base64: str = ""  # bytes that are no text, for `raw` and `header_bytes`
     name: str = ""  # of the header, for `header_bytes`
     # Of the body, for `huge` and `gzip` (unpacked); of the headers, for `header_bomb`; of the error
-    # in the length, for `wrong_length`.
+    # in the length, for `wrong_length`; of the pieces, for `drip` (0: a byte each).
     size: int = 0
     depth: int = 0  # of the arrays, for `nested`
 
@@ -53,7 +62,13 @@ class Fault:
         fault = Fault(**described)
         if fault.kind not in KINDS:
             raise ValueError(f"unknown kind {fault.kind}; known: {', '.join(KINDS)}")
+        if fault.kind == "hold_in_body" and fault.hold is None:
+            raise ValueError("hold_in_body needs the gate to wait at: hold")
         return fault
+
+    @property
+    def which(self) -> Which:
+        return Which(self.pcap_id, self.method, self.path)
 
 
 class Faults:
@@ -74,10 +89,10 @@ class Faults:
         """Lets through whoever waits at the gate, and whoever comes later."""
         self._gate(gate).set()
 
-    def take(self, pcap_id: str | None) -> Fault | None:
+    def take(self, entry: Entry) -> Fault | None:
         """The first one that fits, used up by one."""
         for fault in self._faults:
-            if fault.pcap_id not in (None, pcap_id) or fault.times == 0:
+            if fault.times == 0 or not fault.which.fits(entry):
                 continue
             if fault.times is not None:
                 fault.times -= 1
@@ -89,6 +104,10 @@ class Faults:
     ) -> web.StreamResponse:
         """`normal` gives the answer as it would be without the fault."""
         entry.fault = fault.kind
+        if fault.done:
+            normal = _already(await normal())
+        if fault.kind == "hold_in_body":
+            return await _hold_in_body(self._gate(fault.hold or ""), request, entry, normal)
         if fault.hold is not None:
             await self._gate(fault.hold).wait()
         if fault.seconds > 0 and fault.kind != "drip":
@@ -97,6 +116,13 @@ class Faults:
 
     def _gate(self, name: str) -> asyncio.Event:
         return self._gates.setdefault(name, asyncio.Event())
+
+
+def _already(response: web.StreamResponse) -> Answer:
+    async def give() -> web.StreamResponse:
+        return response
+
+    return give
 
 
 class RawAnswer(web.StreamResponse):
@@ -130,10 +156,41 @@ def _head(status: int, headers: dict[str, str]) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-async def _body_of(normal: Answer) -> bytes:
+@dataclass(frozen=True)
+class _Normal:
+    """The answer as it would be without the fault."""
+
+    status: int
+    headers: dict[str, str]  # Content-Type, where there is a body; no length
+    body: bytes
+
+    def head(self, **headers: str) -> bytes:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return _head(self.status, {**self.headers, **named})
+
+    def with_length(self, length: int | None = None) -> bytes:
+        """The head; None: of the true length."""
+        return self.head(Content_Length=str(len(self.body) if length is None else length))
+
+    def first_half(self) -> bytes:
+        """Of the body; of the head where there is no body."""
+        head = self.with_length()
+        return head + self.body[: len(self.body) // 2] if self.body else head[: len(head) // 2]
+
+    def begun(self) -> web.StreamResponse:
+        response = web.StreamResponse(status=self.status, headers=self.headers)
+        response.content_length = len(self.body)
+        return response
+
+
+async def _normal_of(normal: Answer) -> _Normal:
     response = await normal()
-    assert isinstance(response, web.Response) and isinstance(response.body, bytes)
-    return response.body
+    if isinstance(response, Download):
+        body = b"".join(response.file.pieces())
+    else:
+        assert isinstance(response, web.Response) and isinstance(response.body, bytes | None)
+        body = response.body or b""
+    return _Normal(response.status, {"Content-Type": response.content_type} if body else {}, body)
 
 
 async def _normal(
@@ -159,10 +216,9 @@ async def _header_bytes(
     fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
 ) -> web.StreamResponse:
     """The normal answer with one header whose value is any bytes at all."""
-    body = await _body_of(normal)
-    head = _head(200, {"Content-Type": "application/json", "Content-Length": str(len(body))})
+    told = await _normal_of(normal)
     line = fault.name.encode() + b": " + base64.b64decode(fault.base64) + b"\r\n"
-    return RawAnswer(head[:-2] + line + b"\r\n" + body)
+    return RawAnswer(told.with_length()[:-2] + line + b"\r\n" + told.body)
 
 
 async def _reset_before(
@@ -174,47 +230,39 @@ async def _reset_before(
 async def _reset_within(
     _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
 ) -> web.StreamResponse:
-    return RawAnswer(_first_half(await _body_of(normal)), reset=True)
+    return RawAnswer((await _normal_of(normal)).first_half(), reset=True)
 
 
 async def _reset_in_headers(
     _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
 ) -> web.StreamResponse:
-    return RawAnswer(_first_half(await _body_of(normal))[:40], reset=True)
+    return RawAnswer((await _normal_of(normal)).first_half()[:40], reset=True)
 
 
 async def _truncate(
     _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
 ) -> web.StreamResponse:
-    return RawAnswer(_first_half(await _body_of(normal)))
-
-
-def _first_half(body: bytes) -> bytes:
-    headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-    return _head(200, headers) + body[: len(body) // 2]
+    return RawAnswer((await _normal_of(normal)).first_half())
 
 
 async def _wrong_length(
     fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
 ) -> web.StreamResponse:
     """The whole body, and a Content-Length that is off by `size`, upwards or downwards."""
-    body = await _body_of(normal)
-    length = str(max(0, len(body) + fault.size))
-    return RawAnswer(
-        _head(200, {"Content-Type": "application/json", "Content-Length": length}) + body
-    )
+    told = await _normal_of(normal)
+    return RawAnswer(told.with_length(max(0, len(told.body) + fault.size)) + told.body)
 
 
 async def _stall_in_headers(
     _fault: Fault, request: web.Request, _entry: Entry, normal: Answer
 ) -> web.StreamResponse:
-    return await _stall_after(_first_half(await _body_of(normal))[:40], request)
+    return await _stall_after((await _normal_of(normal)).first_half()[:40], request)
 
 
 async def _stall_in_body(
     _fault: Fault, request: web.Request, _entry: Entry, normal: Answer
 ) -> web.StreamResponse:
-    return await _stall_after(_first_half(await _body_of(normal)), request)
+    return await _stall_after((await _normal_of(normal)).first_half(), request)
 
 
 async def _stall_after(data: bytes, request: web.Request) -> web.StreamResponse:
@@ -229,44 +277,43 @@ async def _cut_chunk(
     _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
 ) -> web.StreamResponse:
     """The whole body but its last byte, within a chunk that never ends."""
-    body = await _body_of(normal)
-    head = _head(200, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"})
-    return RawAnswer(head + f"{len(body):x}\r\n".encode() + body[:-1])
+    told = await _normal_of(normal)
+    head = told.head(Transfer_Encoding="chunked")
+    return RawAnswer(head + f"{len(told.body):x}\r\n".encode() + told.body[:-1])
 
 
 async def _until_closed(
     _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
 ) -> web.StreamResponse:
     """The normal answer without a length: it ends with the connection."""
-    body = await _body_of(normal)
-    return RawAnswer(_head(200, {"Content-Type": "application/json"}) + body)
+    told = await _normal_of(normal)
+    return RawAnswer(told.head() + told.body)
 
 
 async def _close_after(
     _fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
 ) -> web.StreamResponse:
     """The normal answer, and then the connection is closed, of which no header tells."""
-    body = await _body_of(normal)
-    headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-    return RawAnswer(_head(200, headers) + body)
+    told = await _normal_of(normal)
+    return RawAnswer(told.with_length() + told.body)
 
 
 async def _interim(
     fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
 ) -> web.StreamResponse:
     """An interim answer of that status (1xx) before the normal one."""
-    body = await _body_of(normal)
-    headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
-    return RawAnswer(_head(fault.status, fault.headers) + _head(200, headers) + body)
+    told = await _normal_of(normal)
+    return RawAnswer(_head(fault.status, fault.headers) + told.with_length() + told.body)
 
 
 async def _header_bomb(
     fault: Fault, _request: web.Request, _entry: Entry, normal: Answer
 ) -> web.StreamResponse:
     """The normal answer with so many bytes of headers, in lines of 1000."""
-    body = await _body_of(normal)
+    told = await _normal_of(normal)
     lines = {f"X-Bomb-{i:08}": "x" * 981 for i in range(fault.size // 1000)}
-    return RawAnswer(_head(200, {**lines, "Content-Length": str(len(body))}) + body)
+    head = _head(told.status, {**lines, "Content-Length": str(len(told.body))})
+    return RawAnswer(head + told.body)
 
 
 async def _gzip(
@@ -322,17 +369,48 @@ async def _huge(
 async def _drip(
     fault: Fault, request: web.Request, entry: Entry, normal: Answer
 ) -> web.StreamResponse:
-    """The normal answer a byte at a time."""
-    body = await _body_of(normal)
-    response = web.StreamResponse()
-    response.content_type = "application/json"
-    response.content_length = len(body)
+    """The normal answer, `size` bytes at a time."""
+    told = await _normal_of(normal)
+    response = told.begun()
     await response.prepare(request)
     entry.body_bytes_sent = 0
-    for byte in body:
-        await response.write(bytes([byte]))
-        entry.body_bytes_sent += 1
+    size = fault.size or 1
+    for at in range(0, len(told.body), size):
+        piece = told.body[at : at + size]
+        await response.write(piece)
+        entry.body_bytes_sent += len(piece)
         await asyncio.sleep(fault.seconds)
+    await response.write_eof()
+    return response
+
+
+async def _hold_in_body(
+    gate: asyncio.Event, request: web.Request, entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    """The normal answer, its second half only when the gate is open."""
+    told = await _normal_of(normal)
+    response = told.begun()
+    await response.prepare(request)
+    half = len(told.body) // 2
+    await response.write(told.body[:half])
+    entry.body_bytes_sent = half
+    await gate.wait()
+    await response.write(told.body[half:])
+    entry.body_bytes_sent = len(told.body)
+    await response.write_eof()
+    return response
+
+
+async def _chunked(
+    _fault: Fault, request: web.Request, _entry: Entry, normal: Answer
+) -> web.StreamResponse:
+    """The normal answer without a length: in chunks."""
+    told = await _normal_of(normal)
+    response = told.begun()
+    response.content_length = None
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    await response.write(told.body)
     await response.write_eof()
     return response
 
@@ -377,6 +455,8 @@ KINDS: dict[
     "empty": _empty,
     "huge": _huge,
     "drip": _drip,
+    "hold_in_body": _normal,  # with `hold`; Faults.answer has the gates
+    "chunked": _chunked,
     "nested": _nested,
     "redirect": _redirect,
 }

@@ -38,15 +38,33 @@ class Entry:
     fault: str | None = None  # the kind of the one that struck it
     state: State = State.ARRIVED
     status: int | None = None
+    body: str | None = None  # of the request; None: it did not come to its end
     body_bytes_sent: int | None = field(default=None)  # noted by answers that come in pieces
 
     def to_json(self) -> dict[str, Any]:
         return {**self.__dict__, "state": self.state.value}
 
 
+@dataclass(frozen=True)
+class Which:
+    """Which requests are meant: those that fit all that is not None."""
+
+    pcap_id: str | None = None  # the capture that the path names
+    method: str | None = None
+    # How the path ends, without its query: "/pcaps" is a listing or a creation, "/stop" a stop.
+    path: str | None = None
+
+    def fits(self, entry: Entry) -> bool:
+        return (
+            self.pcap_id in (None, entry.pcap_id)
+            and self.method in (None, entry.method)
+            and (self.path is None or entry.path.partition("?")[0].endswith(self.path))
+        )
+
+
 def pcap_id_of(path: str) -> str | None:
     """The capture that a path names."""
-    found = re.search(r"/pcaps/([^/?#]+)", path)
+    found = re.search(r"/pcaps/(?!ownership(?:[/?#]|$))([^/?#]+)", path)
     return found.group(1) if found else None
 
 
@@ -58,7 +76,7 @@ class Ledger:
         self._connection_numbers = itertools.count(1)
         self._changed = asyncio.Condition()
 
-    async def arrive(self, request: web.Request, now: datetime) -> Entry:
+    async def arrive(self, request: web.Request, now: datetime, body: str | None = None) -> Entry:
         self._number += 1
         entry = Entry(
             number=self._number,
@@ -68,6 +86,7 @@ class Ledger:
             headers=list(request.headers.items()),
             at=now.timestamp(),
             connection=self._connection_of(request),
+            body=body,
         )
         self._entries.append(entry)
         await self._announce()
@@ -77,13 +96,13 @@ class Ledger:
         entry.state, entry.status = state, status
         await self._announce()
 
-    def entries(self, pcap_id: str | None = None) -> list[Entry]:
-        """In the order of arrival; None: of every path."""
-        return [e for e in self._entries if pcap_id is None or e.pcap_id == pcap_id]
+    def entries(self, which: Which = Which()) -> list[Entry]:
+        """In the order of arrival."""
+        return [e for e in self._entries if which.fits(e)]
 
-    def count(self, pcap_id: str | None, state: State) -> int:
+    def count(self, which: Which, state: State) -> int:
         """How many ended like that; ARRIVED: how many came, whatever became of them."""
-        entries = self.entries(pcap_id)
+        entries = self.entries(which)
         return sum(1 for e in entries if state is State.ARRIVED or e.state is state)
 
     def clear(self) -> None:

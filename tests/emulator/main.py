@@ -29,7 +29,10 @@ CONTROL_PATH = "/__control"
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="emulator", description="A stand-in for Cloudflare's packet capture API."
+        prog="emulator",
+        description="A stand-in for Cloudflare's packet capture API.",
+        epilog="Beside the API there is a control door, /__control: faults, what came, the time, and "
+        "what lies in the buckets (GET /__control/challenges). tests/emulator/control.py has all.",
     )
     parser.add_argument(
         "--listen",
@@ -109,6 +112,7 @@ async def serve(options: argparse.Namespace) -> None:
     world = World(
         clock=clock,
         captures=captures,
+        ownerships=demo.ownerships(clock.now()),
         credentials=demo.credentials(),
         rate_rule=RateRule(RateLimit() if options.rate_limit else None),
         faults=Faults(),

@@ -55,7 +55,7 @@ uint64_t Seed() {
 const Endpoint& EndpointThatMayBeLimited() {
   static const Endpoint endpoint = [] {
     Endpoint made = TestEndpoint();
-    made.parse = [](const HttpAnswer& answer, const ParseOptions&) {
+    made.parse = [](const Query&, const HttpAnswer& answer, const ParseOptions&) {
       Outcome outcome;
       outcome.message = answer.body;
       if (answer.status != 200) {

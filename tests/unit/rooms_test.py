@@ -167,6 +167,32 @@ VERSION = re.compile(
 WAITING = re.compile(r"\bthis_thread::(yield|sleep_(for|until))\b")
 
 
+# What the headers of absl/strings declare. Other headers of Abseil's include some of them, and each
+# version of it others: what leans on that compiles on one Debian and not on the next.
+STRINGS = {
+    "ascii": r"ascii_\w+|AsciiStrTo\w+|Strip\w*AsciiWhitespace",
+    "escaping": r"Base64\w+|WebSafeBase64\w+|BytesToHexString|HexStringToBytes|C(Hex)?Escape|Utf8SafeC\w+",
+    "match": r"StartsWith\w*|EndsWith\w*|StrContains\w*|EqualsIgnoreCase",
+    "numbers": r"SimpleAto\w+|SimpleHexAtoi",
+    "str_cat": r"StrCat|StrAppend|Hex",
+    "str_format": r"(Str|StrAppend|F|SN)(Format|Printf|PrintF)",
+    "str_join": r"StrJoin",
+    "str_replace": r"StrReplaceAll",
+    "str_split": r"StrSplit",
+    "strip": r"(Strip|Consume)(Prefix|Suffix)",
+}
+
+
+def missing_strings(text: str) -> list[str]:
+    """The headers of absl/strings that a file uses, and leaves to others to include."""
+    return [
+        f"absl/strings/{header}.h"
+        for header, names in STRINGS.items()
+        if re.search(rf"^[^/\n]*\babsl::({names})\(", text, re.MULTILINE)
+        and f'#include "absl/strings/{header}.h"' not in text
+    ]
+
+
 def kind_of(include: str) -> str | None:
     """None: no pattern knows it."""
     for pattern, kind in KINDS:
@@ -239,6 +265,22 @@ class RoomsTest(unittest.TestCase):
             file for file in sources() if any(VERSION.search(line) for _, line in lines(file))
         }
         self.assertEqual(found, {"service/rpc/grpc_version.cc", "service/rpc/goaway.cc"})
+
+    def test_who_calls_absl_strings_includes_them(self) -> None:
+        found = {
+            path.relative_to(REPOSITORY).as_posix(): missing
+            for folder in ("service", "client", "tests")
+            for path in (REPOSITORY / folder).rglob("*")
+            if path.suffix in {".cc", ".h"} and (missing := missing_strings(path.read_text("utf-8")))
+        }
+        self.assertEqual(found, {})
+
+    def test_the_rule_of_absl_strings_objects(self) -> None:
+        self.assertEqual(
+            missing_strings('  absl::StrCat(absl::StrJoin(ids, ","))'),
+            ["absl/strings/str_cat.h", "absl/strings/str_join.h"],
+        )
+        self.assertEqual(missing_strings('#include "absl/strings/match.h"\n absl::StartsWith(a, b)'), [])
 
     # A wait without an end hangs a test until ctest kills it, and says nothing of what it was for.
     def test_tests_wait_by_until_and_event(self) -> None:

@@ -8,9 +8,13 @@
 //
 // prints the fields of an answer with their types, as JSON.
 //
+//	reader methods
+//	reader calls < JSON lines > JSON lines
+//
+// print the names of all methods there are for captures, and call them: see methods.go.
+//
 // One line comes out for each line that goes in: {"capture": …}, {"error": …} or {"panic": "…"}. A call is
-// made once: retries are off. Only the package of the captures is imported; the SDK's root package takes
-// minutes to compile.
+// made once: retries are off.
 package main
 
 import (
@@ -25,6 +29,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloudflare/cloudflare-go/v7"
 	"github.com/cloudflare/cloudflare-go/v7/magic_transit"
 	"github.com/cloudflare/cloudflare-go/v7/option"
 )
@@ -37,8 +42,15 @@ func main() {
 }
 
 func run() error {
-	if len(os.Args) > 1 && os.Args[1] == "types" {
+	asked := ""
+	if len(os.Args) > 1 {
+		asked = os.Args[1]
+	}
+	switch asked {
+	case "types":
 		return json.NewEncoder(os.Stdout).Encode(types(reflect.TypeOf(magic_transit.PCAPGetResponse{})))
+	case "methods":
+		return json.NewEncoder(os.Stdout).Encode(methods(reflect.TypeOf(&magic_transit.PCAPService{})))
 	}
 	pcaps := magic_transit.NewPCAPService(
 		option.WithBaseURL(os.Getenv("CLOUDFLARE_BASE_URL")),
@@ -46,6 +58,9 @@ func run() error {
 		option.WithHTTPClient(&http.Client{}),
 		option.WithMaxRetries(0),
 	)
+	if asked == "calls" {
+		return calls(pcaps)
+	}
 	out := bufio.NewWriter(os.Stdout)
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
@@ -77,17 +92,11 @@ func ask(pcaps *magic_transit.PCAPService, account, pcap string, timeout time.Du
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	var params magic_transit.PCAPGetParams
-	params.AccountID.Value, params.AccountID.Present = account, true // what cloudflare.F does
-	response, err := pcaps.Get(ctx, pcap, params)
+	response, err := pcaps.Get(ctx, pcap, magic_transit.PCAPGetParams{AccountID: cloudflare.F(account)})
 	if err != nil {
 		return map[string]any{"error": described(err)}
 	}
-	return map[string]any{"capture": map[string]any{
-		// The type that AsUnion gives: "PCAP", "…Full", or "" for none.
-		"union": typeName(response.AsUnion()),
-		"read":  apart(reflect.ValueOf(*response)),
-	}}
+	return map[string]any{"capture": capture(*response, response.AsUnion())}
 }
 
 func typeName(union any) string {

@@ -41,6 +41,10 @@ def capture_of(pcap_id: str, **fields: Any) -> dict[str, Any]:
     return {name: value for name, value in capture.items() if value is not None}
 
 
+def _query(**asked: Any) -> str:
+    return urllib.parse.urlencode({name: told for name, told in asked.items() if told is not None})
+
+
 class Emulator:
     def __init__(self, *options: str | Path, speed: float = 0) -> None:
         """`speed`: its time goes so many times as fast as the machine's."""
@@ -67,37 +71,57 @@ class Emulator:
 
     # Captures -----------------------------------------------------------------------------------
 
-    def add(self, account_id: str = demo.ACCOUNT_ID, **fields: Any) -> str:
+    def add(self, account_id: str = demo.ACCOUNT_ID, packets: int = 3, **fields: Any) -> str:
         """A capture that nobody has asked for yet; returns its id.
 
+        `packets`: of its download, 56 bytes each (and 24 before the first).
         `fields`: as for capture_of.
         """
         pcap_id = secrets.token_hex(16)
-        self.add_exactly(pcap_id, capture_of(pcap_id, **fields), account_id)
+        self.add_exactly(pcap_id, capture_of(pcap_id, **fields), account_id, packets)
         return pcap_id
 
     def add_exactly(
-        self, pcap_id: str, capture: dict[str, Any], account_id: str = demo.ACCOUNT_ID
+        self,
+        pcap_id: str,
+        capture: dict[str, Any],
+        account_id: str = demo.ACCOUNT_ID,
+        packets: int = 3,
     ) -> None:
-        """A capture of these JSON fields and no others, asked for as `pcap_id`."""
-        body = {"account_id": account_id, "pcap_id": pcap_id, "capture": capture}
+        """A capture of these JSON fields and no others, asked for as `pcap_id`.
+
+        One that is there already says this from now on, at its place in listings.
+        """
+        body = {
+            "account_id": account_id,
+            "pcap_id": pcap_id,
+            "capture": capture,
+            "packets": packets,
+        }
         self._send("POST", "captures", body)
 
     def unknown_id(self) -> str:
         """The id of a capture that is not there."""
         return secrets.token_hex(16)
 
+    def challenge(self, ownership_id: str) -> str:
+        """What the file in the bucket says, which proves that the bucket is one's own."""
+        told: str = self._send("GET", "challenges")[ownership_id]
+        return told
+
     # Faults -------------------------------------------------------------------------------------
 
     def fault(self, pcap_id: str | None = None, kind: str = "normal", **settings: Any) -> None:
+        """`settings`: `method` and `path` choose the requests further, `times` how many of them,
+        `done` carries them out first; the others as emulator/faults.py has them."""
         self._send("POST", "faults", {"pcap_id": pcap_id, "kind": kind, **settings})
 
-    def answer(self, pcap_id: str, body: Any, status: int = 200, **settings: Any) -> None:
+    def answer(self, pcap_id: str | None, body: Any, status: int = 200, **settings: Any) -> None:
         """Whatever is asked for this capture is answered with `body`: JSON, or text as it is."""
         text = body if isinstance(body, str) else json.dumps(body)
         self.fault(pcap_id, "answer", body=text, status=status, **settings)
 
-    def hold(self, pcap_id: str, **settings: Any) -> str:
+    def hold(self, pcap_id: str | None = None, **settings: Any) -> str:
         """Requests for this capture are not answered before `release`; returns the gate's name."""
         gate = f"gate-{next(_gates)}"
         self.fault(pcap_id, hold=gate, **settings)
@@ -121,27 +145,41 @@ class Emulator:
 
     # What came ----------------------------------------------------------------------------------
 
-    def requests(self, pcap_id: str | None = None) -> list[dict[str, Any]]:
-        """In the order of arrival; `headers` are (name, value) as they came."""
-        query = "" if pcap_id is None else f"?pcap_id={urllib.parse.quote(pcap_id)}"
-        entries: list[dict[str, Any]] = self._send("GET", "requests" + query)
+    def requests(
+        self, pcap_id: str | None = None, method: str | None = None, path: str | None = None
+    ) -> list[dict[str, Any]]:
+        """In the order of arrival; `headers` are (name, value) as they came, `body` is text.
+
+        `path`: how the path ends without its query, such as "/pcaps" or "/stop". None: whichever.
+        """
+        query = _query(pcap_id=pcap_id, method=method, path=path)
+        entries: list[dict[str, Any]] = self._send("GET", f"requests?{query}")
         return entries
+
+    def counts(self, **which: str) -> dict[tuple[str, str], int]:
+        """How many came, by method and path (as it came). `which`: as for `requests`."""
+        told = self._send("GET", f"counts?{_query(**which)}")
+        return {(one["method"], one["path"]): one["count"] for one in told}
 
     def headers(self, pcap_id: str) -> dict[str, str]:
         """Of the last request for the capture; names in lower case."""
         return {name.lower(): value for name, value in self.requests(pcap_id)[-1]["headers"]}
 
     def wait(
-        self, pcap_id: str | None, state: str = "arrived", count: int = 1, timeout: float = 20
+        self,
+        pcap_id: str | None = None,
+        state: str = "arrived",
+        count: int = 1,
+        timeout: float = 20,
+        method: str | None = None,
+        path: str | None = None,
     ) -> None:
         """Until `count` requests for the capture have arrived, were `answered`, or `aborted`.
 
-        None: for any.
+        None: for any. `method` and `path`: as for `requests`.
         """
-        asked: dict[str, Any] = {"state": state, "count": count, "timeout": timeout}
-        if pcap_id is not None:
-            asked["pcap_id"] = pcap_id
-        query = urllib.parse.urlencode(asked)
+        which = {"pcap_id": pcap_id, "method": method, "path": path}
+        query = _query(state=state, count=count, timeout=timeout, **which)
         told = self._send("GET", f"wait?{query}", timeout=timeout + 10)
         assert told["came_true"], f"{told['count']} instead of {count} requests {state}"
 
