@@ -246,6 +246,7 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
                                .cache = cache,
                                .most_cache_bytes = options.cache_bytes,
                                .shared = shared,
+                               .loop = loop.get(),
                                .curl = curl.get(),
                                .budgeted = budgeted.get(),
                                .budget_limit = options.upstream_limit,

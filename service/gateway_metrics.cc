@@ -397,6 +397,19 @@ void AddTracingMetrics(const TracingStats& stats, Metrics& metrics) {
   dropped("queue", stats.over_bounds);
 }
 
+void AddHandoverMetrics(const EventLoop& loop, const CallStats& calls, Metrics& metrics) {
+  const auto handovers = [&](const char* to, const Counter& counter) {
+    metrics.Add({.name = "pcap_gateway_handovers_total",
+                 .help = "What one thread handed to another: to the loop's, which asks Redis and "
+                         "Cloudflare, and back to the calls'. A call that misses the cache has one "
+                         "of each.",
+                 .labels = {{"to", to}},
+                 .value = [&counter] { return counter.Value(); }});
+  };
+  handovers("loop", loop.stats().handed_in);
+  handovers("calls", calls.handed_back);
+}
+
 // By the names that Prometheus' client libraries have for them.
 void AddProcessMetrics(Metrics& metrics) {
   using Value = double (*)(const ProcessStats&);
@@ -444,6 +457,7 @@ void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& 
                .value = [cache = parts.cache, shared = parts.shared] {
                  return CallsSaved(cache, shared);
                }});
+  AddHandoverMetrics(*parts.loop, *parts.calls, metrics);
   AddUpstreamMetrics(parts.curl->stats(), metrics);
   if (parts.budgeted != nullptr) AddBudgetMetrics(parts, metrics);
   AddAccessMetrics(*parts.access, metrics);

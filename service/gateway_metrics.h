@@ -6,6 +6,7 @@
 
 #include "service/access/access_files.h"
 #include "service/cache/caching_source.h"
+#include "service/loop/event_loop.h"
 #include "service/operations/caller_counts.h"
 #include "service/operations/metrics.h"
 #include "service/rpc/call_stats.h"
@@ -29,6 +30,7 @@ struct MeteredParts {
   const CachingSource* cache;
   int64_t most_cache_bytes;
   const SharedSource* shared;
+  const EventLoop* loop = nullptr;
   const CurlClient* curl;  // never null
   BudgetedClient* budgeted;
   int64_t budget_limit;          // requests in five minutes, while Cloudflare has said nothing else

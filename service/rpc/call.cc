@@ -183,8 +183,10 @@ void Call::Wait() {
   query_.deadline = Deadline();
   query_.caller = std::make_shared<const std::string>(CallerNameOf(PrincipalName(), context_));
   // The reply may come at once or on another thread: either way it comes back through the queue.
-  ticket_ = environment_.source.Ask(
-      query_, [this](Reply reply) { queue_.Deliver(*this, std::move(reply)); });
+  ticket_ = environment_.source.Ask(query_, [this](Reply reply) {
+    environment_.stats.handed_back.Add();
+    queue_.Deliver(*this, std::move(reply));
+  });
   WatchDeadline();
 }
 

@@ -57,6 +57,7 @@ struct CallStats {
 
   std::vector<MethodStats> of;      // by the method's number
   Counter refused;                  // calls that were one too many
+  Counter handed_back;              // replies that came through the queue
   StreamLimitStats streams;         // other methods', too
   std::atomic<int64_t> waiting{0};  // calls whose answer was not at hand, not over yet
 };

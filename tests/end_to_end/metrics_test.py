@@ -13,11 +13,12 @@ import pytest
 from emulator import demo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from harness.admin import fetch, metrics_of
+from harness.admin import fetch, metric, metrics_of, wait_for_redis
 from harness.calls import Failure, fail, get
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway
 from harness.identities import Authority
+from harness.redis import Redis
 from harness.stubs import REPOSITORY
 
 PROMTOOL = REPOSITORY / "build" / "tools" / "bin" / "promtool"
@@ -106,6 +107,32 @@ def test_a_request_without_an_answer_is_counted_by_kind(start_gateway: StartGate
     metrics = metrics_of(gateway)
     assert metrics['pcap_gateway_upstream_failures_total{kind="connect"}'] == 1
     assert metrics['pcap_gateway_upstream_failures_total{kind="tls"}'] == 0
+
+
+# The budget, too, is asked for in Redis: a miss there has four round trips on one thread.
+@pytest.mark.parametrize("shares", [False, True], ids=["alone", "with Redis"])
+def test_a_miss_changes_threads_twice_and_a_hit_never(
+    start_gateway: StartGateway, emulator: Emulator, shares: bool
+) -> None:
+    redis = Redis() if shares else None
+    options = [f"--redis-url={redis.url}", "--redis-timeout=10s"] if redis is not None else []
+    gateway = start_gateway("--admin-listen=127.0.0.1:0", *options)
+    if shares:
+        wait_for_redis(gateway, True)
+
+    def handovers_of_a_call(pcap_id: str, how: str) -> tuple[float, float]:
+        series = [f'pcap_gateway_handovers_total{{to="{to}"}}' for to in ("loop", "calls")]
+        before = metrics_of(gateway)
+        assert how in get(gateway.channel, pcap_id).cache_status
+        after = metrics_of(gateway)
+        return tuple(after[one] - before[one] for one in series)
+
+    pcap_id = emulator.add()
+    assert handovers_of_a_call(pcap_id, "uri-miss; stored") == (1, 1)
+    assert handovers_of_a_call(pcap_id, "hit") == (0, 0)
+    if redis is not None:
+        assert metric(gateway, "pcap_gateway_redis_misses_total") == 1
+        redis.stop()
 
 
 def test_the_budget_is_told(start_gateway: StartGateway, emulator: Emulator) -> None:
