@@ -20,7 +20,7 @@ constexpr absl::Duration kLongestBackoff = absl::Hours(1);
 
 // Methods that change nothing, so that asking twice is asking once. A method that creates or stops
 // something does not belong here: "unavailable" does not say that nothing happened.
-constexpr const char* kSafeMethods[] = {"GetPcap"};
+constexpr const char* kSafeMethods[] = {"GetPcap", "ListPcaps"};
 
 std::string MethodNames() {
   std::string names;

@@ -1,4 +1,5 @@
 # What deploy/image/test and deploy/debian/test share; they source it, from the repository's root.
+. deploy/common.sh
 
 # In a network of its own, with nothing but loopback: the usual ports are free there, and what is
 # tested cannot reach anything by accident.
@@ -38,6 +39,20 @@ until_it() {
     [ $SECONDS -lt $give_up ] || fail "it did not come true: $*"
     sleep 0.2
   done
+}
+
+# end_to_end PROGRAM TEST...: these of tests/end_to_end pass with that pcap-gateway, and it skips none.
+end_to_end() {
+  local program=$1 said
+  shift
+  python_packages build/venv -r tests/requirements.txt
+  said=$(mktemp)
+  if ! (cd tests/end_to_end && PCAP_GATEWAY_BINARY=$program ../../build/venv/bin/python -m pytest -q -rs "${@/%/_test.py}") >"$said" 2>&1 ||
+    grep -q skipped "$said"; then
+    fail "$(tail -n 40 "$said")"
+  fi
+  echo "   ok: $(tail -n 1 "$said")"
+  rm -f "$said"
 }
 
 # Sets url, and the demo's names: ACCOUNT_ID, SIMPLE_ID, TOKEN.

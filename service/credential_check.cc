@@ -115,14 +115,14 @@ void AskAboutCredential(HttpClient& client, CredentialQuestion question,
   std::make_shared<Asking>(client, std::move(question), std::move(done))->AskNext();
 }
 
-absl::Status CheckCredential(CurlClient& curl, const Options& options) {
+absl::Status CheckCredential(Loop& loop, HttpClient& client, const Options& options) {
   if (options.service_credential == nullptr) {
     return absl::InvalidArgumentError(
         "--check: with --credential=caller there is no credential to ask Cloudflare about");
   }
   std::promise<absl::Status> heard;
-  curl.Post([&] {
-    AskAboutCredential(curl, CredentialQuestionOf(options),
+  loop.Post([&] {
+    AskAboutCredential(client, CredentialQuestionOf(options),
                        [&](absl::Status status) { heard.set_value(std::move(status)); });
   });
   return heard.get_future().get();

@@ -10,10 +10,10 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "service/loop/loop.h"
 #include "service/options.h"
 #include "service/source/credential.h"
 #include "service/source/id.h"
-#include "service/upstream/curl_client.h"
 #include "service/upstream/http_client.h"
 
 namespace pcap_gateway {
@@ -44,7 +44,7 @@ void AskAboutCredential(HttpClient& client, CredentialQuestion question,
 
 // The same, waiting for the answer. INVALID_ARGUMENT also where callers bring their own. Not on the
 // loop's thread.
-absl::Status CheckCredential(CurlClient& curl, const Options& options);
+absl::Status CheckCredential(Loop& loop, HttpClient& client, const Options& options);
 
 }  // namespace pcap_gateway
 

@@ -19,6 +19,7 @@
 #include "service/gateway_metrics.h"
 #include "service/gateway_status.h"
 #include "service/log_redaction.h"
+#include "service/loop/event_loop.h"
 #include "service/operations/admin_listener.h"
 #include "service/operations/caller_counts.h"
 #include "service/operations/descriptor_limit.h"
@@ -98,9 +99,14 @@ absl::Status CheckName(const std::string& host) {
 
 // In the order of the way back: who is asked stands above who asks.
 struct Gateway::Parts {
+  Parts() = default;
+  // Ends all that is under way; whatever of it a start has got to.
+  ~Parts();
+
   SteadyWallClock clock;
   std::unique_ptr<AccessFiles> access;
   std::unique_ptr<Tracing> tracing;  // null: there are no spans
+  std::unique_ptr<EventLoop> loop;
   std::unique_ptr<CurlClient> curl;
   std::shared_ptr<RedisClient> redis;    // null: there is none
   std::unique_ptr<SharedLedger> ledger;  // where there is Redis, and a limit
@@ -131,7 +137,7 @@ struct Gateway::Parts {
   // In the order in which a start takes them.
   absl::Status LoadAccess(const Options& options, Log& log);
   absl::Status StartTracing(const Options& options, Log& log);
-  absl::Status StartCurl(const Options& options);
+  absl::Status StartLoop(const Options& options);
   absl::Status StartClients(const Options& options, Log& log);
   HttpClient& BuildClient(const Options& options);
   void BuildSource(const Options& options);
@@ -173,7 +179,7 @@ absl::Status Gateway::Parts::WatchToken(const std::string& path) {
 void Gateway::Parts::StartReadiness(const Options& options, Log& log) {
   if (options.ready != Options::Ready::kCredential) return;
   readiness = std::make_unique<Readiness>(
-      *curl, *curl,
+      *loop, *curl,
       ReadinessOptions{.question = CredentialQuestionOf(options),
                        .ready = [this] { server->SetReady(); },
                        .log =
@@ -197,13 +203,13 @@ HttpClient& Gateway::Parts::BuildClient(const Options& options) {
     client = traced.get();
   }
   if (options.upstream_address_limit > 0) {
-    paced = std::make_unique<PacedClient>(*curl, *client, options.upstream_address_limit, clock);
+    paced = std::make_unique<PacedClient>(*loop, *client, options.upstream_address_limit, clock);
     client = paced.get();
   }
   if (options.upstream_limit > 0) {
     if (redis != nullptr) ledger = std::make_unique<SharedLedger>(redis, clock);
     budgeted = std::make_unique<BudgetedClient>(
-        *curl, *client,
+        *client,
         BudgetPolicy{.limit = options.upstream_limit,
                      .limit_is_final = options.upstream_limit_is_explicit,
                      .reserve = options.upstream_reserve,
@@ -221,7 +227,7 @@ HttpClient& Gateway::Parts::BuildClient(const Options& options) {
   }
   if (options.upstream_retries > 0) {
     retrying = std::make_unique<RetryingClient>(
-        *curl, *client,
+        *loop, *client,
         RetryPolicy{.most_attempts = 1 + static_cast<int>(options.upstream_retries)},
         [random = std::mt19937_64(std::random_device()())]() mutable {
           return std::uniform_real_distribution<double>(0, 1)(random);
@@ -275,10 +281,10 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
   return absl::OkStatus();
 }
 
-// Of the threads that calls go through: each queue's, and libcurl's.
+// Of the threads that calls go through: each queue's, and the loop's.
 void Gateway::Parts::StartHeartbeat() {
   std::vector<Heartbeat::Ask> everybody;
-  everybody.emplace_back([this](std::function<void()> answer) { curl->Post(std::move(answer)); });
+  everybody.emplace_back([this](std::function<void()> answer) { loop->Post(std::move(answer)); });
   for (size_t queue = 0; queue < server->queues(); ++queue) {
     everybody.emplace_back([this, queue](std::function<void()> answer) {
       server->AskForSign(queue, std::move(answer));
@@ -302,33 +308,34 @@ absl::Status Gateway::Parts::StartTracing(const Options& options, Log& log) {
   return absl::OkStatus();
 }
 
-absl::Status Gateway::Parts::StartCurl(const Options& options) {
-  absl::StatusOr<std::unique_ptr<CurlClient>> started_curl = CurlClient::Start({
-      .ca_file = options.upstream_ca_file,
-      .proxy = options.upstream_proxy,
-      .user_agent = absl::StrCat("pcap-gateway/", Version()),
-      .connect_timeout = options.upstream_connect_timeout,
-      .first_byte_timeout = options.upstream_first_byte_timeout,
-  });
+absl::Status Gateway::Parts::StartLoop(const Options& options) {
+  absl::StatusOr<std::unique_ptr<EventLoop>> started_loop = EventLoop::Start();
+  if (!started_loop.ok()) return started_loop.status();
+  loop = *std::move(started_loop);
+  absl::StatusOr<std::unique_ptr<CurlClient>> started_curl =
+      CurlClient::Start(*loop, {
+                                   .ca_file = options.upstream_ca_file,
+                                   .proxy = options.upstream_proxy,
+                                   .user_agent = absl::StrCat("pcap-gateway/", Version()),
+                                   .connect_timeout = options.upstream_connect_timeout,
+                                   .first_byte_timeout = options.upstream_first_byte_timeout,
+                               });
   if (!started_curl.ok()) return started_curl.status();
   curl = *std::move(started_curl);
   return absl::OkStatus();
 }
 
 absl::Status Gateway::Parts::StartClients(const Options& options, Log& log) {
-  absl::Status status = StartCurl(options);
+  absl::Status status = StartLoop(options);
   if (!status.ok()) return status;
   if (!options.redis_url.has_value()) return absl::OkStatus();
-  absl::StatusOr<std::unique_ptr<RedisClient>> started_redis =
-      RedisClient::Start({.url = *options.redis_url,
-                          .tls_files = options.redis_tls_files,
-                          .command_timeout = options.redis_timeout,
-                          .rehearsal = RedisRehearsal(),
-                          .log = [&log](bool is_up, const std::string& line) {
-                            log.Write(is_up ? LogLevel::kInfo : LogLevel::kWarn, line);
-                          }});
-  if (!started_redis.ok()) return started_redis.status();
-  redis = *std::move(started_redis);
+  redis = RedisClient::Start(*loop, {.url = *options.redis_url,
+                                     .tls_files = options.redis_tls_files,
+                                     .command_timeout = options.redis_timeout,
+                                     .rehearsal = RedisRehearsal(),
+                                     .log = [&log](bool is_up, const std::string& line) {
+                                       log.Write(is_up ? LogLevel::kInfo : LogLevel::kWarn, line);
+                                     }});
   return absl::OkStatus();
 }
 
@@ -336,7 +343,7 @@ absl::Status Gateway::Parts::StartClients(const Options& options, Log& log) {
 // that.
 void Gateway::Parts::BuildSource(const Options& options) {
   source = std::make_unique<RestSource>(
-      *curl, BuildClient(options),
+      *loop, BuildClient(options),
       RestOptions{.base_url = options.upstream_url,
                   .timeout = options.upstream_timeout,
                   .reveal_destination_secrets = options.reveal_destination_secrets},
@@ -403,8 +410,8 @@ absl::Status Gateway::Check(const Options& options, Log& log) {
   absl::Status status = parts.LoadAccess(options, log);
   if (status.ok() && options.redis_url.has_value()) status = CheckName(options.redis_url->host);
   if (!status.ok() || options.check != Options::Check::kOnline) return status;
-  status = parts.StartCurl(options);
-  return status.ok() ? CheckCredential(*parts.curl, options) : status;
+  status = parts.StartLoop(options);
+  return status.ok() ? CheckCredential(*parts.loop, *parts.curl, options) : status;
 }
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, Log& log) {
@@ -441,17 +448,20 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, 
 
 Gateway::Gateway(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
-Gateway::~Gateway() {
-  parts_->admin.reset();
-  parts_->history.reset();
-  parts_->channelz.reset();
-  parts_->access.reset();
-  parts_->readiness.reset();
-  parts_->server.reset();
+Gateway::~Gateway() = default;
+
+Gateway::Parts::~Parts() {
+  admin.reset();
+  history.reset();
+  channelz.reset();
+  access.reset();
+  readiness.reset();
+  server.reset();
   // Whatever is still asked is answered now, while those it answers are there: first what waits for
-  // Redis goes on to Cloudflare, and then nothing does.
-  if (parts_->shared != nullptr) parts_->shared->Stop();
-  parts_->curl->Stop();
+  // Redis goes on to Cloudflare, then nothing does, and then nobody waits for a later time.
+  if (shared != nullptr) shared->Stop();
+  if (curl != nullptr) curl->Stop();
+  if (loop != nullptr) loop->Stop();
 }
 
 const std::string& Gateway::address() const { return parts_->server->address(); }

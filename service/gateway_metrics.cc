@@ -257,7 +257,7 @@ void AddUpstreamMetrics(const CurlStats& stats, Metrics& metrics) {
 BudgetView Scarcest(BudgetedClient& budgeted, int64_t limit) {
   constexpr size_t kMost = 1000;
   BudgetView scarcest{.limit = limit, .left = limit};
-  for (const BudgetView& view : budgeted.Views(kMost).value_or(std::vector<BudgetView>())) {
+  for (const BudgetView& view : budgeted.Views(kMost)) {
     if (view.left <= scarcest.left) scarcest = view;
   }
   return scarcest;

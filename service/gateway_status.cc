@@ -24,7 +24,7 @@ const char* CircuitOf(const BreakerClient* breaker) {
 std::vector<StatusReport::Budget> BudgetsOf(BudgetedClient* budgeted, absl::Time now) {
   std::vector<StatusReport::Budget> budgets;
   if (budgeted == nullptr) return budgets;
-  for (const BudgetView& view : budgeted->Views(kMostBudgets).value_or(std::vector<BudgetView>())) {
+  for (const BudgetView& view : budgeted->Views(kMostBudgets)) {
     StatusReport::Budget& budget = budgets.emplace_back();
     budget.fingerprint = absl::BytesToHexString(
         absl::string_view(reinterpret_cast<const char*>(view.partition.data()), kFingerprintBytes));
@@ -82,7 +82,7 @@ StatusFigures FiguresOf(const MeteredParts& parts, const Clock& clock) {
   }
   figures.budget_left = parts.budget_limit;
   if (parts.budgeted != nullptr) {
-    for (const BudgetView& view : parts.budgeted->Views(1).value_or(std::vector<BudgetView>())) {
+    for (const BudgetView& view : parts.budgeted->Views(1)) {
       figures.budget_left = view.left;
     }
   }

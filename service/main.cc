@@ -248,7 +248,7 @@ int main(int argc, char** argv) {
   const auto& options = std::get<pcap_gateway::Options>(read);
 
   const sigset_t signals = BlockSignals();
-  // gRPC and libuv abort where there is no thread for them.
+  // gRPC aborts where there is no thread for it.
   const absl::Status threads = pcap_gateway::CheckThreads(ThreadsNeeded());
   if (!threads.ok()) return Unusable(threads, options);
   // After the signals are blocked, which its thread is not to get either.

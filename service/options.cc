@@ -535,8 +535,10 @@ void Declare(CLI::App& app, RawOptions& raw) {
                  "How long a capture that has come to its end is fresh");
   app.add_option("--moving-lifetime", raw.moving_lifetime,
                  "How long a young capture that may still change is fresh");
-  app.add_option("--longest-moving-lifetime", raw.longest_moving_lifetime,
-                 "What that grows to, by a tenth of the capture's age");
+  app.add_option(
+      "--longest-moving-lifetime", raw.longest_moving_lifetime,
+      "What that grows to, by a tenth of the capture's age; and how long a list is fresh in which "
+      "nothing moves");
   app.add_option("--not-found-lifetime", raw.not_found_lifetime,
                  "How long it holds that there is no such capture");
   app.add_option("--stale-while-revalidate", raw.stale_while_revalidate,

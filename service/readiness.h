@@ -12,8 +12,8 @@
 #include <string>
 
 #include "service/credential_check.h"
+#include "service/loop/loop.h"
 #include "service/upstream/http_client.h"
-#include "service/upstream/loop.h"
 
 namespace pcap_gateway {
 

@@ -1,5 +1,6 @@
 #include "service/base/burst.h"
 
+#include <cstddef>
 #include <utility>
 
 namespace pcap_gateway {
@@ -12,8 +13,12 @@ thread_local Burst* current = nullptr;
 Burst::Burst() { current = this; }
 
 Burst::~Burst() {
+  // By number, and the task taken out, as a task may add others.
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    Task task = std::move(tasks_[i]);
+    std::move(task)();
+  }
   current = nullptr;
-  for (Task& task : tasks_) std::move(task)();
 }
 
 void Burst::AtEnd(Task task) {

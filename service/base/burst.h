@@ -3,7 +3,7 @@
 // Whoever hands replies on to another thread would wake that thread for each of them, and on a busy
 // core lose the processor to it each time. Inside a burst it asks to be called once, at the end.
 //
-//   // upstream, a turn of the loop
+//   // a turn of the loop
 //   events = WaitForEvents();
 //   const Burst burst;
 //   Handle(events);   // … many replies
@@ -26,7 +26,7 @@ class Burst {
   using Task = absl::AnyInvocable<void() &&>;
 
   Burst();
-  // Runs the tasks, in the order in which they came.
+  // Runs the tasks, in the order in which they came, and what they add after them.
   ~Burst();
   Burst(const Burst&) = delete;
   Burst& operator=(const Burst&) = delete;

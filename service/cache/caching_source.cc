@@ -89,6 +89,8 @@ struct CachingSource::Flight : std::enable_shared_from_this<CachingSource::Fligh
   // Requests that those below have sent, and how many of them some call has been told of.
   std::atomic<int> requests_sent{0};
   int charged = 0;
+  // A write has made it void meanwhile, but for those who joined before.
+  bool outdated = false;
   FlightPtr next;  // launched when this one is over
 };
 
@@ -99,6 +101,7 @@ CachingSource::CachingSource(std::unique_ptr<Source> inner, CacheOptions options
 CachingSource::~CachingSource() = default;
 
 std::optional<Reply> CachingSource::AtHand(const Query& query) {
+  if (!query.may_be_kept()) return std::nullopt;
   const absl::Time now = clock_.Now();
   const Key key = query.key();
   std::optional<Kept> kept = store_.Find(key);
@@ -135,6 +138,7 @@ void CachingSource::Refresh(const Query& query, absl::Time as_of, absl::Time now
 }
 
 Ticket CachingSource::Ask(Query query, Done done) {
+  if (!query.may_be_kept()) return PassOn(std::move(query), std::move(done));
   const absl::Time now = clock_.Now();
   WaiterPtr waiter;
   FlightPtr launch;
@@ -171,8 +175,8 @@ Ticket CachingSource::Ask(Query query, Done done) {
       launch = current = std::make_shared<Flight>(std::move(query), std::move(standing));
       Join(*launch, waiter);
       launch->launched_at = now;
-    } else if (waiter->max_age > absl::ZeroDuration() &&
-               current->launched_at >= now - waiter->max_age &&
+    } else if (waiter->max_age > absl::ZeroDuration() && !current->outdated &&
+               !options_.others_write && current->launched_at >= now - waiter->max_age &&
                standing->Counts(current->launched_at)) {
       Join(*current, waiter);
     } else {
@@ -187,17 +191,53 @@ Ticket CachingSource::Ask(Query query, Done done) {
   return Ticket([this, waiter] { Leave(waiter); });
 }
 
+// Neither kept nor shared. Its caller may leave it, as it has no other.
+Ticket CachingSource::PassOn(Query query, Done done) {
+  StandingPtr standing;
+  {
+    const std::lock_guard lock(mutex_);
+    standing = standings_.Of(query.credential->partition(), query.account);
+  }
+  std::vector<Subject> outdated = query.outdates();
+  return inner_->Ask(std::move(query),
+                     [this, standing = std::move(standing), outdated = std::move(outdated),
+                      done = std::move(done)](Reply reply) mutable {
+                       {
+                         const std::lock_guard lock(mutex_);
+                         Hear(reply, *standing, clock_.Now());
+                       }
+                       if (MayHaveWritten(*reply.outcome)) {
+                         for (const Subject& subject : outdated) Forget(subject);
+                       }
+                       std::move(done)(std::move(reply));
+                     });
+}
+
+void CachingSource::Forget(const Subject& subject) {
+  const std::lock_guard lock(mutex_);
+  ++forgotten_;
+  for (const auto& [key, flight] : flights_) {
+    if (key.subject() == subject) flight->outdated = true;
+  }
+  store_.Erase(subject);
+}
+
 // Asks those behind this one for what they have. It is no flight: others may want more than that.
 Ticket CachingSource::AskCaches(Query query, StandingPtr standing, Done done) {
   const Key key = query.key();
   query.max_age = WithinStanding(query.max_age, *standing, clock_.Now());
-  return inner_->Ask(std::move(query), [this, key, standing = std::move(standing),
+  uint64_t forgotten = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    forgotten = forgotten_;
+  }
+  return inner_->Ask(std::move(query), [this, key, forgotten, standing = std::move(standing),
                                         done = std::move(done)](Reply reply) mutable {
     {
       const std::lock_guard lock(mutex_);
       const absl::Time now = clock_.Now();
       Hear(reply, *standing, now);
-      if (IsFromACache(reply)) {
+      if (IsFromACache(reply) && forgotten == forgotten_ && MayKeep(*reply.outcome)) {
         const absl::Duration lifetime = LifetimeOf(key, reply);
         reply.cache_status.ttl = Keep(key, standing, reply.outcome, lifetime, now).ttl;
         reply.age = AgeOf(*reply.outcome, now);
@@ -252,15 +292,18 @@ void CachingSource::Land(const FlightPtr& flight, Reply reply) {
     const absl::Time now = clock_.Now();  // not before anybody who waits by now came
     Hear(reply, *flight->standing, now);
     Charge(*flight);
-    const absl::Duration lifetime = LifetimeOf(flight->key, reply);
+    const absl::Duration lifetime =
+        flight->outdated ? absl::ZeroDuration() : LifetimeOf(flight->key, reply);
     const Keeping landed = {.as_of = reply.outcome->as_of,
                             .fresh_until = reply.outcome->as_of + lifetime,
                             .ok = reply.outcome->ok()};
     // Stored before the flight is gone, so that whoever finds no flight finds the outcome.
     const CacheStatus status = Keep(flight->key, flight->standing, reply.outcome, lifetime, now);
     // RFC 9211, 2.5: said of what was forwarded. A hit behind this cache was not.
-    reply.cache_status.stored = status.stored && !IsFromACache(reply);
-    reply.cache_status.ttl = status.ttl;
+    if (MayKeep(*reply.outcome)) {
+      reply.cache_status.stored = status.stored && !IsFromACache(reply);
+      reply.cache_status.ttl = status.ttl;
+    }
     answers.reserve(flight->waiters.size());
     for (const WaiterPtr& waiter : std::exchange(flight->waiters, {})) {
       // Who came just when it was given up is there all the same.
@@ -305,12 +348,19 @@ bool CachingSource::WillDo(const Waiter& waiter, const Flight& flight, const Kee
   return freshness == Freshness::kFresh || freshness == Freshness::kStaleWhileRevalidate;
 }
 
+// What another replica's write can outdate may be kept by those behind this one alone.
+bool CachingSource::MayKeep(const Outcome& outcome) const {
+  return !options_.others_write || (outcome.ok() && outcome.stage == Stage::kFinal);
+}
+
 // Stores the outcome if it is to be kept, for `lifetime` from its `as_of` on; `outcome` is then
 // what counts from now on. With mutex_ held.
 CacheStatus CachingSource::Keep(const Key& key, const StandingPtr& standing, OutcomePtr& outcome,
                                 absl::Duration lifetime, absl::Time now) {
   CacheStatus status;
-  if (lifetime <= absl::ZeroDuration() || !standing->Counts(outcome->as_of)) return status;
+  if (lifetime <= absl::ZeroDuration() || !standing->Counts(outcome->as_of) || !MayKeep(*outcome)) {
+    return status;
+  }
   const std::optional<Kept> kept = store_.Peek(key);
   // From another cache, which has heard less of it since; though perhaps of its end before.
   if (kept.has_value() && kept->outcome->ok() && outcome->as_of < kept->outcome->as_of) {

@@ -14,6 +14,10 @@
 // one, which starts when that lands and serves all who came in between: many callers that insist on
 // asking anew cost at most one request after the other, never one each.
 //
+// What may not be kept (Query::may_be_kept) is passed on. A write makes us forget what it outdates
+// before its caller hears of its success: that is erased, and a flight under way that asks for it
+// answers those who came before, but is not stored, and nobody joins it any more.
+//
 // What is kept how long, and what for, says freshness.h; what Cloudflare's word on a credential
 // makes void, standing.h. A capture that was seen to be final stays so: should Cloudflare say later
 // that it still moves (one of its replicas lags), that answer counts as a confirmation of the final
@@ -39,6 +43,9 @@ namespace pcap_gateway {
 struct CacheOptions {
   int64_t most_bytes = 64 << 20;  // positive
   FreshnessPolicy freshness;
+  // Other replicas write, too, and tell those behind this one of it, but not us. So what a write
+  // can outdate is not kept here, and who comes does not join what was asked for before.
+  bool others_write = false;
 };
 
 // Every call is one hit or one miss.
@@ -75,6 +82,8 @@ class CachingSource final : public Source {
   using WaiterPtr = std::shared_ptr<Waiter>;
 
   void Refresh(const Query& query, absl::Time as_of, absl::Time now);
+  Ticket PassOn(Query query, Done done);
+  void Forget(const Subject& subject);
   Ticket AskCaches(Query query, StandingPtr standing, Done done);
   void Join(Flight& flight, const WaiterPtr& waiter);
   void JoinNext(Flight& flight, const WaiterPtr& waiter);
@@ -85,6 +94,7 @@ class CachingSource final : public Source {
   static void Charge(Flight& flight);
 
   absl::Duration LifetimeOf(const Key& key, const Reply& reply) const;
+  bool MayKeep(const Outcome& outcome) const;
   CacheStatus Keep(const Key& key, const StandingPtr& standing, OutcomePtr& outcome,
                    absl::Duration lifetime, absl::Time now);
   bool WillDo(const Waiter& waiter, const Flight& flight, const Keeping& landed,
@@ -102,7 +112,8 @@ class CachingSource final : public Source {
   std::mutex mutex_;
   // Guarded by mutex_: the flight under way of each key, and all flights' and waiters' fields.
   absl::flat_hash_map<Key, FlightPtr> flights_;
-  Standings standings_;  // guarded by mutex_
+  Standings standings_;     // guarded by mutex_
+  uint64_t forgotten_ = 0;  // guarded by mutex_; how often something was outdated
 };
 
 }  // namespace pcap_gateway

@@ -197,6 +197,15 @@ class alignas(64) Store::Shard {
     return true;
   }
 
+  void Erase(const Subject& subject) {
+    Removed removed;
+    const std::lock_guard lock(mutex_);
+    for (Entry* entry = oldest_; entry != nullptr;) {
+      Entry& candidate = *std::exchange(entry, entry->newer);
+      if (candidate.ToKey().subject() == subject) Remove(candidate, removed);
+    }
+  }
+
   void AddTo(StoreStats& stats) const {
     const std::lock_guard lock(mutex_);
     stats.entries += entries_.size();
@@ -278,6 +287,10 @@ bool Store::ClaimRefresh(const Key& key, absl::Time now) {
 bool Store::Put(const Key& key, Kept kept, StandingPtr standing) {
   const Wanted wanted(key);
   return ShardOf(wanted.hash).Put(wanted, std::move(kept), std::move(standing));
+}
+
+void Store::Erase(const Subject& subject) {
+  for (size_t i = 0; i < shard_count_; ++i) shards_[i].Erase(subject);
 }
 
 StoreStats Store::Stats() const {

@@ -61,6 +61,10 @@ class Store {
   // stands there. `standing`: of the key's credential and account.
   bool Put(const Key& key, Kept kept, StandingPtr standing);
 
+  // Removes what stands for `subject`, under whatever credential. Walks through all entries, a
+  // shard at a time: for the rare writes.
+  void Erase(const Subject& subject);
+
   // Adds up all shards; for metrics.
   StoreStats Stats() const;
 

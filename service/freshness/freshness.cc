@@ -30,14 +30,16 @@ absl::Duration MovingLifetime(const Outcome& outcome, const FreshnessPolicy& pol
 
 absl::Duration LifetimeOf(const Outcome& outcome, const FreshnessPolicy& policy) {
   if (!outcome.ok()) {
-    return outcome.error->reason == Reason::kPcapNotFound ? policy.not_found_lifetime
-                                                          : absl::ZeroDuration();
+    return outcome.error->code == absl::StatusCode::kNotFound ? policy.not_found_lifetime
+                                                              : absl::ZeroDuration();
   }
   switch (outcome.stage) {
     case Stage::kFinal:
       return policy.final_lifetime;
     case Stage::kMoving:
       return MovingLifetime(outcome, policy);
+    case Stage::kQuiet:
+      return std::max(policy.moving_lifetime, policy.longest_moving_lifetime);
   }
   return absl::ZeroDuration();
 }
@@ -50,7 +52,7 @@ absl::Duration WithJitter(absl::Duration lifetime, const FreshnessPolicy& policy
 
 absl::Time RefreshAt(const Outcome& outcome, absl::Time fresh_until) {
   if (!outcome.ok()) return absl::InfiniteFuture();
-  if (outcome.stage == Stage::kMoving) return fresh_until;
+  if (outcome.stage != Stage::kFinal) return fresh_until;
   return fresh_until - (fresh_until - outcome.as_of) / kShareOfLife;
 }
 

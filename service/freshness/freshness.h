@@ -6,6 +6,10 @@
 //   failed)                              for in the last tenth, it is refreshed       if error
 //   moving capture (any other status)    a tenth of its age, from 2 s to 10 s, never  revalidate,
 //                                        past the end that its time_limit sets        if error
+//   list with a moving capture           as its youngest moving capture would be      revalidate,
+//                                                                                     if error
+//   list without one                     10 s                                         revalidate,
+//                                                                                     if error
 //   404                                  5 s: the id may be a moment too early        –
 //   any other error                      not at all                                   –
 //
@@ -29,8 +33,8 @@ namespace pcap_gateway {
 // All durations are zero or more; zero turns off what it says.
 struct FreshnessPolicy {
   absl::Duration final_lifetime = absl::Hours(24);
-  absl::Duration moving_lifetime = absl::Seconds(2);  // of a young capture
-  absl::Duration longest_moving_lifetime = absl::Seconds(10);
+  absl::Duration moving_lifetime = absl::Seconds(2);           // of a young capture
+  absl::Duration longest_moving_lifetime = absl::Seconds(10);  // and of a list that is quiet
   absl::Duration not_found_lifetime = absl::Seconds(5);
   absl::Duration stale_while_revalidate = absl::Seconds(5);
   absl::Duration stale_if_error = absl::Hours(1);

@@ -20,6 +20,10 @@ OutcomePtr Confirmed(const Outcome& kept, const Outcome& later) {
   return outcome;
 }
 
+bool MayHaveWritten(const Outcome& outcome) {
+  return outcome.ok() || outcome.error->reason == Reason::kOutcomeUnknown;
+}
+
 Denies DeniedBy(const Outcome& outcome) {
   return outcome.ok() ? Denies::kNothing : outcome.error->denies;
 }

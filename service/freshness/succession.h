@@ -12,6 +12,9 @@ bool FallsBehind(const Outcome& outcome, const Outcome& kept);
 // What `kept` says, as of when `later` said that the capture is still there.
 OutcomePtr Confirmed(const Outcome& kept, const Outcome& later);
 
+// Whether the write that ended so may have changed something.
+bool MayHaveWritten(const Outcome& outcome);
+
 // What it says that the credential may not see, whatever it was shown before.
 Denies DeniedBy(const Outcome& outcome);
 

@@ -40,9 +40,14 @@ struct Verdict {
 constexpr Verdict kUnavailable = {StatusCode::kUnavailable, Reason::kUpstreamUnavailable,
                                   "Cloudflare cannot answer now"};
 
+absl::string_view Missing(Reason not_found) {
+  if (not_found == Reason::kAccountNotFound) return "Cloudflare knows no such account";
+  return "Cloudflare knows no such capture in this account";
+}
+
 // The table for statuses that are no success.
-Verdict VerdictOn(int status, Credential::Owner owner) {
-  const bool callers = owner == Credential::Owner::kCaller;
+Verdict VerdictOn(int status, const Asked& asked) {
+  const bool callers = asked.owner == Credential::Owner::kCaller;
   switch (status) {
     case 401:
       if (callers) {
@@ -60,8 +65,7 @@ Verdict VerdictOn(int status, Credential::Owner owner) {
               "Cloudflare does not let the gateway's own credential see this account",
               Denies::kAccount};
     case 404:
-      return {StatusCode::kNotFound, Reason::kPcapNotFound,
-              "Cloudflare knows no such capture in this account"};
+      return {StatusCode::kNotFound, asked.not_found, Missing(asked.not_found)};
     case 408:
     case 425:
       return kUnavailable;
@@ -262,8 +266,7 @@ std::string WordsOfText(const HttpAnswer& answer, Error& error) {
 // credential. A rate limit it may well tell of.
 Error ErrorWithoutEnvelope(const HttpAnswer& answer, const JsonDocument& document) {
   const bool stands = answer.status == 429 || answer.status < 400;
-  Error error = MakeError(
-      stands ? VerdictOn(answer.status, Credential::Owner::kGateway) : kUnavailable, answer, {});
+  Error error = MakeError(stands ? VerdictOn(answer.status, {}) : kUnavailable, answer, {});
   std::string words;
   if (document.fault() != JsonDocument::Fault::kMalformed) {
     absl::StrAppend(&error.message, ": the body is not the API's envelope (",
@@ -285,10 +288,9 @@ Error ErrorWithoutEnvelope(const HttpAnswer& answer, const JsonDocument& documen
   return error;
 }
 
-Error ErrorOfFailure(const HttpAnswer& answer, const ResponseInfos& errors,
-                     Credential::Owner owner) {
+Error ErrorOfFailure(const HttpAnswer& answer, const ResponseInfos& errors, const Asked& asked) {
   const std::optional<int> status = StatusOf(errors);
-  if (status.has_value()) return MakeError(VerdictOn(*status, owner), answer, errors);
+  if (status.has_value()) return MakeError(VerdictOn(*status, asked), answer, errors);
   return MakeError({StatusCode::kInternal, Reason::kUpstreamError, "Cloudflare reports a failure"},
                    answer, errors);
 }
@@ -322,8 +324,7 @@ std::optional<absl::Duration> RetryAfterOf(const Error& error, const HttpAnswer&
 }  // namespace
 
 std::optional<Error> ErrorFromHttp(const HttpAnswer& answer, const JsonDocument& document,
-                                   const Envelope& envelope, Credential::Owner owner,
-                                   absl::Time now) {
+                                   const Envelope& envelope, const Asked& asked) {
   const bool is_success = answer.status >= 200 && answer.status < 300;
   if (is_success && envelope.kind == Envelope::Kind::kSuccess) return std::nullopt;
 
@@ -332,14 +333,14 @@ std::optional<Error> ErrorFromHttp(const HttpAnswer& answer, const JsonDocument&
   std::optional<Error> error;
   if (!is_success) {
     error = envelope.is_envelope
-                ? MakeError(VerdictOn(MeantStatus(answer, errors), owner), answer, errors)
+                ? MakeError(VerdictOn(MeantStatus(answer, errors), asked), answer, errors)
                 : ErrorWithoutEnvelope(answer, document);
   } else if (envelope.kind == Envelope::Kind::kFailure) {
-    error = ErrorOfFailure(answer, errors, owner);
+    error = ErrorOfFailure(answer, errors, asked);
   } else {
     error = ErrorOfUnreadable(answer, document);
   }
-  error->retry_after = RetryAfterOf(*error, answer, now);
+  error->retry_after = RetryAfterOf(*error, answer, asked.now);
   return error;
 }
 

@@ -2,7 +2,7 @@
 //
 //   const JsonDocument document = JsonDocument::Parse(answer.body);
 //   const Envelope envelope = ReadEnvelope(document.root());
-//   if (std::optional<Error> error = ErrorFromHttp(answer, document, envelope, owner, now)) ...
+//   if (std::optional<Error> error = ErrorFromHttp(answer, document, envelope, asked)) ...
 //
 //   status                code                 reason
 //   400, other 4xx        INVALID_ARGUMENT     UPSTREAM_BAD_REQUEST; but 400 with an error code, in
@@ -12,7 +12,7 @@
 //   403 caller's own      PERMISSION_DENIED    UPSTREAM_PERMISSION_DENIED
 //   401 gateway's         INTERNAL             UPSTREAM_CREDENTIALS_REJECTED
 //   403 gateway's         PERMISSION_DENIED    UPSTREAM_ACCOUNT_DENIED
-//   404                   NOT_FOUND            PCAP_NOT_FOUND
+//   404                   NOT_FOUND            by what was asked for, PCAP_NOT_FOUND
 //   409                   ABORTED              UPSTREAM_CONFLICT
 //   429                   RESOURCE_EXHAUSTED   RATE_LIMITED, always with retry_after
 //   408, 425, 3xx, 5xx    UNAVAILABLE          UPSTREAM_UNAVAILABLE
@@ -51,12 +51,20 @@ namespace pcap_gateway {
 // over the limit (developers.cloudflare.com/fundamentals/api/reference/limits).
 inline constexpr absl::Duration kDefaultRetryAfter = absl::Minutes(5);
 
+// What an error depends on beside the answer.
+struct Asked {
+  // Whose credential was used.
+  Credential::Owner owner = Credential::Owner::kGateway;
+  // What a 404 says is missing.
+  Reason not_found = Reason::kPcapNotFound;
+  // What a Retry-After with a date is relative to.
+  absl::Time now = absl::UnixEpoch();
+};
+
 // The error in `answer`, whose body is `document` and `envelope`; nullopt: it is a 2xx that says
-// success. `owner`: whose credential was used. `now`: what a Retry-After with a date is relative
-// to.
+// success.
 std::optional<Error> ErrorFromHttp(const HttpAnswer& answer, const JsonDocument& document,
-                                   const Envelope& envelope, Credential::Owner owner,
-                                   absl::Time now);
+                                   const Envelope& envelope, const Asked& asked);
 
 // The error of a 2xx that is not what was asked for. `what` goes on "Cloudflare answered HTTP 200":
 // "without a result".

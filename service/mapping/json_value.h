@@ -37,6 +37,7 @@ class JsonValue {
   bool is_number() const { return kind_ == Kind::kNumber; }
   bool is_string() const { return kind_ == Kind::kString; }
   bool is_object() const { return kind_ == Kind::kObject; }
+  bool is_array() const { return kind_ == Kind::kArray; }
 
   // The member's name; empty for anything but a member of an object. Valid UTF-8.
   absl::string_view name() const { return name_; }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "pcap/v1/pcap_service.pb.h"
 #include "service/endpoints/get_pcap.h"
+#include "service/endpoints/list_pcaps.h"
 #include "service/rpc/message_bytes.h"
 #include "service/rpc/request_fields.h"
 
@@ -37,9 +38,22 @@ std::optional<Error> ReadGetPcap(const grpc::ByteBuffer& bytes, const CallDefaul
   return std::move(fields).error();
 }
 
+std::optional<Error> ReadListPcaps(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
+                                   Query& query) {
+  const auto* const request = Parsed<pcap::v1::ListPcapsRequest>(bytes);
+  if (request == nullptr) return NotA(pcap::v1::ListPcapsRequest::descriptor());
+  RequestFields fields;
+  query.endpoint = &kListPcaps;
+  query.account = fields.ReadIdOr("account_id", request->account_id(), defaults.account_id);
+  query.max_age =
+      fields.ReadMaxAge("max_age", request->has_max_age() ? &request->max_age() : nullptr);
+  return std::move(fields).error();
+}
+
 // THE list.
 constexpr std::array kMethods = {
     Method{.path = "/pcap.v1.PcapService/GetPcap", .read = ReadGetPcap},
+    Method{.path = "/pcap.v1.PcapService/ListPcaps", .read = ReadListPcaps},
 };
 
 }  // namespace

@@ -2,30 +2,27 @@
 
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
-#include <signal.h>
-#include <uv.h>
 
 #include <algorithm>
 #include <bit>
 #include <deque>
-#include <map>
-#include <mutex>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "service/base/burst.h"
-#include "service/base/thread.h"
 #include "service/shared/name_lookup.h"
 
 namespace pcap_gateway {
 namespace {
 
-uint64_t Milliseconds(absl::Duration duration) {
-  // Rounded up: early is useless.
-  return static_cast<uint64_t>(
-      absl::ToInt64Milliseconds(absl::Ceil(duration, absl::Milliseconds(1))));
+using Time = EventLoop::Time;
+
+// Of a command that has not been written yet, or is not to fail.
+constexpr Time kNever = Time::max();
+
+Time In(absl::Duration delay) {
+  return std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(delay);
 }
 
 // PINGs in a row that have to be answered in time before Redis is up, and how many a connection has
@@ -46,44 +43,39 @@ constexpr absl::string_view kNoHandshake =
 
 }  // namespace
 
-// All of it belongs to the thread, but for what the mutex guards.
-class RedisClient::Impl {
+// The loop's thread only.
+class RedisClient::Impl final : private SocketWatcher {
  public:
-  Impl(RedisOptions options, RedisStats& stats) : options_(std::move(options)), stats_(stats) {}
+  Impl(EventLoop& loop, RedisOptions options, RedisStats& stats)
+      : loop_(loop),
+        options_(std::move(options)),
+        stats_(stats),
+        command_timer_(loop, [this] { HandleTimeouts(); }),
+        connect_timer_(loop, [this] { IsTimeToConnect(); }) {}
 
-  absl::Status Start();
+  void Connect();
   void Stop();
-  void Post(Task task);
   void Send(const std::vector<absl::string_view>& arguments, Done done);
-  void After(absl::Duration delay, Task task);
 
  private:
-  // A command that was sent; hiredis calls back for each, with or without a reply.
+  // A command that was issued; hiredis calls back for each, with or without a reply.
   struct Command {
     Impl& client;
     std::string name;  // GET, EVAL
     Done done;         // empty: it has timed out
-    uint64_t due;
-  };
-  // What hiredis wants to hear of a socket.
-  struct Watch {
-    uv_poll_t poll;
-    redisAsyncContext* context;  // null: gone
-    int events = 0;
-
-    void Want(int wanted);
+    Time due = kNever;
   };
   enum class State { kDown, kConnecting, kUp };
 
-  void Run();
-  void RunInbox();
-  void Shut();
-
-  void Connect();
+  void IsTimeToConnect();
   void StartConnecting();
   void Resolve();
   void Found(const std::vector<std::string>& addresses);
   void Attach(redisAsyncContext* context);
+  void Ready(int socket, int what) override;
+  void Want(int wanted);
+  void WantToWrite();
+  void WriteCommands();
   void Greet();
   void SendGreeting(const std::vector<absl::string_view>& arguments, redisCallbackFn* callback);
   void Greeted(const redisReply* reply);
@@ -103,26 +95,13 @@ class RedisClient::Impl {
              void* data);
   void HandleReply(Command& command, const redisReply* reply);
   void HandleTimeouts();
-  void RunDue();
-  void StartTimer(uv_timer_t& timer, uint64_t at, uv_timer_cb callback);
 
+  EventLoop& loop_;
   const RedisOptions options_;
   RedisStats& stats_;
 
-  std::mutex mutex_;  // guards the next three
-  std::vector<Task> inbox_;
-  bool stop_asked_ = false;
-  bool stopped_ = false;
-
-  // Times below are libuv's, in milliseconds.
-  uv_loop_t loop_;
-  uv_async_t wakeup_;
-  uv_timer_t command_timer_;  // for the oldest command
-  uv_timer_t due_timer_;      // for the first of `due_`
-  uv_timer_t connect_timer_;  // while connecting: to give up; while down: to try again
-  uv_prepare_t turn_begins_;
-  uv_check_t turn_ends_;
-  std::optional<Burst> burst_;  // of the turn under way
+  LoopTimer command_timer_;  // for the oldest command, or the PING
+  LoopTimer connect_timer_;  // while connecting: to give up; while down: to try again
 
   State state_ = State::kDown;
   bool stopping_ = false;
@@ -130,146 +109,34 @@ class RedisClient::Impl {
   std::shared_ptr<NameLookup> lookup_;  // under way, perhaps since an attempt that was given up
   size_t next_address_ = 0;  // of the name, modulo their number: the next one when one fails
   redisAsyncContext* context_ = nullptr;
+  int socket_ = -1;                 // of the context whose hooks are there
+  int wanted_ = 0;                  // of the loop: kReadable, kWritable
+  bool will_write_ = false;         // WriteCommands will run in this turn
+  bool writes_ = false;             // it does
   std::optional<RedisTls> tls_;     // the context's
   std::deque<Command*> in_flight_;  // neither replied to nor timed out; the oldest first
   ReplyGuard guard_;                // of the connection's replies
-  // Of the connection under way: what was sent and not yet answered, PINGs sent, and the last of
-  // them that were answered in time.
+  // Of the connection under way: what was sent and not yet answered, PINGs sent, whether the last
+  // of them is late, and how many before it were not.
   std::deque<std::string> greetings_;
   int pings_ = 0;
+  bool pings_now_ = false;  // it leaves at the end of this turn
+  bool ping_is_late_ = false;
   int prompt_pings_ = 0;
-  uint64_t ping_due_ = 0;
   // Since Redis came up: commands over, and those of the last that were late, a bit each.
   int commands_ = 0;
   uint32_t late_ = 0;
   int timeouts_in_a_row_ = 0;
   bool replied_late_ = false;  // to any of those
   absl::Duration pause_;       // before the next try, should it be late
-  std::multimap<uint64_t, Task> due_;
-
-  std::thread thread_;
 };
 
-// The thread ------------------------------------------------------------------------------------
-
-absl::Status RedisClient::Impl::Start() {
-  if (uv_loop_init(&loop_) != 0) {
-    return absl::ResourceExhaustedError("cannot set up the loop for Redis");
-  }
-  uv_async_init(&loop_, &wakeup_,
-                [](uv_async_t* handle) { static_cast<Impl*>(handle->data)->RunInbox(); });
-  wakeup_.data = this;
-  for (uv_timer_t* timer : {&command_timer_, &due_timer_, &connect_timer_}) {
-    uv_timer_init(&loop_, timer);
-    timer->data = this;
-  }
-  // The replies that one turn of the loop brings are handed on together.
-  uv_prepare_init(&loop_, &turn_begins_);
-  turn_begins_.data = this;
-  uv_prepare_start(&turn_begins_, [](uv_prepare_t* handle) {
-    static_cast<Impl*>(handle->data)->burst_.emplace();
-  });
-  uv_check_init(&loop_, &turn_ends_);
-  turn_ends_.data = this;
-  uv_check_start(&turn_ends_,
-                 [](uv_check_t* handle) { static_cast<Impl*>(handle->data)->burst_.reset(); });
-  thread_ = StartThread([this] { Run(); });
-  return absl::OkStatus();
-}
-
-void RedisClient::Impl::Run() {
-  // hiredis writes without MSG_NOSIGNAL: a Redis that is gone must not end the process.
-  sigset_t broken_pipe;
-  sigemptyset(&broken_pipe);
-  sigaddset(&broken_pipe, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
-  Connect();
-  uv_run(&loop_, UV_RUN_DEFAULT);
-  uv_loop_close(&loop_);
-}
+// The connection --------------------------------------------------------------------------------
 
 void RedisClient::Impl::Stop() {
-  if (!thread_.joinable()) return;
-  {
-    const std::lock_guard lock(mutex_);
-    stop_asked_ = true;
-    uv_async_send(&wakeup_);
-  }
-  thread_.join();
+  stopping_ = true;
+  GoDown("the gateway is shutting down");
 }
-
-void RedisClient::Impl::Post(Task task) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!stopped_) {
-      // Whoever fills an empty inbox wakes the loop; the others find it awake.
-      if (inbox_.empty()) uv_async_send(&wakeup_);
-      inbox_.push_back(std::move(task));
-      return;
-    }
-  }
-  std::move(task)();
-}
-
-void RedisClient::Impl::RunInbox() {
-  std::vector<Task> tasks;
-  {
-    const std::lock_guard lock(mutex_);
-    tasks.swap(inbox_);
-    stopping_ = stop_asked_;
-  }
-  if (stopping_) GoDown("the gateway is shutting down");
-  for (Task& task : tasks) std::move(task)();
-  while (stopping_) {
-    // What waits for a later time finds now that Redis is down.
-    for (auto& [at, task] : std::exchange(due_, {})) std::move(task)();
-    {
-      const std::lock_guard lock(mutex_);
-      tasks.clear();
-      tasks.swap(inbox_);
-      stopped_ = tasks.empty() && due_.empty();
-      if (stopped_) break;
-    }
-    for (Task& task : tasks) std::move(task)();
-  }
-  if (stopping_) Shut();
-}
-
-// The loop ends when all its handles are closed.
-void RedisClient::Impl::Shut() {
-  burst_.reset();
-  uv_close(reinterpret_cast<uv_handle_t*>(&wakeup_), nullptr);
-  for (uv_timer_t* timer : {&command_timer_, &due_timer_, &connect_timer_}) {
-    uv_close(reinterpret_cast<uv_handle_t*>(timer), nullptr);
-  }
-  uv_close(reinterpret_cast<uv_handle_t*>(&turn_begins_), nullptr);
-  uv_close(reinterpret_cast<uv_handle_t*>(&turn_ends_), nullptr);
-}
-
-void RedisClient::Impl::After(absl::Duration delay, Task task) {
-  due_.emplace(uv_now(&loop_) + Milliseconds(delay), std::move(task));
-  StartTimer(due_timer_, due_.begin()->first,
-             [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->RunDue(); });
-}
-
-void RedisClient::Impl::RunDue() {
-  while (!due_.empty() && due_.begin()->first <= uv_now(&loop_)) {
-    Task task = std::move(due_.begin()->second);
-    due_.erase(due_.begin());
-    std::move(task)();
-  }
-  if (due_.empty()) return;
-  StartTimer(due_timer_, due_.begin()->first,
-             [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->RunDue(); });
-}
-
-void RedisClient::Impl::StartTimer(uv_timer_t& timer, uint64_t at, uv_timer_cb callback) {
-  if (stopping_) return;
-  const uint64_t now = uv_now(&loop_);
-  uv_timer_start(&timer, callback, at > now ? at - now : 0, 0);
-}
-
-// The connection --------------------------------------------------------------------------------
 
 void RedisClient::Impl::Connect() {
   if (stopping_) return;
@@ -283,20 +150,21 @@ void RedisClient::Impl::Connect() {
 
 void RedisClient::Impl::StartConnecting() {
   state_ = State::kConnecting;
-  StartTimer(connect_timer_, uv_now(&loop_) + Milliseconds(options_.connect_timeout),
-             [](uv_timer_t* timer) {
-               Impl& client = *static_cast<Impl*>(timer->data);
-               const bool shakes_hands = client.tls_.has_value() && !client.tls_->IsUp();
-               client.ConnectionLost(shakes_hands ? kNoHandshake : kNoAnswer);
-             });
+  connect_timer_.Set(In(options_.connect_timeout));
+}
+
+void RedisClient::Impl::IsTimeToConnect() {
+  if (state_ != State::kConnecting) return Connect();
+  const bool shakes_hands = tls_.has_value() && !tls_->IsUp();
+  ConnectionLost(shakes_hands ? kNoHandshake : kNoAnswer);
 }
 
 // Not left to hiredis: that would hold up this thread, and with it all calls, for as long as DNS
-// takes. Nor to libuv, whose threads are waited for at the process' end.
+// takes.
 void RedisClient::Impl::Resolve() {
   if (lookup_ != nullptr) return;  // one is enough, however long it takes
   lookup_ = NameLookup::Start(options_.url.host, [this](std::vector<std::string> addresses) {
-    Post([this, addresses = std::move(addresses)] { Found(addresses); });
+    loop_.Post([this, addresses = std::move(addresses)] { Found(addresses); });
   });
   if (lookup_ == nullptr) ConnectionLost("there is no thread to look up its name");
 }
@@ -311,26 +179,47 @@ void RedisClient::Impl::Found(const std::vector<std::string>& addresses) {
   Attach(redisAsyncConnect(address.c_str(), options_.url.port));
 }
 
-void RedisClient::Impl::Watch::Want(int wanted) {
-  events = wanted;
-  if (events == 0) {
-    uv_poll_stop(&poll);
-    return;
-  }
-  uv_poll_start(&poll, events, [](uv_poll_t* handle, int status, int ready) {
-    Watch& watch = *static_cast<Watch*>(handle->data);
-    // libuv tells an error instead of what is ready; hiredis finds it out by trying.
-    if (status != 0) ready = watch.events;
-    if (watch.context != nullptr && (ready & UV_READABLE) != 0) {
-      static_cast<Impl*>(watch.context->data)->ReadReplies();
-    }
-    if (watch.context != nullptr && (ready & UV_WRITABLE) != 0) {
-      redisAsyncHandleWrite(watch.context);
-    }
-  });
+void RedisClient::Impl::Want(int wanted) {
+  if (wanted == wanted_) return;
+  wanted_ = wanted;
+  loop_.sockets().Watch(socket_, wanted, this);
 }
 
-// hiredis has such hooks for libuv, but the ones that Debian 12 ships miss a refused connection.
+// hiredis finds errors out by trying.
+void RedisClient::Impl::Ready(int, int what) {
+  redisAsyncContext* const context = context_;
+  const bool failed = (what & kFailed) != 0;
+  if ((what & kReadable) != 0 || (failed && (wanted_ & kReadable) != 0)) ReadReplies();
+  const bool writable = (what & kWritable) != 0 || (failed && (wanted_ & kWritable) != 0);
+  // It may be gone.
+  if (context != nullptr && context_ == context && writable) redisAsyncHandleWrite(context);
+}
+
+// What is issued in one turn of the loop leaves in one piece at its end. Only where the kernel does
+// not take it all, or there is no connection yet, the loop is to say when there is more room.
+void RedisClient::Impl::WantToWrite() {
+  const bool connected = context_ != nullptr && (context_->c.flags & REDIS_CONNECTED) != 0;
+  if (!connected || writes_) return Want(wanted_ | kWritable);
+  if (!std::exchange(will_write_, true)) Burst::AtEnd([this] { WriteCommands(); });
+}
+
+void RedisClient::Impl::WriteCommands() {
+  will_write_ = false;
+  if (context_ == nullptr) return;
+  // However long the turn was, a command's time begins when it leaves.
+  const Time due = In(options_.command_timeout);
+  for (auto command = in_flight_.rbegin();
+       command != in_flight_.rend() && (*command)->due == kNever; ++command) {
+    (*command)->due = due;
+  }
+  const bool pings = std::exchange(pings_now_, false);
+  if (pings || (!in_flight_.empty() && !command_timer_.is_set())) command_timer_.Set(due);
+  if ((wanted_ & kWritable) != 0) return;
+  writes_ = true;
+  redisAsyncHandleWrite(context_);
+  writes_ = false;
+}
+
 void RedisClient::Impl::Attach(redisAsyncContext* context) {
   if (context == nullptr) return ConnectionLost("out of memory");
   if (context->err != 0) {
@@ -349,26 +238,25 @@ void RedisClient::Impl::Attach(redisAsyncContext* context) {
   }
   context_ = context;
   context->data = this;
-  auto* const watch = new Watch{.poll = {}, .context = context};
-  watch->poll.data = watch;
-  uv_poll_init_socket(&loop_, &watch->poll, context->c.fd);
-  context->ev.data = watch;
+  socket_ = context->c.fd;
+  wanted_ = 0;
+  loop_.sockets().Opened(socket_);
+  context->ev.data = this;
   context->ev.addRead = [](void* data) {
-    static_cast<Watch*>(data)->Want(static_cast<Watch*>(data)->events | UV_READABLE);
+    static_cast<Impl*>(data)->Want(static_cast<Impl*>(data)->wanted_ | kReadable);
   };
   context->ev.delRead = [](void* data) {
-    static_cast<Watch*>(data)->Want(static_cast<Watch*>(data)->events & ~UV_READABLE);
+    static_cast<Impl*>(data)->Want(static_cast<Impl*>(data)->wanted_ & ~kReadable);
   };
-  context->ev.addWrite = [](void* data) {
-    static_cast<Watch*>(data)->Want(static_cast<Watch*>(data)->events | UV_WRITABLE);
-  };
+  context->ev.addWrite = [](void* data) { static_cast<Impl*>(data)->WantToWrite(); };
   context->ev.delWrite = [](void* data) {
-    static_cast<Watch*>(data)->Want(static_cast<Watch*>(data)->events & ~UV_WRITABLE);
+    static_cast<Impl*>(data)->Want(static_cast<Impl*>(data)->wanted_ & ~kWritable);
   };
+  // Before a context closes its socket, and so before the next one opens another.
   context->ev.cleanup = [](void* data) {
-    static_cast<Watch*>(data)->context = nullptr;
-    uv_close(static_cast<uv_handle_t*>(data),
-             [](uv_handle_t* handle) { delete static_cast<Watch*>(handle->data); });
+    Impl& client = *static_cast<Impl*>(data);
+    client.loop_.sockets().Closed(client.socket_);
+    client.wanted_ = 0;
   };
   redisAsyncSetConnectCallback(context, [](const redisAsyncContext* context, int status) {
     Impl& client = *static_cast<Impl*>(context->data);
@@ -435,8 +323,8 @@ bool RedisClient::Impl::IsRefusal(absl::string_view error, bool greets) {
 
 void RedisClient::Impl::Ping() {
   ++pings_;
-  uv_update_time(&loop_);
-  ping_due_ = uv_now(&loop_) + Milliseconds(options_.command_timeout);
+  pings_now_ = true;
+  ping_is_late_ = false;
   SendGreeting({"PING"}, [](redisAsyncContext*, void* reply, void* client) {
     static_cast<Impl*>(client)->Ponged(static_cast<redisReply*>(reply));
   });
@@ -445,8 +333,7 @@ void RedisClient::Impl::Ping() {
 void RedisClient::Impl::Ponged(const redisReply* reply) {
   Greeted(reply);
   if (reply == nullptr || state_ != State::kConnecting) return;
-  uv_update_time(&loop_);
-  prompt_pings_ = uv_now(&loop_) <= ping_due_ ? prompt_pings_ + 1 : 0;
+  prompt_pings_ = ping_is_late_ ? 0 : prompt_pings_ + 1;
   if (prompt_pings_ == kPromptPings) return ComeUp();
   if (pings_ == kMostPings) {
     return GoDownForLonger("it answers too late: PINGs took longer than --redis-timeout");
@@ -457,7 +344,8 @@ void RedisClient::Impl::Ponged(const redisReply* reply) {
 void RedisClient::Impl::ComeUp() {
   state_ = State::kUp;
   if (next_address_ > 0) --next_address_;  // this one again, should the connection be lost
-  uv_timer_stop(&connect_timer_);
+  connect_timer_.Clear();
+  command_timer_.Clear();
   commands_ = timeouts_in_a_row_ = 0;
   late_ = 0;
   replied_late_ = false;
@@ -471,9 +359,7 @@ void RedisClient::Impl::GoDownForLonger(absl::string_view why) {
   const absl::Duration pause = std::max(pause_, options_.reconnect_after);
   GoDown(why);
   pause_ = std::min(2 * pause, std::max(options_.longest_reconnect_after, pause));
-  if (stopping_) return;
-  StartTimer(connect_timer_, uv_now(&loop_) + Milliseconds(pause),
-             [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->Connect(); });
+  if (!stopping_) connect_timer_.Set(In(pause));
 }
 
 std::string RedisClient::Impl::Lateness() const {
@@ -500,8 +386,8 @@ void RedisClient::Impl::ConnectionLost(absl::string_view why) {
 void RedisClient::Impl::GoDown(absl::string_view why) {
   state_ = State::kDown;
   stats_.up = false;
-  uv_timer_stop(&command_timer_);
-  uv_timer_stop(&connect_timer_);
+  command_timer_.Clear();
+  connect_timer_.Clear();
   if (stopping_ && lookup_ != nullptr) std::exchange(lookup_, nullptr)->Abandon();
   // This calls back for each command without a reply.
   if (context_ != nullptr) redisAsyncFree(std::exchange(context_, nullptr));
@@ -513,8 +399,7 @@ void RedisClient::Impl::GoDown(absl::string_view why) {
     told_ = std::string(reason);
     options_.log(false, absl::StrCat("Redis is down: ", why, "; calls go on without it"));
   }
-  StartTimer(connect_timer_, uv_now(&loop_) + Milliseconds(options_.reconnect_after),
-             [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->Connect(); });
+  connect_timer_.Set(In(options_.reconnect_after));
 }
 
 // Commands --------------------------------------------------------------------------------------
@@ -544,10 +429,8 @@ void RedisClient::Impl::Send(const std::vector<absl::string_view>& arguments, Do
     stats_.overloads.Add();
     return std::move(done)(std::nullopt);
   }
-  auto* const command = new Command{.client = *this,
-                                    .name = std::string(arguments.front()),
-                                    .done = std::move(done),
-                                    .due = uv_now(&loop_) + Milliseconds(options_.command_timeout)};
+  auto* const command =
+      new Command{.client = *this, .name = std::string(arguments.front()), .done = std::move(done)};
   const bool issued = Issue(
       arguments,
       [](redisAsyncContext*, void* reply, void* data) {
@@ -560,9 +443,6 @@ void RedisClient::Impl::Send(const std::vector<absl::string_view>& arguments, Do
     return std::move(dropped->done)(std::nullopt);
   }
   in_flight_.push_back(command);
-  if (in_flight_.size() > 1) return;
-  StartTimer(command_timer_, command->due,
-             [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->HandleTimeouts(); });
 }
 
 // Reads once from the socket, and hands on what replies came with that.
@@ -581,6 +461,7 @@ void RedisClient::Impl::HandleReply(Command& command, const redisReply* reply) {
     return;
   }
   in_flight_.pop_front();  // replies come in the order of the commands
+  if (in_flight_.empty()) command_timer_.Clear();
   if (reply == nullptr) return std::move(command.done)(std::nullopt);
   Answered(true);
   if (reply->type == REDIS_REPLY_ERROR) {
@@ -601,9 +482,15 @@ void RedisClient::Impl::Answered(bool in_time) {
 }
 
 void RedisClient::Impl::HandleTimeouts() {
-  // The reply may be there, and this thread have been late: libuv runs timers first.
+  const int pings = pings_;
+  // The reply may be there, and this thread have been late.
   ReadReplies();
-  while (!in_flight_.empty() && in_flight_.front()->due <= uv_now(&loop_)) {
+  if (state_ == State::kConnecting) {
+    ping_is_late_ = pings_ == pings;
+    return;
+  }
+  const Time now = std::chrono::steady_clock::now();
+  while (!in_flight_.empty() && in_flight_.front()->due <= now) {
     Done done = std::exchange(in_flight_.front()->done, nullptr);
     in_flight_.pop_front();
     stats_.timeouts.Add();
@@ -616,28 +503,36 @@ void RedisClient::Impl::HandleTimeouts() {
   if (in_a_row || std::popcount(late_) >= options_.late_until_down) {
     return GoDownForLonger(Lateness());
   }
-  if (in_flight_.empty()) return;
-  StartTimer(command_timer_, in_flight_.front()->due,
-             [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->HandleTimeouts(); });
+  // Those that are yet to be written come with a time of their own.
+  if (!in_flight_.empty() && in_flight_.front()->due != kNever) {
+    command_timer_.Set(in_flight_.front()->due);
+  }
 }
 
 // What is public --------------------------------------------------------------------------------
 
-RedisClient::RedisClient(const RedisOptions& options)
-    : impl_(std::make_unique<Impl>(options, stats_)) {}
-
-absl::StatusOr<std::unique_ptr<RedisClient>> RedisClient::Start(const RedisOptions& options) {
-  auto client = std::unique_ptr<RedisClient>(new RedisClient(options));
-  if (absl::Status status = client->impl_->Start(); !status.ok()) return status;
-  return client;
+RedisClient::RedisClient(EventLoop& loop, const RedisOptions& options) : loop_(loop) {
+  loop_.Run([&] {
+    impl_ = std::make_unique<Impl>(loop_, options, stats_);
+    impl_->Connect();
+  });
 }
 
-RedisClient::~RedisClient() { Stop(); }
-void RedisClient::Stop() { impl_->Stop(); }
-void RedisClient::Post(Task task) { impl_->Post(std::move(task)); }
+std::unique_ptr<RedisClient> RedisClient::Start(EventLoop& loop, const RedisOptions& options) {
+  return std::unique_ptr<RedisClient>(new RedisClient(loop, options));
+}
+
+RedisClient::~RedisClient() {
+  Stop();
+  loop_.Run([this] { impl_.reset(); });
+}
+
+void RedisClient::Stop() {
+  loop_.Run([this] { impl_->Stop(); });
+}
+
 void RedisClient::Send(const std::vector<absl::string_view>& arguments, Done done) {
   impl_->Send(arguments, std::move(done));
 }
-void RedisClient::After(absl::Duration delay, Task task) { impl_->After(delay, std::move(task)); }
 
 }  // namespace pcap_gateway

@@ -1,9 +1,9 @@
-// RedisClient: commands to a Redis that may be slow, full, restarted or gone, and a thread of its
-// own to wait for it.
+// RedisClient: commands to a Redis that may be slow, full, restarted or gone. Its connection hangs
+// on the loop.
 //
-//   auto client = RedisClient::Start({.url = *RedisUrlFrom("redis://cache")});
-//   (*client)->Post([&] {
-//     (*client)->Send({"GET", key}, [](std::optional<RedisReply> reply) { … });
+//   std::unique_ptr<RedisClient> client = RedisClient::Start(loop, {.url = …});
+//   loop.Post([&] {
+//     client->Send({"GET", key}, [](std::optional<RedisReply> reply) { … });
 //   });
 //
 // A command that is not answered within its timeout has failed; whatever comes later is dropped.
@@ -30,10 +30,10 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "service/base/counter.h"
+#include "service/loop/event_loop.h"
 #include "service/shared/redis_refusals.h"
 #include "service/shared/redis_replies.h"
 #include "service/shared/redis_tls.h"
@@ -58,12 +58,12 @@ struct RedisOptions {
   std::vector<std::vector<std::string>> rehearsal;
   // Commands that wait for their reply; more fail at once.
   size_t most_in_flight = 10'000;
-  // Told, on the client's thread, when Redis has come up or gone down, and why: one line without
+  // Told, on the loop's thread, when Redis has come up or gone down, and why: one line without
   // secrets. May be empty.
   std::function<void(bool is_up, const std::string& line)> log;
 };
 
-// Written by the client's thread, read by any. Failures count commands; but one of a connection
+// Written by the loop's thread, read by any. Failures count commands; but one of a connection
 // counts once, for whatever commands it took with it.
 struct RedisStats {
   Counter timeouts;     // no reply in time
@@ -78,42 +78,33 @@ struct RedisStats {
 
 class RedisClient {
  public:
-  using Task = absl::AnyInvocable<void() &&>;
   // Absent: there is no reply, or a refusal. Any other error that Redis replies is a reply.
   using Done = absl::AnyInvocable<void(std::optional<RedisReply>) &&>;
 
-  // Starts the thread, and connects in the background. Fails where the process is out of file
-  // descriptors.
-  static absl::StatusOr<std::unique_ptr<RedisClient>> Start(const RedisOptions& options);
+  // Connects in the background, on `loop`, which outlives it. Another thread than the loop's.
+  static std::unique_ptr<RedisClient> Start(EventLoop& loop, const RedisOptions& options);
 
   // Stops, if Stop was not called.
   ~RedisClient();
 
-  // Fails all commands, runs all tasks that wait, and joins the thread. Any other thread, once.
-  // Tasks may still be posted: they run at once, on the thread that posts them, and find Redis
-  // down.
+  // Fails all commands, and lets go of the loop. What is sent after it finds Redis down. Another
+  // thread than the loop's, once.
   void Stop();
 
-  // Runs `task` on the client's thread, after those posted before it. Any thread; never blocks.
-  void Post(Task task);
-
-  // The rest: on the client's thread only.
-
-  // Sends a command. `done` runs once, on the client's thread; before Send returns where Redis is
-  // down.
+  // Sends a command. `done` runs once, on the loop's thread; before Send returns where Redis is
+  // down. The loop's thread only.
   void Send(const std::vector<absl::string_view>& arguments, Done done);
 
-  // Runs `task` after `delay`; Stop runs what is not due yet.
-  void After(absl::Duration delay, Task task);
-
+  EventLoop& loop() { return loop_; }
   const RedisStats& stats() const { return stats_; }
 
  private:
   class Impl;
-  explicit RedisClient(const RedisOptions& options);
+  RedisClient(EventLoop& loop, const RedisOptions& options);
 
+  EventLoop& loop_;
   RedisStats stats_;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;  // the loop's thread only
 };
 
 }  // namespace pcap_gateway

@@ -30,10 +30,11 @@ absl::Time TimeOf(int64_t micros) {
 
 }  // namespace
 
-std::string EntryName(const Query& query, absl::string_view variant) {
-  return RedisName(*query.credential,
-                   absl::StrCat(query.account.ToString(), "\n", query.resource.ToString(), "\n",
-                                query.endpoint->number, "\n", variant));
+std::string EntryName(const Credential& credential, const Subject& subject,
+                      absl::string_view variant) {
+  return RedisName(credential,
+                   absl::StrCat(subject.account.ToString(), "\n", subject.resource.ToString(), "\n",
+                                subject.endpoint, "\n", variant));
 }
 
 std::string SealedEntry(const Outcome& outcome, absl::Time as_of, absl::Duration lifetime,
@@ -42,6 +43,7 @@ std::string SealedEntry(const Outcome& outcome, absl::Time as_of, absl::Duration
   entry.set_as_of_micros(absl::ToUnixMicros(as_of));
   entry.set_lifetime_micros(absl::ToInt64Microseconds(lifetime));
   entry.set_final(outcome.stage == Stage::kFinal);
+  entry.set_quiet(outcome.stage == Stage::kQuiet);
   entry.set_began_micros(MicrosOf(outcome.run.began));
   entry.set_ends_micros(MicrosOf(outcome.run.ends));
   entry.set_http_status(outcome.http_status);
@@ -62,7 +64,7 @@ std::string SealedEntry(const Outcome& outcome, absl::Time as_of, absl::Duration
 }
 
 std::optional<SharedEntry> OpenedEntry(absl::string_view value, absl::string_view name,
-                                       const Credential& credential) {
+                                       const Credential& credential, Reason not_found_reason) {
   if (value.size() < 1 + kSealBytes || value.size() > kMostEntryBytes) return std::nullopt;
   const absl::string_view body = value.substr(1 + kSealBytes);
   if (!SameMac(value.substr(1, kSealBytes), Seal(credential, name, value[0], body))) {
@@ -73,7 +75,7 @@ std::optional<SharedEntry> OpenedEntry(absl::string_view value, absl::string_vie
 
   auto outcome = std::make_shared<Outcome>();
   outcome->as_of = absl::FromUnixMicros(entry.as_of_micros());
-  outcome->stage = entry.final() ? Stage::kFinal : Stage::kMoving;
+  outcome->stage = entry.final() ? Stage::kFinal : entry.quiet() ? Stage::kQuiet : Stage::kMoving;
   outcome->run = {.began = TimeOf(entry.began_micros()), .ends = TimeOf(entry.ends_micros())};
   outcome->http_status = entry.http_status();
   outcome->cf_ray = Ray(entry.cf_ray());
@@ -83,7 +85,7 @@ std::optional<SharedEntry> OpenedEntry(absl::string_view value, absl::string_vie
       break;
     case shared::SharedEntry::kNotFound: {
       shared::SharedEntry::NotFound& not_found = *entry.mutable_not_found();
-      auto error = std::make_unique<Error>(absl::StatusCode::kNotFound, Reason::kPcapNotFound,
+      auto error = std::make_unique<Error>(absl::StatusCode::kNotFound, not_found_reason,
                                            std::move(*not_found.mutable_message()));
       error->documentation_url = std::move(*not_found.mutable_documentation_url());
       error->metadata.assign(not_found.metadata().begin(), not_found.metadata().end());

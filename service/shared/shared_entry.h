@@ -3,6 +3,7 @@
 //   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>          the entry
 //   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>:lock     who asks Cloudflare for it just
 //   now
+//   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>:written  when a write outdated it
 //
 // The name is made of HMACs under the credential's secret (redis_names.h), the second of them over
 // account, capture, endpoint and variant;
@@ -27,7 +28,11 @@ namespace pcap_gateway {
 
 // `variant`: what else makes answers differ (whether secrets are shown); gateways that differ in it
 // do not share entries.
-std::string EntryName(const Query& query, absl::string_view variant);
+std::string EntryName(const Credential& credential, const Subject& subject,
+                      absl::string_view variant);
+inline std::string EntryName(const Query& query, absl::string_view variant) {
+  return EntryName(*query.credential, query.subject(), variant);
+}
 
 struct SharedEntry {
   // An answer, or NOT_FOUND. Its `as_of` is by Redis' clock. Not null.
@@ -47,9 +52,10 @@ inline constexpr char kMovingMark = 'M';
 std::string SealedEntry(const Outcome& outcome, absl::Time as_of, absl::Duration lifetime,
                         absl::string_view name, const Credential& credential);
 
-// Absent: this is not what SealedEntry made for that name and credential.
+// `not_found`: the reason of NOT_FOUND, which is the endpoint's. Absent: this is not what
+// SealedEntry made for that name and credential.
 std::optional<SharedEntry> OpenedEntry(absl::string_view value, absl::string_view name,
-                                       const Credential& credential);
+                                       const Credential& credential, Reason not_found);
 
 }  // namespace pcap_gateway
 

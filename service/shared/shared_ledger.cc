@@ -114,27 +114,25 @@ SharedLedger::SharedLedger(std::shared_ptr<RedisClient> redis, const Clock& cloc
       instance_(RandomName()) {}
 
 void SharedLedger::Spend(LedgerEntry entry, Done done) {
-  redis_->Post([this, entry = std::move(entry), done = std::move(done)]() mutable {
-    const Partition partition = entry.credential->partition();
-    int64_t number = 0;
-    const std::vector<std::string> report = TakeReport(entry, number);
-    std::vector<std::string> arguments = {absl::StrCat(kKeys.size())};
-    for (const absl::string_view what : kKeys) {
-      arguments.push_back(BudgetKey(*entry.credential, what));
-    }
-    for (std::string& argument : LedgerArguments(entry, instance_, number)) {
-      arguments.push_back(std::move(argument));
-    }
-    arguments.insert(arguments.end(), report.begin(), report.end());
-    RunScript(std::move(arguments), /*by_name=*/true,
-              [this, partition, number, entry = std::move(entry),
-               done = std::move(done)](const std::optional<RedisReply>& reply) mutable {
-                std::optional<LedgerWord> word;
-                if (reply.has_value()) word = LedgerWordFrom(*reply, entry);
-                if (number > 0) Reported(partition, number, word.has_value());
-                std::move(done)(word);
-              });
-  });
+  const Partition partition = entry.credential->partition();
+  int64_t number = 0;
+  const std::vector<std::string> report = TakeReport(entry, number);
+  std::vector<std::string> arguments = {absl::StrCat(kKeys.size())};
+  for (const absl::string_view what : kKeys) {
+    arguments.push_back(BudgetKey(*entry.credential, what));
+  }
+  for (std::string& argument : LedgerArguments(entry, instance_, number)) {
+    arguments.push_back(std::move(argument));
+  }
+  arguments.insert(arguments.end(), report.begin(), report.end());
+  RunScript(std::move(arguments), /*by_name=*/true,
+            [this, partition, number, entry = std::move(entry),
+             done = std::move(done)](const std::optional<RedisReply>& reply) mutable {
+              std::optional<LedgerWord> word;
+              if (reply.has_value()) word = LedgerWordFrom(*reply, entry);
+              if (number > 0) Reported(partition, number, word.has_value());
+              std::move(done)(word);
+            });
 }
 
 // Redis keeps the script, and is sent its name alone while it does.
@@ -156,7 +154,6 @@ void SharedLedger::RunScript(std::vector<std::string> arguments, bool by_name,
 // What there is to tell, as the script's arguments, and its number; none: nothing is, or another
 // Spend carries it already.
 std::vector<std::string> SharedLedger::TakeReport(const LedgerEntry& entry, int64_t& number) {
-  const std::lock_guard lock(mutex_);
   const auto found = tellings_.find(entry.credential->partition());
   number = 0;
   if (found == tellings_.end()) return {};
@@ -191,7 +188,6 @@ std::vector<std::string> SharedLedger::TakeReport(const LedgerEntry& entry, int6
 }
 
 void SharedLedger::Reported(const Partition& partition, int64_t number, bool taken) {
-  const std::lock_guard lock(mutex_);
   const auto found = tellings_.find(partition);
   if (found == tellings_.end() || found->second.number != number) return;
   found->second.is_carried = false;
@@ -202,7 +198,6 @@ void SharedLedger::Over(const Credential& credential, absl::string_view caller,
                         std::optional<int64_t> granted_in, int sendings) {
   if (!granted_in.has_value() && sendings == 0) return;
   const absl::Time now = clock_.Now();
-  const std::lock_guard lock(mutex_);
   if (tellings_.size() >= kManyTellings) ForgetOldTellings(now);
   Telling& telling = tellings_[credential.partition()];
   telling.as_of = now;
@@ -230,10 +225,8 @@ void SharedLedger::ForgetOldTellings(absl::Time now) {
 void SharedLedger::Block(const Credential& credential, absl::Duration how_long) {
   const int64_t milliseconds = absl::ToInt64Milliseconds(how_long);
   if (milliseconds <= 0) return;
-  redis_->Post([this, name = BudgetKey(credential, "blocked"), milliseconds] {
-    redis_->Send({"SET", name, "1", "PX", absl::StrCat(milliseconds)},
-                 [](const std::optional<RedisReply>&) {});
-  });
+  redis_->Send({"SET", BudgetKey(credential, "blocked"), "1", "PX", absl::StrCat(milliseconds)},
+               [](const std::optional<RedisReply>&) {});
 }
 
 }  // namespace pcap_gateway

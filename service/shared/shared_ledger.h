@@ -21,7 +21,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -46,7 +45,6 @@ class SharedLedger final : public Ledger {
   SharedLedger(std::shared_ptr<RedisClient> redis, const Clock& clock,
                absl::string_view script = SpendScript());
 
-  // `done` runs on the Redis client's thread.
   void Spend(LedgerEntry entry, Done done) override;
 
   void Over(const Credential& credential, absl::string_view caller,
@@ -83,7 +81,6 @@ class SharedLedger final : public Ledger {
   const std::string script_;
   const std::string script_name_;  // Redis'
   const std::string instance_;     // this replica's name
-  std::mutex mutex_;               // guards the next
   absl::flat_hash_map<Partition, Telling> tellings_;
 };
 

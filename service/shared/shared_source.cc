@@ -40,13 +40,17 @@ constexpr absl::Duration kTellAgainAfter = absl::Seconds(1);
 // clock that was set back.
 constexpr absl::Duration kMostAhead = absl::Minutes(1);
 
-// KEYS: entry, lock, its two standings. ARGV: value, lifetime in ms, mark, token, values of the
-// standings if there are none yet, their lifetime in ms, last byte to read. Stores the value; but
-// where it would take a final one's place, gives that back. Gives up the lock in any case. What has
-// another type than it should is none of ours.
+// KEYS: entry, lock, its two standings, when a write outdated it. ARGV: value, lifetime in ms,
+// mark, token, values of the standings if there are none yet, their lifetime in ms, last byte to
+// read, as of when the value is. Stores the value, and gives 1; but where it would take a final
+// one's place, gives that back; where a write has outdated it, 0. Gives up the lock in any case.
+// What has another type than it should is none of ours.
 constexpr absl::string_view kStore = R"(
 local result = 1
-if ARGV[3] == 'M' and redis.pcall('GETRANGE', KEYS[1], 0, 0) == 'F' then
+local written = redis.pcall('GET', KEYS[5])
+if type(written) == 'string' and (tonumber(written) or 0) >= tonumber(ARGV[9]) then
+  result = 0
+elseif ARGV[3] == 'M' and redis.pcall('GETRANGE', KEYS[1], 0, 0) == 'F' then
   result = redis.call('GETRANGE', KEYS[1], 0, ARGV[8])
 else
   local set = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -73,6 +77,17 @@ elseif string.sub(known, 1, ARGV[2]) < string.sub(ARGV[1], 1, ARGV[2]) then
 end
 if set and set.err then redis.call('DEL', KEYS[1]) end
 return set)";
+
+// KEYS: entry, when a write outdated it. ARGV: microseconds from now until when that counts,
+// lifetime of the word in ms.
+constexpr absl::string_view kOutdate = R"(
+local now = redis.call('TIME')
+redis.call('DEL', KEYS[1])
+return redis.pcall('SET', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2] + ARGV[1]),
+                   'PX', ARGV[2]))";
+
+// While a write is under way, and after it: longer than any request takes that was sent before.
+constexpr absl::Duration kWriting = absl::Minutes(2);
 
 // KEYS: lock. ARGV: token.
 constexpr absl::string_view kUnlock =
@@ -118,7 +133,7 @@ std::string MillisecondsOf(absl::Duration duration) {
 
 }  // namespace
 
-// The Redis client's thread only, once it is posted there.
+// The loop's thread only, once it is posted there.
 struct SharedSource::Question {
   Query query;
   Done done;  // empty: answered
@@ -127,6 +142,11 @@ struct SharedSource::Question {
   absl::Time asked;
   std::string name;
   std::string lock_name;
+  // Of one that is passed on: the names of what it outdates, the one below, and that its caller
+  // has left.
+  std::vector<std::string> outdates;
+  Ticket passed;
+  bool left = false;
   std::shared_ptr<Standings> standings;  // not null once Redis was looked into
   std::string token;                     // of the lock; empty: it was not asked for
   bool waited = false;
@@ -151,6 +171,7 @@ SharedSource::SharedSource(std::unique_ptr<Source> inner, std::shared_ptr<RedisC
                            SharedOptions options, const Clock& clock)
     : inner_(std::move(inner)),
       redis_(std::move(redis)),
+      loop_(redis_->loop()),
       options_(std::move(options)),
       clock_(clock),
       standing_lifetime_(LongestOf(options_.freshness)),
@@ -158,11 +179,21 @@ SharedSource::SharedSource(std::unique_ptr<Source> inner, std::shared_ptr<RedisC
 
 SharedSource::~SharedSource() = default;
 
-void SharedSource::Stop() { redis_->Stop(); }
+void SharedSource::Stop() {
+  redis_->Stop();
+  redis_->loop().Run([this] {
+    for (const QuestionPtr& question : std::exchange(waiting_, {})) Look(question);
+  });
+}
 
 Ticket SharedSource::Ask(Query query, Done done) {
   auto question = std::make_shared<Question>();
   question->asked = clock_.Now();
+  if (!query.may_be_kept()) {
+    question->query = std::move(query);
+    question->done = std::move(done);
+    return PassOn(question);
+  }
   question->name = EntryName(query, options_.variant);
   question->lock_name = absl::StrCat(question->name, ":lock");
   if (query.latest_deadline == nullptr) {
@@ -172,8 +203,47 @@ Ticket SharedSource::Ask(Query query, Done done) {
   }
   question->query = std::move(query);
   question->done = std::move(done);
-  redis_->Post([this, question] { Look(question); });
-  return Ticket([this, question] { redis_->Post([this, question] { Cancel(question); }); });
+  RunOn(loop_, [this, question] { Look(question); });
+  return Ticket([this, question] { RunOn(loop_, [this, question] { Cancel(question); }); });
+}
+
+// Redis is no need for it either: what could not be told there is not waited for.
+Ticket SharedSource::PassOn(const QuestionPtr& question) {
+  const Query& query = question->query;
+  for (const Subject& subject : query.outdates()) {
+    question->outdates.push_back(EntryName(*query.credential, subject, options_.variant));
+  }
+  RunOn(loop_,
+        [this, question] { Outdate(*question, kWriting, [this, question] { Pass(question); }); });
+  return Ticket([this, question] {
+    RunOn(loop_, [question] {
+      question->left = true;
+      question->passed.Cancel();
+    });
+  });
+}
+
+void SharedSource::Pass(const QuestionPtr& question) {
+  if (question->left) return Answer(*question, Cancelled());
+  Ticket ticket = inner_->Ask(question->query, [this, question](Reply reply) {
+    RunOn(loop_, [this, question, reply = std::move(reply)] {
+      Outdate(*question, absl::ZeroDuration(),
+              [this, question, reply] { Landed(question, reply); });
+    });
+  });
+  if (question->done) question->passed = std::move(ticket);
+}
+
+// Takes from Redis what the question outdates, and what is asked for until `ahead` from now. Then
+// goes on, whatever Redis said.
+void SharedSource::Outdate(const Question& question, absl::Duration ahead,
+                           std::function<void()> then) {
+  const std::shared_ptr<void> told(nullptr, [then = std::move(then)](void*) { then(); });
+  for (const std::string& name : question.outdates) {
+    redis_->Send({"EVAL", kOutdate, "2", name, absl::StrCat(name, ":written"),
+                  absl::StrCat(absl::ToInt64Microseconds(ahead)), MillisecondsOf(kWriting)},
+                 [told](const std::optional<RedisReply>&) {});
+  }
 }
 
 void SharedSource::Look(const QuestionPtr& question) {
@@ -316,7 +386,8 @@ absl::Time SharedSource::ReadStanding(Question& question, Known& known, const st
 // Reads what Redis holds. A clock of Redis' that was set back makes entries from the future, of
 // which nobody can say how old they are. What is void goes, too: it is not to keep others out.
 void SharedSource::Open(Question& question, const std::string& value, absl::Time since) {
-  std::optional<SharedEntry> entry = OpenedEntry(value, question.name, *question.query.credential);
+  std::optional<SharedEntry> entry = OpenedEntry(value, question.name, *question.query.credential,
+                                                 question.query.endpoint->not_found);
   const absl::Time redis_now = question.redis_now.value_or(absl::InfinitePast());
   const bool sound = entry.has_value() && entry->outcome->as_of <= redis_now;
   if (!sound) stats_.corrupt.Add();
@@ -349,7 +420,10 @@ void SharedSource::Lock(const QuestionPtr& question) {
 
 void SharedSource::Wait(const QuestionPtr& question) {
   if (!std::exchange(question->waited, true)) stats_.waits.Add();
-  redis_->After(question->pause, [=, this] { Look(question); });
+  waiting_.insert(question);
+  loop_.After(question->pause, [=, this] {
+    if (waiting_.erase(question) > 0) Look(question);
+  });
   question->pause = std::min(2 * question->pause, kLongestPause);
 }
 
@@ -357,7 +431,7 @@ void SharedSource::AskInner(const QuestionPtr& question) {
   if (question->query.is_abandoned()) return GiveUp(*question);
   if (question->redis_now.has_value()) stats_.misses.Add();
   inner_->Ask(question->query, [this, question](Reply reply) {
-    redis_->Post([this, question, reply = std::move(reply)]() mutable {
+    RunOn(loop_, [this, question, reply = std::move(reply)]() mutable {
       Landed(question, std::move(reply));
     });
   });
@@ -458,13 +532,15 @@ void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duratio
   }
   const absl::Time fresh_until = outcome.as_of + lifetime;
   redis_->Send(
-      {"EVAL", kStore, "4", question->name, question->lock_name, standings[0]->name,
-       standings[1]->name, value, MillisecondsOf(kept_for), absl::string_view(value).substr(0, 1),
-       question->token, since[0], since[1], MillisecondsOf(standing_lifetime_), kLastByte},
+      {"EVAL", kStore, "5", question->name, question->lock_name, standings[0]->name,
+       standings[1]->name, absl::StrCat(question->name, ":written"), value,
+       MillisecondsOf(kept_for), absl::string_view(value).substr(0, 1), question->token, since[0],
+       since[1], MillisecondsOf(standing_lifetime_), kLastByte,
+       absl::StrCat(absl::ToUnixMicros(redis_now))},
       [=, this, reply = std::move(reply)](std::optional<RedisReply> stored) mutable {
         if (stored.has_value() && stored->kind == Kind::kText) {
           Supersede(*question, stored->text, reply);
-        } else if (stored.has_value() && stored->kind == Kind::kInteger) {
+        } else if (stored.has_value() && stored->kind == Kind::kInteger && stored->integer == 1) {
           stats_.stores.Add();
           reply.cache_status.stored = true;
           reply.cache_status.ttl = fresh_until - std::max(clock_.Now(), reply.outcome->as_of);
@@ -475,7 +551,8 @@ void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duratio
 
 // Puts the final answer that Redis held already, if it is one, into the moving one's place.
 void SharedSource::Supersede(const Question& question, const std::string& value, Reply& reply) {
-  const auto entry = OpenedEntry(value, question.name, *question.query.credential);
+  const auto entry = OpenedEntry(value, question.name, *question.query.credential,
+                                 question.query.endpoint->not_found);
   if (!entry.has_value()) {
     stats_.corrupt.Add();
     redis_->Send({"DEL", question.name}, kIgnore);

@@ -12,6 +12,11 @@
 // is read together with the entry, and told to the asker, who may have a memory of its own. What
 // could not be told to Redis is told when it is back, and counts here until then.
 //
+// What may not be kept is passed on. What a write outdates is taken from Redis before the write is
+// sent and once more before its caller hears of success; what was asked for in between, by any
+// replica, Redis does not take. The names are of the write's own credential: others' entries of the
+// same capture live as long as they do anyway.
+//
 // Who leaves ends its own wait. What was asked upstream for it ends by itself, and is stored.
 //
 // Redis is a help, never a need: where it is slow, full, wrong or gone, the question goes straight
@@ -24,16 +29,19 @@
 #define PCAP_GATEWAY_SERVICE_SHARED_SHARED_SOURCE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "service/base/clock.h"
 #include "service/base/counter.h"
 #include "service/freshness/freshness.h"
+#include "service/loop/loop.h"
 #include "service/shared/redis_client.h"
 #include "service/shared/shared_standing.h"
 #include "service/source/source.h"
@@ -59,7 +67,7 @@ struct SharedStats {
   Counter confirmed;       // answers that fell behind a final one, and confirmed it
 };
 
-// Thread-safe. Its state belongs to the Redis client's thread.
+// Thread-safe. Its state belongs to the thread of the Redis client's loop.
 class SharedSource final : public Source {
  public:
   // The clock outlives it.
@@ -70,13 +78,14 @@ class SharedSource final : public Source {
   ~SharedSource() override;
 
   // Stops Redis. What is still open goes straight to `inner`, whose answers are passed on. Once
-  // callers are gone, and before `inner` is stopped.
+  // callers are gone, and before `inner` is stopped. Another thread than the loop's.
   void Stop();
 
   // Redis is never asked while a caller's thread waits.
   std::optional<Reply> AtHand(const Query&) override { return std::nullopt; }
 
-  // `done` runs on the Redis client's thread.
+  // `done` runs on the loop's thread; inside the call where that is the caller's, and Redis is
+  // down.
   Ticket Ask(Query query, Done done) override;
 
   const SharedStats& stats() const { return stats_; }
@@ -113,6 +122,9 @@ class SharedSource final : public Source {
 
   enum class Locked { kUnasked, kNo, kYes };
 
+  Ticket PassOn(const QuestionPtr& question);
+  void Pass(const QuestionPtr& question);
+  void Outdate(const Question& question, absl::Duration ahead, std::function<void()> then);
   void Look(const QuestionPtr& question);
   void LookWith(const QuestionPtr& question, const std::shared_ptr<Locked>& locked);
   void Read(const std::string& name, const std::string& last_byte,
@@ -141,6 +153,7 @@ class SharedSource final : public Source {
 
   const std::unique_ptr<Source> inner_;
   const std::shared_ptr<RedisClient> redis_;
+  Loop& loop_;
   const SharedOptions options_;
   const Clock& clock_;
   const absl::Duration standing_lifetime_;
@@ -149,6 +162,7 @@ class SharedSource final : public Source {
   absl::flat_hash_map<std::string, Denial> denials_;  // by the standing's name
   absl::Time tell_again_at_ = absl::InfinitePast();   // what Redis refused
   uint64_t next_token_ = 0;
+  absl::flat_hash_set<QuestionPtr> waiting_;  // for another replica's answer, a moment at a time
   SharedStats stats_;
 };
 

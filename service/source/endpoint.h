@@ -1,4 +1,5 @@
-// Endpoint: one RPC as data. How it is asked over REST, and how the answer becomes a message.
+// Endpoint: one RPC as data. How it is asked over REST, what asking does, and how the answer
+// becomes a message.
 //
 // A new RPC is one Endpoint (a file in endpoints/) and one row of rpc/method.cc; cache and upstream
 // carry it without knowing which one it is.
@@ -6,12 +7,12 @@
 #define PCAP_GATEWAY_SERVICE_SOURCE_ENDPOINT_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "service/source/credential.h"
+#include "service/source/error.h"
 #include "service/source/http_answer.h"
 #include "service/source/id.h"
 #include "service/source/outcome.h"
@@ -20,17 +21,28 @@ namespace pcap_gateway {
 
 struct Query;
 
-// What parsing needs to know beside the answer itself.
+// What asking does at Cloudflare, and so what may be done with the question.
+enum class Effect {
+  kReads,        // kept, shared by equal calls, refreshed, repeated
+  kWritesAgain,  // twice is as once: it may be repeated; never kept or shared
+  kWritesOnce,   // sent once, on a new connection; an end that is not known is told as such
+};
+
+// What parsing needs to know beside the question and the answer.
 struct ParseOptions {
-  // With which it was asked; what it says of credentials is about this one, and no text of the
-  // outcome repeats it. Null: the gateway's, and unknown. Lives as long as the call of `parse`.
-  const Credential* credential = nullptr;
-  // What was asked for; the answer has to be about it. Absent: whatever came.
-  std::optional<Id> resource;
   // Leave destination_conf as Cloudflare sent it. Never applies to errors.
   bool reveal_destination_secrets = false;
   // When the answer came; what dates in it are relative to.
   absl::Time now = absl::UnixEpoch();
+};
+
+// What is filed under, whatever the credential.
+struct Subject {
+  Id account;
+  Id resource;  // all zeros where the endpoint names none
+  uint8_t endpoint = 0;
+
+  friend bool operator==(const Subject& a, const Subject& b) = default;
 };
 
 // Lives for the whole process; compared by address.
@@ -41,13 +53,16 @@ struct Endpoint {
   uint8_t number;
   // HTTP method.
   absl::string_view method;
-  // Asking twice is the same as asking once, so a failed attempt may be repeated.
-  bool idempotent;
-  // The path below the base URL, beginning with '/'. Made of checked ids only.
-  std::string (*path)(const Query& query);
-  // Turns any HTTP answer into an outcome (`as_of` and `cf_ray` are filled in by the caller). Never
-  // throws.
-  Outcome (*parse)(const HttpAnswer& answer, const ParseOptions& options);
+  Effect effect;
+  // What a 404 of Cloudflare's says is missing.
+  Reason not_found;
+  // The path below the base URL, beginning with '/', with its query. Made of checked ids only.
+  std::string (*target)(const Query& query);
+  // Turns any HTTP answer into an outcome (`as_of` and `cf_ray` are filled in by the caller), and
+  // holds it against the question: what is about something else is an error. Never throws.
+  Outcome (*parse)(const Query& query, const HttpAnswer& answer, const ParseOptions& options);
+  // What a write that succeeded makes out of date, for every credential; null: nothing.
+  std::vector<Subject> (*outdates)(const Query& query) = nullptr;
 };
 
 }  // namespace pcap_gateway

@@ -26,6 +26,8 @@ absl::string_view NameOf(Reason reason) {
       return "UPSTREAM_CREDENTIALS_REJECTED";
     case Reason::kUpstreamAccountDenied:
       return "UPSTREAM_ACCOUNT_DENIED";
+    case Reason::kAccountNotFound:
+      return "ACCOUNT_NOT_FOUND";
     case Reason::kPcapNotFound:
       return "PCAP_NOT_FOUND";
     case Reason::kNotCached:
@@ -42,6 +44,10 @@ absl::string_view NameOf(Reason reason) {
       return "UPSTREAM_INVALID_RESPONSE";
     case Reason::kUpstreamResponseTooLarge:
       return "UPSTREAM_RESPONSE_TOO_LARGE";
+    case Reason::kOutcomeUnknown:
+      return "OUTCOME_UNKNOWN";
+    case Reason::kMethodDisabled:
+      return "METHOD_DISABLED";
     case Reason::kUpstreamError:
       return "UPSTREAM_ERROR";
     case Reason::kOverloaded:

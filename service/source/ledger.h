@@ -42,7 +42,7 @@ struct LedgerWord {
   int64_t granted_in = 0;
 };
 
-// Thread-safe.
+// The loop's thread only.
 class Ledger {
  public:
   // Absent: it cannot be asked just now.
@@ -50,8 +50,7 @@ class Ledger {
 
   virtual ~Ledger() = default;
 
-  // Asks leave for a request. `done` runs once, on a thread of the ledger's or before Spend
-  // returns.
+  // Asks leave for a request. `done` runs once, perhaps before Spend returns.
   virtual void Spend(LedgerEntry entry, Done done) = 0;
 
   // A request of the caller's has ended that left the process `sendings` times; 0 gives it back.

@@ -19,6 +19,7 @@ inline constexpr size_t kMostOutcomeBytes = 4 << 20;
 // Whether the thing asked about can still change.
 enum class Stage {
   kMoving,  // asked again later, it may say something else
+  kQuiet,   // a list of what is final: only something new can change it
   kFinal,   // it will say this for ever
 };
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "service/source/credential.h"
@@ -29,6 +30,8 @@ struct Key {
   Id account;
   Id resource;
   uint8_t endpoint = 0;
+
+  Subject subject() const { return {account, resource, endpoint}; }
 
   friend bool operator==(const Key& a, const Key& b) = default;
 
@@ -69,6 +72,15 @@ struct Query {
   // All who asked it have left. Somebody may join it at any moment.
   bool is_abandoned() const {
     return !background && latest_deadline != nullptr && latest_deadline->nobody_waits();
+  }
+
+  // What answers it may be kept, and given to others who ask the same.
+  bool may_be_kept() const { return endpoint->effect == Effect::kReads; }
+
+  Subject subject() const { return {account, resource, endpoint->number}; }
+  // What it outdates by success.
+  std::vector<Subject> outdates() const {
+    return endpoint->outdates == nullptr ? std::vector<Subject>() : endpoint->outdates(*this);
   }
 
   Key key() const { return {credential->partition(), account, resource, endpoint->number}; }

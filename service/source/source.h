@@ -11,31 +11,13 @@
 #define PCAP_GATEWAY_SERVICE_SOURCE_SOURCE_H_
 
 #include <optional>
-#include <utility>
 
 #include "absl/functional/any_invocable.h"
+#include "service/base/ticket.h"
 #include "service/source/outcome.h"
 #include "service/source/query.h"
 
 namespace pcap_gateway {
-
-// The asker's hold on a question. Dropping it cancels nothing.
-class Ticket {
- public:
-  // A question that needs no cancelling: it is answered already.
-  Ticket() = default;
-  // `cancel` runs at most once, at Cancel().
-  explicit Ticket(absl::AnyInvocable<void() &&> cancel) : cancel_(std::move(cancel)) {}
-
-  // Ends the wait: if `done` has not run yet, it runs soon (perhaps inside this call) with an error
-  // of code CANCELLED. No effect after that, or a second time. Not thread-safe against itself.
-  void Cancel() {
-    if (cancel_) std::exchange(cancel_, nullptr)();
-  }
-
- private:
-  absl::AnyInvocable<void() &&> cancel_;
-};
 
 class Source {
  public:

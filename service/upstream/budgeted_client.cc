@@ -1,7 +1,5 @@
 #include "service/upstream/budgeted_client.h"
 
-#include <chrono>
-#include <future>
 #include <iterator>
 #include <utility>
 
@@ -9,9 +7,6 @@
 
 namespace pcap_gateway {
 namespace {
-
-// For who looks on: a scrape or a page is not to wait for a loop that hangs.
-constexpr std::chrono::milliseconds kPatience(200);
 
 // Credentials that are looked at, to find one that may be forgotten. Those that may are at the end.
 constexpr int kMostLooks = 100;
@@ -24,44 +19,50 @@ Spending SpendingOf(const HttpRequest& request) {
 
 }  // namespace
 
-BudgetedClient::BudgetedClient(Loop& loop, HttpClient& inner, const BudgetPolicy& policy,
-                               Ledger* ledger, const Clock& clock)
-    : loop_(loop), inner_(inner), policy_(policy), ledger_(ledger), clock_(clock) {}
+BudgetedClient::BudgetedClient(HttpClient& inner, const BudgetPolicy& policy, Ledger* ledger,
+                               const Clock& clock)
+    : inner_(inner), policy_(policy), ledger_(ledger), clock_(clock) {}
 
 Ticket BudgetedClient::Send(HttpRequest request, Done done) {
   const absl::Time now = clock_.Now();
-  Budget& budget = AccountOf(*request.credential).budget;
   const Spending spending = SpendingOf(request);
-  budget.Ask(spending, now);
-  if (ledger_ != nullptr && !budget.BarredUntil(now).has_value()) {
-    return AskLedger(std::move(request), std::move(done));
+  std::optional<std::variant<Grant, Refusal>> said;  // absent: the ledger is to say
+  {
+    const std::lock_guard lock(mutex_);
+    Budget& budget = AccountOf(*request.credential).budget;
+    budget.Ask(spending, now);
+    if (ledger_ == nullptr || budget.BarredUntil(now).has_value()) {
+      said = budget.Spend(spending, now);
+    }
   }
-  auto word = budget.Spend(spending, now);
-  if (const auto* refusal = std::get_if<Refusal>(&word)) {
+  if (!said.has_value()) return AskLedger(std::move(request), std::move(done));
+  if (const auto* refusal = std::get_if<Refusal>(&*said)) {
     Withhold(NobodyWaits(request), *refusal, std::move(done));
     return {};
   }
-  return SendNow(std::move(request), std::get<Grant>(std::move(word)), std::nullopt,
+  return SendNow(std::move(request), std::get<Grant>(*std::move(said)), std::nullopt,
                  std::move(done));
 }
 
 Ticket BudgetedClient::AskLedger(HttpRequest request, Done done) {
-  const Budget& budget = AccountOf(*request.credential).budget;
   LedgerEntry entry{.credential = request.credential,
                     .question = request.url,
                     .caller = std::string(SpendingOf(request).caller),
                     .background = NobodyWaits(request),
-                    .limit = budget.limit(),
                     .reserve = policy_.reserve,
-                    .hold = budget.hold(),
                     .window = policy_.window,
                     .longest_block = policy_.longest_block};
+  {
+    const std::lock_guard lock(mutex_);
+    const Budget& budget = AccountOf(*request.credential).budget;
+    entry.limit = budget.limit();
+    entry.hold = budget.hold();
+  }
   auto asking = std::make_shared<Asking>();
   asking->request = std::move(request);
   asking->done = std::move(done);
-  ledger_->Spend(std::move(entry), [this, asking](std::optional<LedgerWord> word) {
-    loop_.Post([this, asking, word] { Heard(*asking, word); });
-  });
+  ledger_->Spend(std::move(entry),
+                 [this, asking](const std::optional<LedgerWord>& word) { Heard(*asking, word); });
   return Ticket([asking] {
     if (asking->done) {
       std::exchange(asking->done, nullptr)(
@@ -75,7 +76,6 @@ Ticket BudgetedClient::AskLedger(HttpRequest request, Done done) {
 void BudgetedClient::Heard(Asking& asking, const std::optional<LedgerWord>& word) {
   const HttpRequest& request = asking.request;
   const absl::Time now = clock_.Now();
-  Budget& budget = AccountOf(*request.credential).budget;
   std::optional<int64_t> granted_in;
   if (word.has_value() && !word->refusal.has_value()) granted_in = word->granted_in;
   if (!asking.done) {  // cancelled in the meantime
@@ -83,16 +83,20 @@ void BudgetedClient::Heard(Asking& asking, const std::optional<LedgerWord>& word
     return;
   }
   std::variant<Grant, Refusal> said;
-  if (!word.has_value()) {
-    stats_.alone.Add();
-    said = budget.Spend(SpendingOf(request), now);
-  } else if (word->refusal.has_value()) {
-    said = *word->refusal;
-  } else {
-    said = budget.SpendGranted(SpendingOf(request), now);
+  if (!word.has_value()) stats_.alone.Add();
+  {
+    const std::lock_guard lock(mutex_);
+    Budget& budget = AccountOf(*request.credential).budget;
+    if (!word.has_value()) {
+      said = budget.Spend(SpendingOf(request), now);
+    } else if (word->refusal.has_value()) {
+      said = *word->refusal;
+    } else {
+      said = budget.SpendGranted(SpendingOf(request), now);
+    }
+    // In this order: a request that was granted is no longer part of what is left.
+    if (word.has_value()) budget.ShareWith(word->replicas, word->left, now);
   }
-  // In this order: a request that was granted is no longer part of what is left.
-  if (word.has_value()) budget.ShareWith(word->replicas, word->left, now);
   Done done = std::exchange(asking.done, nullptr);
   if (const auto* refusal = std::get_if<Refusal>(&said)) {
     if (granted_in.has_value()) GiveBack(request, *granted_in);
@@ -131,42 +135,53 @@ Ticket BudgetedClient::SendNow(HttpRequest request, Grant grant, std::optional<i
 
 void BudgetedClient::Ended(const std::shared_ptr<const Credential>& credential, const Grant& grant,
                            std::optional<int64_t> granted_in, const HttpResult& result) {
-  Account& account = AccountOf(*credential);
   const auto* answer = std::get_if<HttpAnswer>(&result);
   const int sendings = SendingsOf(result);
   const absl::Time now = clock_.Now();
-  account.budget.Ended(grant, sendings, answer, now);
+  std::optional<absl::Time> blocked;
+  {
+    const std::lock_guard lock(mutex_);
+    Account& account = AccountOf(*credential);
+    account.budget.Ended(grant, sendings, answer, now);
+    blocked = account.budget.BlockedUntil(now);
+    if (answer != nullptr) {
+      account.is_unknown = answer->status == 401;
+      // The first to be forgotten.
+      if (account.is_unknown) by_use_.splice(by_use_.end(), by_use_, account.place);
+    }
+  }
   if (ledger_ != nullptr) ledger_->Over(*credential, grant.caller, granted_in, sendings);
-  if (answer == nullptr) return;
-  account.is_unknown = answer->status == 401;
-  // The first to be forgotten.
-  if (account.is_unknown) by_use_.splice(by_use_.end(), by_use_, account.place);
-  if (answer->status != 429) return;
+  if (answer == nullptr || answer->status != 429) return;
   stats_.blocked.Add();
-  const std::optional<absl::Time> blocked = account.budget.BlockedUntil(now);
   if (ledger_ != nullptr && blocked.has_value()) ledger_->Block(*credential, *blocked - now);
 }
 
-std::optional<std::vector<BudgetView>> BudgetedClient::Views(size_t most) {
-  auto promise = std::make_shared<std::promise<std::vector<BudgetView>>>();
-  std::future<std::vector<BudgetView>> views = promise->get_future();
-  loop_.Post([this, promise, most] {
-    const absl::Time now = clock_.Now();
-    std::vector<BudgetView> all;
-    for (auto used = by_use_.begin(); used != by_use_.end() && all.size() < most; ++used) {
-      Account& account = *accounts_.at(*used);
-      all.push_back(
-          {.partition = *used,
-           .owner = account.owner,
-           .limit = account.budget.limit(),
-           .left = account.budget.left(now),
-           .blocked_until = account.budget.BlockedUntil(now).value_or(absl::InfinitePast()),
-           .callers = account.budget.LargestCallers(BudgetView::kMostCallers, now)});
+// One at a time, so that the loop waits for no more than that.
+std::vector<BudgetView> BudgetedClient::Views(size_t most) {
+  std::vector<Partition> used;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto next = by_use_.begin(); next != by_use_.end() && used.size() < most; ++next) {
+      used.push_back(*next);
     }
-    promise->set_value(std::move(all));
-  });
-  if (views.wait_for(kPatience) != std::future_status::ready) return std::nullopt;
-  return views.get();
+  }
+  std::vector<BudgetView> views;
+  views.reserve(used.size());
+  for (const Partition& partition : used) {
+    const absl::Time now = clock_.Now();
+    const std::lock_guard lock(mutex_);
+    const auto found = accounts_.find(partition);
+    if (found == accounts_.end()) continue;  // forgotten since
+    Account& account = *found->second;
+    views.push_back(
+        {.partition = partition,
+         .owner = account.owner,
+         .limit = account.budget.limit(),
+         .left = account.budget.left(now),
+         .blocked_until = account.budget.BlockedUntil(now).value_or(absl::InfinitePast()),
+         .callers = account.budget.LargestCallers(BudgetView::kMostCallers, now)});
+  }
+  return views;
 }
 
 BudgetedClient::Account& BudgetedClient::AccountOf(const Credential& credential) {

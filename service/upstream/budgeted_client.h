@@ -9,6 +9,7 @@
 
 #include <list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -18,7 +19,6 @@
 #include "service/source/ledger.h"
 #include "service/upstream/budget.h"
 #include "service/upstream/http_client.h"
-#include "service/upstream/loop.h"
 
 namespace pcap_gateway {
 
@@ -47,18 +47,16 @@ struct BudgetView {
 
 class BudgetedClient final : public HttpClient {
  public:
-  // All outlive it. `ledger`: null, or what it shares with other replicas; its answers come by way
-  // of `loop`.
-  BudgetedClient(Loop& loop, HttpClient& inner, const BudgetPolicy& policy, Ledger* ledger,
-                 const Clock& clock);
+  // All outlive it. `ledger`: null, or what it shares with other replicas.
+  BudgetedClient(HttpClient& inner, const BudgetPolicy& policy, Ledger* ledger, const Clock& clock);
 
   Ticket Send(HttpRequest request, Done done) override;
 
   const BudgetStats& stats() const { return stats_; }
 
-  // Of the credentials last used, the latest first, and of no more than `most`. Any thread but the
-  // loop's: waits for it, up to a fifth of a second. Absent: it is too busy, or has stopped.
-  std::optional<std::vector<BudgetView>> Views(size_t most);
+  // Of the credentials last used, the latest first, and of no more than `most`. Any thread; waits
+  // neither for the loop nor for long.
+  std::vector<BudgetView> Views(size_t most);
 
  private:
   struct Account {
@@ -91,12 +89,14 @@ class BudgetedClient final : public HttpClient {
   void Ended(const std::shared_ptr<const Credential>& credential, const Grant& grant,
              std::optional<int64_t> granted_in, const HttpResult& result);
 
-  Loop& loop_;
   HttpClient& inner_;
   const BudgetPolicy policy_;
   Ledger* const ledger_;
   const Clock& clock_;
   BudgetStats stats_;
+  // Guards the rest, which is the loop's thread's but for those who look on. Nobody is called under
+  // it.
+  std::mutex mutex_;
   absl::flat_hash_map<Partition, std::unique_ptr<Account>> accounts_;
   std::list<Partition> by_use_;  // the latest first
 };

@@ -1,20 +1,10 @@
 #include "service/upstream/curl_client.h"
 
 #include <curl/curl.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
-#include <map>
-#include <mutex>
 #include <optional>
-#include <system_error>
-#include <thread>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -30,9 +20,6 @@ namespace {
 using Kind = TransportFailure::Kind;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-// How soon epoll is asked again to watch a socket that it had no memory for.
-constexpr std::chrono::milliseconds kEpollRetry{10};
-
 // How often transfers are looked after that have no connection yet (CurlPool::LookAfterAll).
 constexpr absl::Duration kLook = absl::Milliseconds(200);
 
@@ -40,40 +27,29 @@ constexpr absl::Duration kLook = absl::Milliseconds(200);
 
 class CurlClient::Impl {
  public:
-  Impl(CurlOptions options, CurlStats& stats)
-      : options_(std::move(options)),
+  Impl(EventLoop& loop, CurlOptions options, CurlStats& stats)
+      : loop_(loop),
+        options_(std::move(options)),
         stats_(stats),
         // Often enough to be precise by a quarter.
         stall_check_(std::clamp(std::min(options_.first_byte_timeout, options_.stall_timeout) / 4,
                                 absl::Milliseconds(5), absl::Milliseconds(500))),
         // libcurl's port of a proxy that names none.
         proxy_(options_.proxy.empty() ? HostPort() : HostPortOf(options_.proxy, "1080")),
-        user_agent_(absl::StrCat("User-Agent: ", options_.user_agent)) {}
-
-  ~Impl() {
-    pools_.clear();
-    free_.clear();
-    if (epoll_ >= 0) close(epoll_);
-    if (wakeup_ >= 0) close(wakeup_);
-  }
+        user_agent_(absl::StrCat("User-Agent: ", options_.user_agent)),
+        sockets_(loop),
+        stall_timer_(loop, [this] { FailStalled(); }),
+        look_timer_(loop, [this] { LookAtConnecting(); }) {}
 
   absl::Status Start();
   void Stop();
-  void Post(Task task);
-  Ticket After(absl::Duration delay, Task task);
   Ticket Send(const HttpRequest& request, Done done);
 
  private:
-  void Run();
-  int MillisecondsToTimers() const;
-  void HandleTimers();
-  void RunDue();
-  void HandleEvent(const epoll_event& event);
-  bool RunInbox();
+  void PoolWorked();
   void CollectFinished();
   void FailStalled();
   void LookAtConnecting();
-  void FailAll();
 
   CurlPool* PoolFor(SteadyTime now);
   std::unique_ptr<CurlTransfer> TakeTransfer();
@@ -81,167 +57,47 @@ class CurlClient::Impl {
   void Fail(CurlTransfer* transfer, uint64_t number, Kind kind, absl::string_view detail);
   void Finish(CurlTransfer* transfer, HttpResult result);
 
+  EventLoop& loop_;
   const CurlOptions options_;
   CurlStats& stats_;
   const absl::Duration stall_check_;
   const HostPort proxy_;          // without a host: none
   const std::string user_agent_;  // as a header line: libcurl prints its own option twice
 
-  std::mutex mutex_;  // guards these two
-  std::vector<Task> inbox_;
-  bool stop_asked_ = false;
-
-  // From here on: the loop's thread only, once it runs.
-  int epoll_ = -1;
-  int wakeup_ = -1;
-  std::unique_ptr<CurlSockets> sockets_;                      // set by Start
-  std::vector<std::unique_ptr<CurlPool>> pools_;              // the last one takes new transfers
-  std::multimap<SteadyTime, std::pair<uint64_t, Task>> due_;  // numbered for their tickets
+  CurlSockets sockets_;
+  std::vector<std::unique_ptr<CurlPool>> pools_;  // the last one takes new transfers
+  LoopTimer stall_timer_;                         // both set while transfers are under way
+  LoopTimer look_timer_;
+  bool collects_ = false;  // CollectFinished will run in this turn
   bool stopping_ = false;
-  bool checks_for_stalls_ = false;
-  bool looks_at_connecting_ = false;
   uint64_t next_number_ = 1;
   std::unordered_set<CurlTransfer*> active_;  // owned
   std::vector<std::unique_ptr<CurlTransfer>> free_;
-  std::vector<Task> running_;  // kept for its memory
-
-  std::thread thread_;
 };
 
 absl::Status CurlClient::Impl::Start() {
-  static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (global != CURLE_OK) return absl::InternalError("libcurl cannot be initialised");
-  epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  wakeup_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (epoll_ < 0 || wakeup_ < 0) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("cannot set up the upstream loop: ", std::strerror(errno)));
-  }
-  epoll_event event{.events = EPOLLIN, .data = {.fd = wakeup_}};
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &event) != 0) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("cannot set up the upstream loop: ", std::strerror(errno)));
-  }
-  sockets_ = std::make_unique<CurlSockets>(epoll_);
   if (PoolFor(std::chrono::steady_clock::now()) == nullptr) {
     return absl::ResourceExhaustedError("libcurl cannot set up its connections");
-  }
-  try {
-    thread_ = std::thread([this] { Run(); });
-  } catch (const std::system_error& error) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("cannot start the upstream loop: ", error.what()));
   }
   return absl::OkStatus();
 }
 
 void CurlClient::Impl::Stop() {
-  if (!thread_.joinable()) return;
-  {
-    const std::lock_guard lock(mutex_);
-    stop_asked_ = true;
+  stopping_ = true;
+  while (!active_.empty()) {
+    CurlTransfer* const transfer = *active_.begin();
+    Fail(transfer, transfer->number, Kind::kStopped, "the gateway is shutting down");
   }
-  eventfd_write(wakeup_, 1);
-  thread_.join();
+  stall_timer_.Clear();
+  look_timer_.Clear();
+  pools_.clear();
+  free_.clear();
 }
 
-void CurlClient::Impl::Post(Task task) {
-  bool first;
-  {
-    const std::lock_guard lock(mutex_);
-    first = inbox_.empty();
-    inbox_.push_back(std::move(task));
-  }
-  // Whoever fills an empty inbox wakes the loop; the others find it awake.
-  if (first) eventfd_write(wakeup_, 1);
-}
-
-void CurlClient::Impl::Run() {
-  std::array<epoll_event, 64> events;
-  while (!stopping_) {
-    if (sockets_->any_refused()) sockets_->RetryRefused();
-    const int count = epoll_wait(epoll_, events.data(), events.size(), MillisecondsToTimers());
-    const Burst burst;
-    for (int i = 0; i < count; ++i) HandleEvent(events[i]);
-    HandleTimers();
-    RunDue();
-    CollectFinished();
-  }
-  FailAll();
-}
-
-// For epoll_wait; -1: there is no timer.
-int CurlClient::Impl::MillisecondsToTimers() const {
-  std::optional<SteadyTime> first;
-  if (!due_.empty()) first = due_.begin()->first;
-  for (const auto& pool : pools_) {
-    const std::optional<SteadyTime> timer = pool->timer();
-    if (timer.has_value() && (!first.has_value() || *timer < *first)) first = timer;
-  }
-  if (sockets_->any_refused()) {
-    const SteadyTime retry = std::chrono::steady_clock::now() + kEpollRetry;
-    first = std::min(first.value_or(retry), retry);
-  }
-  if (!first.has_value()) return -1;
-  const auto left = *first - std::chrono::steady_clock::now();
-  if (left.count() <= 0) return 0;
-  // Rounded up: waking a little early would spin until the time has come.
-  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
-}
-
-void CurlClient::Impl::HandleTimers() {
-  for (const auto& pool : pools_) {
-    if (pool->timer().has_value()) pool->HandleTimer(std::chrono::steady_clock::now());
-  }
-}
-
-void CurlClient::Impl::RunDue() {
-  // The time is asked for once: tasks that put off others by nothing do not hold up the loop.
-  if (due_.empty()) return;
-  const SteadyTime now = std::chrono::steady_clock::now();
-  while (!due_.empty() && due_.begin()->first <= now) {
-    Task task = std::move(due_.begin()->second.second);
-    due_.erase(due_.begin());
-    std::move(task)();
-  }
-}
-
-Ticket CurlClient::Impl::After(absl::Duration delay, Task task) {
-  const SteadyTime at = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(delay);
-  const uint64_t number = next_number_++;
-  due_.emplace(at, std::pair(number, std::move(task)));
-  return Ticket([this, at, number] {
-    for (auto [it, end] = due_.equal_range(at); it != end; ++it) {
-      if (it->second.first == number) {
-        due_.erase(it);
-        return;
-      }
-    }
-  });
-}
-
-void CurlClient::Impl::HandleEvent(const epoll_event& event) {
-  const int fd = event.data.fd;
-  if (fd != wakeup_) {
-    sockets_->Handle(fd, event.events);
-    return;
-  }
-  eventfd_t ignored;
-  eventfd_read(wakeup_, &ignored);
-  RunInbox();
-}
-
-// False: there was nothing in it.
-bool CurlClient::Impl::RunInbox() {
-  {
-    const std::lock_guard lock(mutex_);
-    running_.swap(inbox_);
-    stopping_ = stop_asked_;
-  }
-  const bool any = !running_.empty();
-  for (Task& task : running_) std::move(task)();
-  running_.clear();
-  return any;
+// At the end of the turn: libcurl, which has called, is not to find its transfers gone.
+void CurlClient::Impl::PoolWorked() {
+  if (std::exchange(collects_, true)) return;
+  Burst::AtEnd([this] { CollectFinished(); });
 }
 
 Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
@@ -271,10 +127,8 @@ Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
     request.requests_sent->fetch_add(1, std::memory_order_relaxed);
   }
   pool->Add(*raw);
-  if (!std::exchange(checks_for_stalls_, true)) {
-    After(stall_check_, [this] { FailStalled(); });
-  }
-  if (!std::exchange(looks_at_connecting_, true)) After(kLook, [this] { LookAtConnecting(); });
+  if (!stall_timer_.is_set()) stall_timer_.Set(now + absl::ToChronoNanoseconds(stall_check_));
+  if (!look_timer_.is_set()) look_timer_.Set(now + absl::ToChronoNanoseconds(kLook));
   return Ticket(
       [this, raw, number = raw->number] { Fail(raw, number, Kind::kCancelled, "cancelled"); });
 }
@@ -283,7 +137,7 @@ Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
 CurlPool* CurlClient::Impl::PoolFor(SteadyTime now) {
   if (pools_.empty() ||
       absl::FromChrono(now - pools_.back()->made_at()) > options_.connection_age) {
-    if (auto pool = CurlPool::Make(*sockets_, options_.most_connections)) {
+    if (auto pool = CurlPool::Make(loop_, options_.most_connections, [this] { PoolWorked(); })) {
       pools_.push_back(std::move(pool));
     }
   }
@@ -299,7 +153,7 @@ std::unique_ptr<CurlTransfer> CurlClient::Impl::TakeTransfer() {
     return transfer;
   }
   auto transfer = std::make_unique<CurlTransfer>();
-  if (!transfer->Init(*sockets_, proxy_)) return nullptr;
+  if (!transfer->Init(sockets_, proxy_)) return nullptr;
   EasySetup setup(transfer->easy);
   setup.Set(CURLOPT_NOSIGNAL, 1L)
       .Set(CURLOPT_FOLLOWLOCATION, 0L)
@@ -322,10 +176,11 @@ std::unique_ptr<CurlTransfer> CurlClient::Impl::TakeTransfer() {
 }
 
 void CurlClient::Impl::CollectFinished() {
+  collects_ = false;
   for (size_t i = 0; i < pools_.size(); ++i) {
     CURLcode code;
     while (CurlTransfer* const transfer = pools_[i]->NextFinished(code)) {
-      HttpResult result = transfer->ResultOf(code, sockets_->last_shortage());
+      HttpResult result = transfer->ResultOf(code, sockets_.last_shortage());
       Finish(transfer, std::move(result));
     }
   }
@@ -349,8 +204,7 @@ void CurlClient::Impl::FailStalled() {
   for (const auto& [transfer, number] : stalled) {
     Fail(transfer, number, Kind::kStalled, "it kept us waiting for its answer");
   }
-  checks_for_stalls_ = !active_.empty();
-  if (checks_for_stalls_) After(stall_check_, [this] { FailStalled(); });
+  if (!active_.empty()) stall_timer_.Set(now + absl::ToChronoNanoseconds(stall_check_));
 }
 
 void CurlClient::Impl::LookAtConnecting() {
@@ -361,8 +215,8 @@ void CurlClient::Impl::LookAtConnecting() {
         });
     if (connects) pool->LookAfterAll();
   }
-  looks_at_connecting_ = !active_.empty();
-  if (looks_at_connecting_) After(kLook, [this] { LookAtConnecting(); });
+  if (active_.empty()) return;
+  look_timer_.Set(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(kLook));
 }
 
 // Does nothing if that use of the transfer has ended.
@@ -396,33 +250,30 @@ void CurlClient::Impl::Finish(CurlTransfer* transfer, HttpResult result) {
   std::move(done)(std::move(result));
 }
 
-void CurlClient::Impl::FailAll() {
-  while (!active_.empty()) {
-    CurlTransfer* const transfer = *active_.begin();
-    Fail(transfer, transfer->number, Kind::kStopped, "the gateway is shutting down");
-  }
-  // Who waits for a later time finds now that nothing is sent any more.
-  for (auto& [at, numbered] : std::exchange(due_, {})) std::move(numbered.second)();
-  // What those who just heard of it posted in turn, and what that posts.
-  while (RunInbox()) {
-  }
+CurlClient::CurlClient(EventLoop& loop, const CurlOptions& options) : loop_(loop) {
+  loop_.Run([this, &options] { impl_ = std::make_unique<Impl>(loop_, options, stats_); });
 }
 
-CurlClient::CurlClient(const CurlOptions& options)
-    : impl_(std::make_unique<Impl>(options, stats_)) {}
-
-absl::StatusOr<std::unique_ptr<CurlClient>> CurlClient::Start(const CurlOptions& options) {
-  auto client = std::unique_ptr<CurlClient>(new CurlClient(options));
-  if (absl::Status status = client->impl_->Start(); !status.ok()) return status;
+absl::StatusOr<std::unique_ptr<CurlClient>> CurlClient::Start(EventLoop& loop,
+                                                              const CurlOptions& options) {
+  static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (global != CURLE_OK) return absl::InternalError("libcurl cannot be initialised");
+  auto client = std::unique_ptr<CurlClient>(new CurlClient(loop, options));
+  absl::Status status;
+  loop.Run([&] { status = client->impl_->Start(); });
+  if (!status.ok()) return status;
   return client;
 }
 
-CurlClient::~CurlClient() { Stop(); }
-void CurlClient::Stop() { impl_->Stop(); }
-void CurlClient::Post(Task task) { impl_->Post(std::move(task)); }
-Ticket CurlClient::After(absl::Duration delay, Task task) {
-  return impl_->After(delay, std::move(task));
+CurlClient::~CurlClient() {
+  Stop();
+  loop_.Run([this] { impl_.reset(); });
 }
+
+void CurlClient::Stop() {
+  loop_.Run([this] { impl_->Stop(); });
+}
+
 Ticket CurlClient::Send(HttpRequest request, Done done) {
   return impl_->Send(request, std::move(done));
 }

@@ -1,9 +1,7 @@
-// CurlClient: HttpClient on libcurl, and the thread that is the Loop.
+// CurlClient: HttpClient on libcurl, whose sockets and times hang on the loop.
 //
-// One thread waits in epoll for libcurl's sockets, libcurl's timer and its own inbox; everything it
-// owns is touched by that thread alone. Connections are kept and shared: HTTP/2 over TLS (one
-// connection, many streams), HTTP/1.1 over plain http, because libcurl 7.88 loses reused cleartext
-// HTTP/2 connections.
+// Connections are kept and shared: HTTP/2 over TLS (one connection, many streams), HTTP/1.1 over
+// plain http, because libcurl 7.88 loses reused cleartext HTTP/2 connections.
 //
 // What it will not do, whatever the environment or the server says: follow redirects, use a proxy
 // or .netrc that nobody asked for, speak to a server whose certificate does not verify, leave http
@@ -21,8 +19,8 @@
 #include "absl/time/time.h"
 #include "service/base/counter.h"
 #include "service/base/histogram.h"
+#include "service/loop/event_loop.h"
 #include "service/upstream/http_client.h"
-#include "service/upstream/loop.h"
 
 namespace pcap_gateway {
 
@@ -63,24 +61,19 @@ struct CurlStats {
                      absl::Seconds(10),       absl::Seconds(30)};
 };
 
-class CurlClient final : public HttpClient, public Loop {
+class CurlClient final : public HttpClient {
  public:
-  // Starts the thread. Fails where the process is out of file descriptors, threads or memory, or
-  // `options` cannot be used.
-  static absl::StatusOr<std::unique_ptr<CurlClient>> Start(const CurlOptions& options);
+  // On `loop`, which outlives it. Fails where the process is out of file descriptors or memory, or
+  // `options` cannot be used. Another thread than the loop's.
+  static absl::StatusOr<std::unique_ptr<CurlClient>> Start(EventLoop& loop,
+                                                           const CurlOptions& options);
 
   // Stops, if Stop was not called.
   ~CurlClient() override;
 
-  // Ends all requests with kStopped and joins the thread. What is posted before still runs; nothing
-  // may be after. Call it from another thread, once.
+  // Ends all requests with kStopped, and lets go of the loop. What is sent after it ends so, too.
+  // Another thread than the loop's, once.
   void Stop();
-
-  // Any thread.
-  void Post(Task task) override;
-
-  // Loop's thread only. Stop runs what is not due yet.
-  Ticket After(absl::Duration delay, Task task) override;
 
   // Loop's thread only.
   Ticket Send(HttpRequest request, Done done) override;
@@ -89,10 +82,11 @@ class CurlClient final : public HttpClient, public Loop {
 
  private:
   class Impl;
-  explicit CurlClient(const CurlOptions& options);
+  CurlClient(EventLoop& loop, const CurlOptions& options);
 
+  EventLoop& loop_;
   CurlStats stats_;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;  // the loop's thread only
 };
 
 }  // namespace pcap_gateway

@@ -2,11 +2,9 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -32,30 +30,6 @@ CURLcode CurlSockets::Attach(CurlTransfer& transfer) {
       .code();
 }
 
-void CurlSockets::Watch(curl_socket_t socket, int what, CurlPool* pool) {
-  Entry& entry = Of(socket);
-  entry.pool = pool;
-  entry.wanted = 0;
-  if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) entry.wanted |= EPOLLIN;
-  if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) entry.wanted |= EPOLLOUT;
-  const bool leave = entry.wanted == 0 && entry.connection;
-  if (!leave && entry.wanted != entry.registered) Register(socket, entry, entry.wanted);
-}
-
-void CurlSockets::Handle(curl_socket_t socket, uint32_t events) {
-  Entry& entry = Of(socket);
-  if (entry.wanted == 0) {
-    // An idle connection that the server closed, or spoke on. libcurl finds out when it wants to
-    // use it.
-    Register(socket, entry, 0);
-    return;
-  }
-  const int flags = ((events & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0) |
-                    ((events & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
-                    ((events & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
-  entry.pool->HandleSocket(socket, flags);
-}
-
 curl_socket_t CurlSockets::OnOpen(void* user, curlsocktype, curl_sockaddr* address) {
   // libcurl makes it non-blocking too, but goes on where that fails; and then the loop would wait.
   const int socket = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
@@ -72,58 +46,20 @@ curl_socket_t CurlSockets::OnOpen(void* user, curlsocktype, curl_sockaddr* addre
   }
   setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledgedMilliseconds,
              sizeof(kUnacknowledgedMilliseconds));
-  sockets.Of(socket) = Entry{.connection = true};
+  sockets.loop_.sockets().Opened(socket);
   return socket;
 }
 
-// The kernel forgets a closed descriptor by itself; the number may come back as another connection.
 int CurlSockets::OnClose(void* user, curl_socket_t socket) {
-  static_cast<CurlSockets*>(user)->Of(socket) = Entry();
+  static_cast<CurlSockets*>(user)->loop_.sockets().Closed(socket);
   return close(socket);
 }
 
-CurlSockets::Entry& CurlSockets::Of(curl_socket_t socket) {
-  const auto index = static_cast<size_t>(socket);
-  if (index >= entries_.size()) entries_.resize(index + 64);
-  return entries_[index];
-}
-
-void CurlSockets::Register(curl_socket_t socket, Entry& entry, uint32_t events) {
-  epoll_event event{.events = events, .data = {.fd = socket}};
-  const int operation = events == 0             ? EPOLL_CTL_DEL
-                        : entry.registered == 0 ? EPOLL_CTL_ADD
-                                                : EPOLL_CTL_MOD;
-  int result = epoll_ctl(epoll_, operation, socket, &event);
-  // A socket that was closed unheard, or came back under its old number: the record is wrong, not
-  // the wish.
-  if (result != 0 && operation == EPOLL_CTL_MOD && errno == ENOENT) {
-    entry.registered = 0;
-    result = epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
-  } else if (result != 0 && operation == EPOLL_CTL_ADD && errno == EEXIST) {
-    result = epoll_ctl(epoll_, EPOLL_CTL_MOD, socket, &event);
-  }
-  if (result != 0 && operation != EPOLL_CTL_DEL) {
-    if (std::find(refused_.begin(), refused_.end(), socket) == refused_.end()) {
-      refused_.push_back(socket);
-    }
-    return;
-  }
-  entry.registered = events;
-}
-
-void CurlSockets::RetryRefused() {
-  for (const curl_socket_t socket : std::exchange(refused_, {})) {
-    Entry& entry = Of(socket);
-    if (entry.wanted != 0 && entry.wanted != entry.registered) {
-      Register(socket, entry, entry.wanted);
-    }
-  }
-}
-
-std::unique_ptr<CurlPool> CurlPool::Make(CurlSockets& sockets, int most_connections) {
+std::unique_ptr<CurlPool> CurlPool::Make(EventLoop& loop, int most_connections,
+                                         std::function<void()> worked) {
   CURLM* const multi = curl_multi_init();
   if (multi == nullptr) return nullptr;
-  std::unique_ptr<CurlPool> pool(new CurlPool(multi, sockets));
+  std::unique_ptr<CurlPool> pool(new CurlPool(multi, loop, std::move(worked)));
   curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &CurlPool::OnSocket);
   curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, pool.get());
   curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &CurlPool::OnTimer);
@@ -135,6 +71,12 @@ std::unique_ptr<CurlPool> CurlPool::Make(CurlSockets& sockets, int most_connecti
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, most);
   return pool;
 }
+
+CurlPool::CurlPool(CURLM* multi, EventLoop& loop, std::function<void()> worked)
+    : multi_(multi),
+      loop_(loop),
+      worked_(std::move(worked)),
+      timer_(loop, [this] { Act(CURL_SOCKET_TIMEOUT, 0); }) {}
 
 CurlPool::~CurlPool() { curl_multi_cleanup(multi_); }
 
@@ -162,37 +104,40 @@ CurlTransfer* CurlPool::NextFinished(CURLcode& code) {
   return nullptr;
 }
 
-void CurlPool::HandleTimer(Time now) {
-  if (!timer_.has_value() || *timer_ > now) return;
-  timer_.reset();
-  int running;
-  curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
-}
-
 void CurlPool::LookAfterAll() {
   int running;
   // Deprecated in favour of curl_multi_socket_action, which cannot reach a transfer that has
   // neither a socket nor a timer.
   CURL_IGNORE_DEPRECATION(curl_multi_socket_all(multi_, &running);)
+  worked_();
 }
 
-void CurlPool::HandleSocket(curl_socket_t socket, int flags) {
+void CurlPool::Ready(int socket, int what) {
+  Act(socket, ((what & kReadable) != 0 ? CURL_CSELECT_IN : 0) |
+                  ((what & kWritable) != 0 ? CURL_CSELECT_OUT : 0) |
+                  ((what & kFailed) != 0 ? CURL_CSELECT_ERR : 0));
+}
+
+void CurlPool::Act(curl_socket_t socket, int flags) {
   int running;
   curl_multi_socket_action(multi_, socket, flags, &running);
+  worked_();
 }
 
 int CurlPool::OnSocket(CURL*, curl_socket_t socket, int what, void* user, void*) {
   CurlPool* const pool = static_cast<CurlPool*>(user);
-  pool->sockets_.Watch(socket, what, pool);
+  const bool reads = what == CURL_POLL_IN || what == CURL_POLL_INOUT;
+  const bool writes = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
+  pool->loop_.sockets().Watch(socket, (reads ? kReadable : 0) | (writes ? kWritable : 0), pool);
   return 0;
 }
 
 int CurlPool::OnTimer(CURLM*, long milliseconds, void* user) {
   CurlPool& pool = *static_cast<CurlPool*>(user);
   if (milliseconds < 0) {
-    pool.timer_.reset();
+    pool.timer_.Clear();
   } else {
-    pool.timer_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+    pool.timer_.Set(std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds));
   }
   return 0;
 }

@@ -14,8 +14,8 @@
 #include <utility>
 
 #include "service/base/clock.h"
+#include "service/loop/loop.h"
 #include "service/upstream/http_client.h"
-#include "service/upstream/loop.h"
 
 namespace pcap_gateway {
 

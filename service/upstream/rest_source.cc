@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "service/loop/pending.h"
 
 namespace pcap_gateway {
 namespace {
@@ -44,6 +45,11 @@ Error ErrorOf(const TransportFailure& failure, bool caller_set_the_limit) {
                    absl::StrCat("Cloudflare gave no answer: ", failure.detail));
   }
   return Error(absl::StatusCode::kInternal, Reason::kInternal, "unknown transport failure");
+}
+
+Reply Cancelled() {
+  return FailedReply(
+      Error(absl::StatusCode::kCancelled, Reason::kCancelled, "the call was cancelled"));
 }
 
 Error OverBudget(const Withheld& withheld) {
@@ -97,8 +103,7 @@ Ray CleanRay(absl::string_view ray) {
 // A query on its way. The loop's thread only, once posted.
 struct RestSource::Call {
   Query query;
-  Done done;
-  Ticket ticket;
+  Pending<Reply> pending;
   absl::Time sent_at;
   bool caller_set_the_limit = false;  // its deadline is nearer than our own timeout
 };
@@ -119,14 +124,13 @@ Ticket RestSource::Ask(Query query, Done done) {
   }
   auto call = std::make_shared<Call>();
   call->query = std::move(query);
-  call->done = std::move(done);
-  loop_.Post([this, call] { Send(call); });
-  // Tasks run in the order they were posted in, so the request has been sent when this asks to
-  // cancel it.
-  return Ticket([this, call] { loop_.Post([call] { call->ticket.Cancel(); }); });
+  call->pending = Pending<Reply>(std::move(done));
+  RunOn(loop_, [this, call] { Send(call); });
+  return Ticket([this, call] { RunOn(loop_, [call] { call->pending.Cancel(Cancelled()); }); });
 }
 
 void RestSource::Send(const std::shared_ptr<Call>& call) {
+  if (!call->pending.open()) return;  // cancelled on the loop, before this task's turn came
   const Query& query = call->query;
   call->sent_at = clock_.Now();
   if (OutcomePtr rejection = rejected_.Find(query.credential->partition(), call->sent_at)) {
@@ -136,13 +140,13 @@ void RestSource::Send(const std::shared_ptr<Call>& call) {
   call->caller_set_the_limit = left < options_.timeout;
   HttpRequest request{
       .method = query.endpoint->method,
-      .url = absl::StrCat(options_.base_url, query.endpoint->path(query)),
+      .url = absl::StrCat(options_.base_url, query.endpoint->target(query)),
       .credential = query.credential,
       .timeout = std::min(left, options_.timeout),
       .deadline = query.latest_deadline,
       .caller = query.caller,
       .background = query.background,
-      .idempotent = query.endpoint->idempotent,
+      .idempotent = query.endpoint->effect != Effect::kWritesOnce,
       .requests_sent = query.requests_sent,
   };
   if (!query.trace.traceparent.empty()) {
@@ -156,8 +160,7 @@ void RestSource::Send(const std::shared_ptr<Call>& call) {
   };
   add_free_text("tracestate", query.trace.tracestate);
   add_free_text("X-Request-ID", query.trace.request_id);
-  Ticket ticket = client_.Send(std::move(request), [this, call](HttpResult result) {
-    call->ticket = Ticket();
+  call->pending.Hold(client_.Send(std::move(request), [this, call](HttpResult result) {
     OutcomePtr outcome = OutcomeOf(*call, std::move(result));
     const Credential& credential = *call->query.credential;
     if (credential.owner() == Credential::Owner::kCaller) {
@@ -168,16 +171,14 @@ void RestSource::Send(const std::shared_ptr<Call>& call) {
       }
     }
     Answer(*call, std::move(outcome));
-  });
-  // Send may have failed at once; then there is nothing left to cancel.
-  if (call->done) call->ticket = std::move(ticket);
+  }));
 }
 
 void RestSource::Answer(Call& call, OutcomePtr outcome) const {
   const absl::Duration age = std::max(clock_.Now() - outcome->as_of, absl::ZeroDuration());
-  std::exchange(call.done, nullptr)(Reply{.outcome = std::move(outcome),
-                                          .cache_status = {.how = CacheStatus::How::kBypass},
-                                          .age = age});
+  call.pending.Finish(Reply{.outcome = std::move(outcome),
+                            .cache_status = {.how = CacheStatus::How::kBypass},
+                            .age = age});
 }
 
 OutcomePtr RestSource::OutcomeOf(const Call& call, HttpResult result) const {
@@ -197,10 +198,8 @@ OutcomePtr RestSource::OutcomeOf(const Call& call, HttpResult result) const {
     credential.RedactFrom(answer.content_encoding);
     credential.RedactFrom(answer.cf_ray);
     *outcome = call.query.endpoint->parse(
-        answer, {.credential = &credential,
-                 .resource = call.query.resource,
-                 .reveal_destination_secrets = options_.reveal_destination_secrets,
-                 .now = clock_.Now()});
+        call.query, answer,
+        {.reveal_destination_secrets = options_.reveal_destination_secrets, .now = clock_.Now()});
     outcome->http_status = answer.status;
     outcome->cf_ray = CleanRay(answer.cf_ray);
   }

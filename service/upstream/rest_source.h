@@ -10,9 +10,9 @@
 
 #include "absl/time/time.h"
 #include "service/base/clock.h"
+#include "service/loop/loop.h"
 #include "service/source/source.h"
 #include "service/upstream/http_client.h"
-#include "service/upstream/loop.h"
 #include "service/upstream/rejected_credentials.h"
 
 namespace pcap_gateway {
@@ -36,8 +36,8 @@ class RestSource final : public Source {
   // Never anything.
   std::optional<Reply> AtHand(const Query& query) override;
 
-  // `done` runs on the loop's thread; for a query that asks caches alone (Query::only_if_cached),
-  // inside the call.
+  // `done` runs on the loop's thread; inside the call for a query that asks caches alone
+  // (Query::only_if_cached), and where the loop's thread asks what is not sent.
   Ticket Ask(Query query, Done done) override;
 
  private:

@@ -7,8 +7,8 @@
 
 #include "service/base/clock.h"
 #include "service/base/counter.h"
+#include "service/loop/loop.h"
 #include "service/upstream/http_client.h"
-#include "service/upstream/loop.h"
 #include "service/upstream/retry_policy.h"
 
 namespace pcap_gateway {

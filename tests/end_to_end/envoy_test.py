@@ -186,7 +186,7 @@ def test_a_key_that_does_not_fit_or_is_locked_stops_the_start(tmp_path: Path) ->
     ("old", "new", "says"),
     [
         ("PcapService.GetPcap", "PcapService.DropPcap", "pcap.v1.PcapService.DropPcap"),
-        ("get: /v1/pcaps", "fetch: /v1/pcaps", "fetch"),
+        ("get: /v1/pcaps/{pcap_id}", "fetch: /v1/pcaps/{pcap_id}", "fetch"),
         ("type: google.api.Service", "type: google.api.Http", "google.api.Service"),
         ("http:\n", "title: odd\nhttp:\n", "title"),
         ("  rules:", "\trules:", "token"),
@@ -596,7 +596,7 @@ def test_an_id_that_is_none_is_a_bad_request(
     ("method", "path"),
     [
         ("GET", "/"),
-        ("GET", "/v1/pcaps"),
+        ("GET", "/v1/pcap"),
         ("GET", "/v1/accounts//pcaps/"),
         ("GET", path_of(demo.SIMPLE_ID) + "/download"),
         ("POST", path_of(demo.SIMPLE_ID)),

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,7 @@
 #include "nlohmann/json.hpp"
 #include "pcap/v1/pcap_service.pb.h"
 #include "service/endpoints/get_pcap.h"
+#include "service/source/query.h"
 #include "tests/fuzz/require.h"
 #include "tests/fuzz/utf8.h"
 
@@ -290,9 +292,13 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   answer.content_type = std::string(first);
   answer.body = std::string(text);
 
-  const Outcome hidden = kGetPcap.parse(answer, {});
+  // As if the capture had been asked for that the corpus is about.
+  Query query;
+  query.endpoint = &kGetPcap;
+  query.resource = *Id::Parse("7d7c88382f2b4a2b9f1b8f0fa6d1d7a1");
+  const Outcome hidden = kGetPcap.parse(query, answer, {});
   RequireSound(hidden);
-  const Outcome shown = kGetPcap.parse(answer, {.reveal_destination_secrets = true});
+  const Outcome shown = kGetPcap.parse(query, answer, {.reveal_destination_secrets = true});
   RequireSound(shown);
   Require(hidden.ok() == shown.ok(), "what is hidden decides nothing");
 

@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   query.endpoint = &kGetPcap;
   query.account = *ids[0];
   query.resource = *ids[1];
-  Require(kGetPcap.path(query) == absl::StrCat("/accounts/", texts[0], "/pcaps/", texts[1]),
+  Require(kGetPcap.target(query) == absl::StrCat("/accounts/", texts[0], "/pcaps/", texts[1]),
           "the path has the ids where they belong");
   return 0;
 }

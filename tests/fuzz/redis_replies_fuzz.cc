@@ -43,7 +43,8 @@ void RequireSound(const RedisReply& reply) {
 
   static const auto credential = TestCredential();
   static const std::string name = EntryName(QueryFor(1), "");
-  Require(!OpenedEntry(reply.text, name, *credential).has_value(), "nobody else's entry opens");
+  Require(!OpenedEntry(reply.text, name, *credential, Reason::kPcapNotFound).has_value(),
+          "nobody else's entry opens");
 
   static const LedgerEntry entry{.window = absl::Minutes(5), .longest_block = absl::Minutes(5)};
   const std::optional<LedgerWord> word = LedgerWordFrom(reply, entry);

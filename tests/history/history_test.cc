@@ -48,8 +48,8 @@ FreshnessPolicy Policy() {
 struct Gateway {
   Gateway(int number, SimulatedUpstream& upstream, const RedisServer& redis,
           const FreshnessPolicy& policy, const Clock& clock) {
-    auto client = *RedisClient::Start(
-        {.url = *RedisUrlFrom(redis.url()), .reconnect_after = absl::Milliseconds(5)});
+    auto client = RedisClient::Start(
+        *loop, {.url = *RedisUrlFrom(redis.url()), .reconnect_after = absl::Milliseconds(5)});
     auto owned = std::make_unique<SharedSource>(
         upstream.Connect(), std::move(client),
         SharedOptions{.freshness = policy, .lock_time = absl::Milliseconds(100)}, clock);
@@ -59,6 +59,7 @@ struct Gateway {
         CacheOptions{.most_bytes = 64 << 20, .freshness = policy}, clock);
   }
 
+  std::unique_ptr<EventLoop> loop = *EventLoop::Start();
   SharedSource* shared;
   std::unique_ptr<CachingSource> source;
 };

@@ -55,7 +55,7 @@ uint64_t Seed() {
 const Endpoint& EndpointThatMayBeLimited() {
   static const Endpoint endpoint = [] {
     Endpoint made = TestEndpoint();
-    made.parse = [](const HttpAnswer& answer, const ParseOptions&) {
+    made.parse = [](const Query&, const HttpAnswer& answer, const ParseOptions&) {
       Outcome outcome;
       outcome.message = answer.body;
       if (answer.status != 200) {
@@ -95,7 +95,7 @@ struct Caller {
 // A gateway below gRPC.
 struct Replica {
   Replica(HttpClient& cloudflare, Ledger* ledger, FakeLoop& loop, const Clock& clock)
-      : budgeted(loop, cloudflare, BudgetPolicy{}, ledger, clock),
+      : budgeted(cloudflare, BudgetPolicy{}, ledger, clock),
         limited(budgeted, LimitOptions{}, clock),
         breaker(limited, BreakerPolicy{}, clock),
         retrying(

@@ -9,8 +9,8 @@
 
 #include "absl/time/time.h"
 #include "service/base/clock.h"
+#include "service/loop/loop.h"
 #include "service/upstream/http_client.h"
-#include "service/upstream/loop.h"
 
 namespace pcap_gateway {
 

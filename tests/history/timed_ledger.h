@@ -22,23 +22,23 @@ class TimedLedger final : public Ledger {
   // Both outlive it.
   TimedLedger(const RedisServer& server, const Clock& clock)
       : clock_(clock),
-        redis_(*RedisClient::Start(
-            {.url = *RedisUrlFrom(server.url()), .command_timeout = absl::Seconds(30)})),
+        redis_(RedisClient::Start(
+            *loop_, {.url = *RedisUrlFrom(server.url()), .command_timeout = absl::Seconds(30)})),
         ledger_(redis_, clock, absl::StrCat(kTime, SpendScript())) {
     EXPECT_TRUE(Until([this] { return redis_->stats().up.load(); }));
   }
   ~TimedLedger() override { redis_->Stop(); }
 
   void Spend(LedgerEntry entry, Done done) override {
-    redis_->Post([this] {
-      const std::string now = absl::StrCat(absl::ToUnixMillis(clock_.Now()));
-      redis_->Send({"SET", "test-time", now}, [](const std::optional<RedisReply>&) {});
-    });
     std::optional<LedgerWord> word;
     Event said;
-    ledger_.Spend(std::move(entry), [&](std::optional<LedgerWord> got) {
-      word = std::move(got);
-      said.Happen();
+    loop_->Post([&] {
+      const std::string now = absl::StrCat(absl::ToUnixMillis(clock_.Now()));
+      redis_->Send({"SET", "test-time", now}, [](const std::optional<RedisReply>&) {});
+      ledger_.Spend(std::move(entry), [&](std::optional<LedgerWord> got) {
+        word = std::move(got);
+        said.Happen();
+      });
     });
     if (!said.Await()) std::abort();
     std::move(done)(word);
@@ -46,11 +46,11 @@ class TimedLedger final : public Ledger {
 
   void Over(const Credential& credential, absl::string_view caller,
             std::optional<int64_t> granted_in, int sendings) override {
-    ledger_.Over(credential, caller, granted_in, sendings);
+    loop_->Run([&] { ledger_.Over(credential, caller, granted_in, sendings); });
   }
 
   void Block(const Credential& credential, absl::Duration how_long) override {
-    ledger_.Block(credential, how_long);
+    loop_->Run([&] { ledger_.Block(credential, how_long); });
   }
 
  private:
@@ -64,6 +64,7 @@ end}
 )";
 
   const Clock& clock_;
+  const std::unique_ptr<EventLoop> loop_ = *EventLoop::Start();
   const std::shared_ptr<RedisClient> redis_;
   SharedLedger ledger_;
 };

@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-#include "service/upstream/loop.h"
+#include "service/loop/loop.h"
 #include "tests/support/fake_clock.h"
 
 namespace pcap_gateway {
@@ -18,6 +18,9 @@ namespace pcap_gateway {
 class FakeLoop final : public Loop {
  public:
   explicit FakeLoop(FakeClock& clock) : clock_(clock) {}
+
+  // So that what Ask does at once on the real loop's thread waits for the test's word.
+  bool IsCurrent() const override { return false; }
 
   void Post(Task task) override {
     const std::lock_guard lock(mutex_);

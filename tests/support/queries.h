@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "service/source/query.h"
@@ -18,15 +19,32 @@ inline const Endpoint& TestEndpoint() {
       .name = "Test",
       .number = 200,
       .method = "GET",
-      .idempotent = true,
-      .path = [](const Query& query) { return "/" + query.resource.ToString(); },
+      .effect = Effect::kReads,
+      .not_found = Reason::kPcapNotFound,
+      .target = [](const Query& query) { return "/" + query.resource.ToString(); },
       .parse =
-          [](const HttpAnswer& answer, const ParseOptions&) {
+          [](const Query&, const HttpAnswer& answer, const ParseOptions&) {
             Outcome outcome;
             outcome.message = answer.body;
             return outcome;
           },
   };
+  return endpoint;
+}
+
+// Writes the resource: what is known of that is outdated.
+inline const Endpoint& WritingEndpoint() {
+  static const Endpoint endpoint = [] {
+    Endpoint made = TestEndpoint();
+    made.name = "Write";
+    made.number = 201;
+    made.method = "POST";
+    made.effect = Effect::kWritesOnce;
+    made.outdates = [](const Query& query) -> std::vector<Subject> {
+      return {{query.account, query.resource, TestEndpoint().number}};
+    };
+    return made;
+  }();
   return endpoint;
 }
 
@@ -44,6 +62,12 @@ inline Query QueryFor(int resource, absl::Duration max_age = absl::InfiniteDurat
   query.account = NumberedId(1);
   query.resource = NumberedId(resource);
   query.max_age = max_age;
+  return query;
+}
+
+inline Query WriteOf(int resource) {
+  Query query = QueryFor(resource);
+  query.endpoint = &WritingEndpoint();
   return query;
 }
 

@@ -150,22 +150,28 @@ size_t OpenDescriptors() {
 // What the gateway asks Cloudflare through (service/gateway.cc), with less patience.
 class Upstream {
  public:
-  Upstream(std::unique_ptr<CurlClient> curl, const std::string& url, int most_attempts)
-      : curl_(std::move(curl)),
+  Upstream(std::unique_ptr<EventLoop> loop, std::unique_ptr<CurlClient> curl,
+           const std::string& url, int most_attempts)
+      : loop_(std::move(loop)),
+        curl_(std::move(curl)),
         retrying_(
-            *curl_, breaker_,
+            *loop_, breaker_,
             {.most_attempts = most_attempts, .first_backoff = absl::Microseconds(100)},
             [] { return 0.5; }, clock_),
-        source_(*curl_, retrying_, {.base_url = url, .timeout = absl::Seconds(5)}, clock_) {}
+        source_(*loop_, retrying_, {.base_url = url, .timeout = absl::Seconds(5)}, clock_) {}
 
-  ~Upstream() { curl_->Stop(); }
+  ~Upstream() {
+    curl_->Stop();
+    loop_->Stop();
+  }
 
   Source& source() { return source_; }
 
  private:
   SteadyWallClock clock_;
+  std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<CurlClient> curl_;
-  BudgetedClient budgeted_{*curl_, *curl_, BudgetPolicy{}, nullptr, clock_};
+  BudgetedClient budgeted_{*curl_, BudgetPolicy{}, nullptr, clock_};
   LimitedClient limited_{budgeted_, {}, clock_};
   BreakerClient breaker_{limited_, {}, clock_};
   RetryingClient retrying_;
@@ -254,18 +260,24 @@ class Runs {
   }
 
  private:
+  // Whether it could start; where not, it has said why.
+  static bool Started(const absl::Status& status) {
+    if (status.ok()) return true;
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+    EXPECT_FALSE(status.message().empty());
+    return false;
+  }
+
   // Null: it cannot start, and says why.
   static std::unique_ptr<Upstream> Start(const std::string& url, int most_attempts) {
+    absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Start();
+    if (!Started(loop.status())) return nullptr;
     absl::StatusOr<std::unique_ptr<CurlClient>> curl =
-        CurlClient::Start({.connect_timeout = absl::Seconds(1),
-                           .first_byte_timeout = absl::Seconds(1),
-                           .stall_timeout = absl::Seconds(1)});
-    if (!curl.ok()) {
-      EXPECT_EQ(curl.status().code(), absl::StatusCode::kResourceExhausted) << curl.status();
-      EXPECT_FALSE(curl.status().message().empty());
-      return nullptr;
-    }
-    return std::make_unique<Upstream>(*std::move(curl), url, most_attempts);
+        CurlClient::Start(**loop, {.connect_timeout = absl::Seconds(1),
+                                   .first_byte_timeout = absl::Seconds(1),
+                                   .stall_timeout = absl::Seconds(1)});
+    if (!Started(curl.status())) return nullptr;
+    return std::make_unique<Upstream>(*std::move(loop), *std::move(curl), url, most_attempts);
   }
 
   // How the call ended: "answer", or the reason why there is none.
@@ -359,15 +371,16 @@ TEST(BlockingTest, TheLoopGoesOnWhereFcntlDoesNotMakeSocketsNonBlocking) {
 
   CountThisThread();
   FailKth("fcntl", 1, {.error = EACCES, .lasting = true});
-  auto curl = *CurlClient::Start({.connect_timeout = absl::Seconds(1)});
+  auto loop = *EventLoop::Start();
+  auto curl = *CurlClient::Start(*loop, {.connect_timeout = absl::Seconds(1)});
   int ticks = 0;
   int ticks_meanwhile = 0;
   Event ended;
   std::function<void()> tick = [&] {
     ++ticks;
-    if (!ended.HasHappened()) curl->After(absl::Milliseconds(20), [&] { tick(); });
+    if (!ended.HasHappened()) loop->After(absl::Milliseconds(20), [&] { tick(); });
   };
-  curl->Post([&] {
+  loop->Post([&] {
     curl->Send({.url = absl::StrCat("http://127.0.0.1:", ntohs(address.sin_port))},
                [&](const HttpResult& result) {
                  EXPECT_TRUE(std::holds_alternative<TransportFailure>(result));
@@ -378,6 +391,7 @@ TEST(BlockingTest, TheLoopGoesOnWhereFcntlDoesNotMakeSocketsNonBlocking) {
   });
   EXPECT_TRUE(ended.Await());
   curl.reset();
+  loop.reset();
   EXPECT_GT(FailNone(), 0);
   CountThisThreadNoMore();
   // Or ends the call at once.

@@ -37,10 +37,10 @@ KINDS = (
     (r"CLI/.+", "cli11"),
     (r"yaml-cpp/.+", "yaml_cpp"),
     (r"hiredis/.+", "hiredis"),
-    (r"uv\.h", "uv"),
     (r"opentelemetry/.+", "opentelemetry"),
     (r"systemd/.+", "systemd"),
     (r"mimalloc\.h", "mimalloc"),
+    (r"sys/epoll\.h", "epoll"),
     (r"(sys|netinet|arpa)/\w+\.h|(fcntl|netdb|poll|sched|signal|time|unistd)\.h", "posix"),
     (r"[a-z_0-9]+", "std"),
 )
@@ -48,6 +48,7 @@ KINDS = (
 # A room may include its own files, std, absl, and what stands here.
 ROOMS = {
     "service/base": set(),
+    "service/loop": {"base", "epoll", "posix"},
     "service/source": {"base", "openssl"},
     "service/net": {"posix"},
     "service/mapping": {"source", "messages", "protobuf", "nlohmann"},
@@ -55,8 +56,8 @@ ROOMS = {
     "service/access": {"base", "source", "nlohmann", "openssl", "posix"},
     "service/freshness": {"source"},
     "service/cache": {"base", "source", "freshness"},
-    "service/shared": {"base", "source", "freshness", "hiredis", "uv", "openssl", "posix"},
-    "service/upstream": {"base", "source", "curl", "posix"},
+    "service/shared": {"base", "loop", "source", "freshness", "hiredis", "openssl", "posix"},
+    "service/upstream": {"base", "loop", "source", "curl", "posix"},
     "service/tracing": {"base", "source", "upstream", "opentelemetry"},
     "service/rpc": {
         "base",
@@ -85,6 +86,7 @@ ROOMS = {
     # Options, and the one place that puts all rooms together.
     "service": {
         "base",
+        "loop",
         "source",
         "access",
         "mapping",
@@ -139,7 +141,6 @@ ONLY_IN = {
         "service/shared/redis_replies.cc",
         "service/shared/redis_tls.cc",
     },
-    "uv": {"service/shared/redis_client.cc"},
     "prometheus": {"service/operations/metrics.cc"},
     "openssl": {
         "service/shared/redis_tls.cc",
@@ -164,6 +165,32 @@ VERSION = re.compile(
     r"\b(GRPC_CPP_VERSION\w*|GOOGLE_PROTOBUF_VERSION|grpc::Version)\b|__has_include\(<grpc"
 )
 WAITING = re.compile(r"\bthis_thread::(yield|sleep_(for|until))\b")
+
+
+# What the headers of absl/strings declare. Other headers of Abseil's include some of them, and each
+# version of it others: what leans on that compiles on one Debian and not on the next.
+STRINGS = {
+    "ascii": r"ascii_\w+|AsciiStrTo\w+|Strip\w*AsciiWhitespace",
+    "escaping": r"Base64\w+|WebSafeBase64\w+|BytesToHexString|HexStringToBytes|C(Hex)?Escape|Utf8SafeC\w+",
+    "match": r"StartsWith\w*|EndsWith\w*|StrContains\w*|EqualsIgnoreCase",
+    "numbers": r"SimpleAto\w+|SimpleHexAtoi",
+    "str_cat": r"StrCat|StrAppend|Hex",
+    "str_format": r"(Str|StrAppend|F|SN)(Format|Printf|PrintF)",
+    "str_join": r"StrJoin",
+    "str_replace": r"StrReplaceAll",
+    "str_split": r"StrSplit",
+    "strip": r"(Strip|Consume)(Prefix|Suffix)",
+}
+
+
+def missing_strings(text: str) -> list[str]:
+    """The headers of absl/strings that a file uses, and leaves to others to include."""
+    return [
+        f"absl/strings/{header}.h"
+        for header, names in STRINGS.items()
+        if re.search(rf"^[^/\n]*\babsl::({names})\(", text, re.MULTILINE)
+        and f'#include "absl/strings/{header}.h"' not in text
+    ]
 
 
 def kind_of(include: str) -> str | None:
@@ -239,6 +266,22 @@ class RoomsTest(unittest.TestCase):
         }
         self.assertEqual(found, {"service/rpc/grpc_version.cc", "service/rpc/goaway.cc"})
 
+    def test_who_calls_absl_strings_includes_them(self) -> None:
+        found = {
+            path.relative_to(REPOSITORY).as_posix(): missing
+            for folder in ("service", "client", "tests")
+            for path in (REPOSITORY / folder).rglob("*")
+            if path.suffix in {".cc", ".h"} and (missing := missing_strings(path.read_text("utf-8")))
+        }
+        self.assertEqual(found, {})
+
+    def test_the_rule_of_absl_strings_objects(self) -> None:
+        self.assertEqual(
+            missing_strings('  absl::StrCat(absl::StrJoin(ids, ","))'),
+            ["absl/strings/str_cat.h", "absl/strings/str_join.h"],
+        )
+        self.assertEqual(missing_strings('#include "absl/strings/match.h"\n absl::StartsWith(a, b)'), [])
+
     # A wait without an end hangs a test until ctest kills it, and says nothing of what it was for.
     def test_tests_wait_by_until_and_event(self) -> None:
         found = {
@@ -263,6 +306,9 @@ class RoomsTest(unittest.TestCase):
             ("service/upstream/rest_source.cc", "service/mapping/envelope.h"),
             ("service/source/id.h", "service/cache/store.h"),
             ("service/base/clock.h", "service/source/id.h"),
+            ("service/loop/event_loop.h", "service/source/id.h"),
+            ("service/cache/store.cc", "service/loop/loop.h"),
+            ("service/upstream/curl_pool.cc", "sys/epoll.h"),
             ("service/shared/shared_source.cc", "service/cache/store.h"),
             ("service/source/id.h", "unistd.h"),
             ("service/rpc/server.cc", "service/cache/store.h"),

@@ -901,6 +901,113 @@ TEST_F(CachingSourceTest, AnOlderHitBehindThisCacheThatKnowsTheEndDoes) {
   EXPECT_EQ(second->reply().outcome->as_of, asked_at);
 }
 
+TEST_F(CachingSourceTest, AWriteIsNeitherKeptNorShared) {
+  const auto one = Call(WriteOf(1)), other = Call(WriteOf(1));
+  ASSERT_EQ(upstream_->asked(), 2u);
+  upstream_->Answer(1, "other");
+  upstream_->Answer(0, "one");
+  EXPECT_EQ(one->message(), "one");
+  EXPECT_EQ(other->message(), "other");
+  EXPECT_FALSE(one->reply().cache_status.stored);
+  EXPECT_TRUE(Call(WriteOf(1))->waits());
+  EXPECT_EQ(cache_->store_stats().entries, 0u);
+}
+
+TEST_F(CachingSourceTest, WhatIsPassedOnIsLeftBelowToo) {
+  const auto caller = Call(WriteOf(1));
+  caller->ticket.Cancel();
+  EXPECT_TRUE(upstream_->cancelled(0));
+  EXPECT_EQ(caller->code(), absl::StatusCode::kCancelled);
+}
+
+// Whatever credential it was kept for.
+TEST_F(CachingSourceTest, AWriteThatSucceedsOutdatesWhatIsKept) {
+  Query others = QueryFor(1);
+  others.credential = TestCredential("another");
+  const auto here = Call(QueryFor(1)), there = Call(others), else_ = Call(QueryFor(2));
+  for (int i = 0; i < 3; ++i) upstream_->Answer(i, "before");
+
+  const auto refused = Call(WriteOf(1));
+  upstream_->Fail(3, absl::StatusCode::kInvalidArgument, Reason::kUpstreamBadRequest, 400);
+  EXPECT_EQ(Call(QueryFor(1))->message(), "before");
+
+  const auto write = Call(WriteOf(1));
+  EXPECT_EQ(Call(QueryFor(1))->message(), "before");  // it has not succeeded yet
+  upstream_->Answer(4, "written");
+  EXPECT_TRUE(Call(QueryFor(1))->waits());
+  EXPECT_TRUE(Call(others)->waits());
+  EXPECT_EQ(Call(QueryFor(2))->message(), "before");
+}
+
+TEST_F(CachingSourceTest, AWriteWhoseEndIsUnknownOutdatesToo) {
+  const auto before = Call(QueryFor(1));
+  upstream_->Answer(0, "before");
+  const auto write = Call(WriteOf(1));
+  upstream_->Fail(1, absl::StatusCode::kUnknown, Reason::kOutcomeUnknown, 0);
+  EXPECT_TRUE(Call(QueryFor(1))->waits());
+}
+
+// Outdated before its caller hears of it.
+TEST_F(CachingSourceTest, WhoHearsThatItIsWrittenSeesNothingFromBefore) {
+  const auto before = Call(QueryFor(1));
+  upstream_->Answer(0, "before");
+  bool at_hand = true;
+  Ticket ticket = cache_->Ask(
+      WriteOf(1), [&](const Reply&) { at_hand = cache_->AtHand(QueryFor(1)).has_value(); });
+  upstream_->Answer(1, "written");
+  EXPECT_FALSE(at_hand);
+}
+
+TEST_F(CachingSourceTest, WhatWasAskedForBeforeAWriteAnswersThoseWhoCameBeforeIt) {
+  const auto before = Call(QueryFor(1));
+  const auto write = Call(WriteOf(1));
+  upstream_->Answer(1, "written");
+  const auto after = Call(QueryFor(1));
+  upstream_->Answer(0, "as it was");
+  EXPECT_EQ(before->message(), "as it was");
+  EXPECT_FALSE(before->reply().cache_status.stored);
+  EXPECT_TRUE(after->waits());
+  upstream_->Answer(2, "as it is");
+  EXPECT_EQ(after->message(), "as it is");
+  EXPECT_EQ(Call(QueryFor(1))->message(), "as it is");
+}
+
+TEST_F(CachingSourceTest, WhatACacheSaidBeforeAWriteIsNotKeptAfterIt) {
+  Query query = QueryFor(1);
+  query.only_if_cached = true;
+  const auto before = Call(query);
+  const auto write = Call(WriteOf(1));
+  upstream_->Answer(1, "written");
+  upstream_->AnswerWith(
+      0, HitBehind(clock_, "as it was", Stage::kFinal, absl::Seconds(1), absl::Hours(1)));
+  EXPECT_EQ(before->message(), "as it was");
+  EXPECT_TRUE(Call(QueryFor(1))->waits());
+}
+
+// They would tell those behind this one, not us.
+TEST_F(CachingSourceTest, WhereOthersWriteWhatCanChangeIsNotKeptHere) {
+  auto upstream = std::make_unique<FakeSource>(clock_);
+  upstream_ = upstream.get();
+  cache_ = std::make_unique<CachingSource>(
+      std::move(upstream),
+      CacheOptions{.most_bytes = 1 << 20, .freshness = kPolicy, .others_write = true}, clock_);
+  const auto first = Call(QueryFor(1));
+  const auto joining = Call(QueryFor(1));
+  Reply behind =
+      HitBehind(clock_, "moving", Stage::kMoving, absl::ZeroDuration(), absl::Seconds(2));
+  upstream_->AnswerWith(0, behind);
+  EXPECT_EQ(first->message(), "moving");
+  EXPECT_EQ(first->reply().cache_status.ttl, absl::Seconds(2));
+  // It came after the first was asked for: another replica may have written in between.
+  EXPECT_TRUE(joining->waits());
+  upstream_->AnswerWith(1, behind);
+  EXPECT_EQ(joining->message(), "moving");
+  const auto final = Call(QueryFor(1));
+  ASSERT_TRUE(final->waits());
+  upstream_->Answer(2, "final");
+  EXPECT_EQ(Call(QueryFor(1))->message(), "final");
+}
+
 // Callers come, wait and leave on several threads while answers come on others; run under
 // ThreadSanitizer.
 TEST(CachingSourceThreads, EveryCallerIsAnsweredExactlyOnce) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "tests/unit/client/temporary_file.h"
 
 namespace pcap_client {

@@ -26,6 +26,12 @@ TEST(LifetimeOf, MovingCapturesKeepForSeconds) {
   EXPECT_EQ(LifetimeOf(*MakeOutcome(kNoon, "m", Stage::kMoving), kPolicy), absl::Seconds(2));
 }
 
+TEST(LifetimeOf, AListInWhichNothingMovesKeepsAsLongAsTheOldestMovingCapture) {
+  const OutcomePtr list = MakeOutcome(kNoon, "m", Stage::kQuiet);
+  EXPECT_EQ(LifetimeOf(*list, kPolicy), absl::Seconds(10));
+  EXPECT_EQ(RefreshAt(*list, kNoon + absl::Seconds(10)), kNoon + absl::Seconds(10));
+}
+
 TEST(LifetimeOf, NotFoundKeepsBriefly) {
   const Error error(absl::StatusCode::kNotFound, Reason::kPcapNotFound, "no such capture");
   EXPECT_EQ(LifetimeOf(*MakeFailure(kNoon, error, 404), kPolicy), absl::Seconds(5));

@@ -7,6 +7,7 @@
 #include "absl/strings/str_replace.h"
 #include "gtest/gtest.h"
 #include "service/endpoints/get_pcap.h"
+#include "service/source/query.h"
 
 namespace pcap_gateway {
 namespace {
@@ -134,6 +135,13 @@ const std::vector<Place>& Places() {
   return places;
 }
 
+// About no capture in particular: most places have no id.
+const Query kAsked = [] {
+  Query query;
+  query.endpoint = &kGetPcap;
+  return query;
+}();
+
 std::string AsJson(const std::string& text) {
   return absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\"", "\\\""}});
 }
@@ -143,7 +151,7 @@ TEST(Canary, IsInNoOutcome) {
     for (const std::string& destination : Destinations()) {
       const std::string body = absl::StrReplaceAll(place.body, {{"$", AsJson(destination)}});
       const HttpAnswer answer{.status = place.status, .body = body, .content_type = "text/html"};
-      const Outcome outcome = kGetPcap.parse(answer, {});
+      const Outcome outcome = kGetPcap.parse(kAsked, answer, {});
       EXPECT_FALSE(absl::StrContains(Visible(outcome), kCanary)) << place.status << " " << body;
     }
   }
@@ -153,7 +161,7 @@ TEST(Canary, IsInNoErrorEvenWhenAnswersRevealSecrets) {
   for (const Place& place : Places()) {
     for (const std::string& destination : Destinations()) {
       const std::string body = absl::StrReplaceAll(place.body, {{"$", AsJson(destination)}});
-      const Outcome outcome = kGetPcap.parse({.status = place.status, .body = body},
+      const Outcome outcome = kGetPcap.parse(kAsked, {.status = place.status, .body = body},
                                              {.reveal_destination_secrets = true});
       if (outcome.ok()) continue;
       EXPECT_FALSE(absl::StrContains(Visible(outcome), kCanary)) << place.status << " " << body;
@@ -166,7 +174,7 @@ TEST(Canary, IsInAnswersThatRevealSecrets) {
   const std::string body = R"({"success": true, "result": {"destination_conf": "r2://b?CANARY"}})";
   const HttpAnswer answer{.status = 200, .body = body};
   EXPECT_TRUE(absl::StrContains(
-      Visible(kGetPcap.parse(answer, {.reveal_destination_secrets = true})), kCanary));
+      Visible(kGetPcap.parse(kAsked, answer, {.reveal_destination_secrets = true})), kCanary));
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ constexpr char kNotFound[] =
 
 std::optional<Error> ErrorIn(const HttpAnswer& answer, Owner owner = Owner::kGateway) {
   const JsonDocument document = JsonDocument::Parse(answer.body);
-  return ErrorFromHttp(answer, document, ReadEnvelope(document.root()), owner, kNow);
+  return ErrorFromHttp(answer, document, ReadEnvelope(document.root()),
+                       {.owner = owner, .now = kNow});
 }
 
 // The error of an answer that must have one.

@@ -1,6 +1,7 @@
 #include "service/endpoints/get_pcap.h"
 
 #include <cstdint>
+#include <memory>
 #include <random>
 #include <string>
 #include <utility>
@@ -17,8 +18,25 @@ namespace {
 using pcap::v1::GetPcapResponse;
 using ::testing::HasSubstr;
 
-Outcome Parse(int status, const std::string& body, const ParseOptions& options = {}) {
-  return kGetPcap.parse({.status = status, .body = body, .content_type = "application/json"},
+constexpr char kAsked[] = "66802ca5668e47a2b82c2e6746e45037";
+
+Query QueryFor(const Id& pcap) {
+  Query query;
+  query.endpoint = &kGetPcap;
+  query.account = *Id::Parse("023e105f4ecef8ad9ca31a8372d0c353");
+  query.resource = pcap;
+  return query;
+}
+
+Query QueryWith(std::shared_ptr<const Credential> credential) {
+  Query query = QueryFor(*Id::Parse(kAsked));
+  query.credential = std::move(credential);
+  return query;
+}
+
+Outcome Parse(int status, const std::string& body, const ParseOptions& options = {},
+              const Query& query = QueryFor(*Id::Parse(kAsked))) {
+  return kGetPcap.parse(query, {.status = status, .body = body, .content_type = "application/json"},
                         options);
 }
 
@@ -34,23 +52,20 @@ std::string Success(const std::string& result) {
 }
 
 TEST(GetPcap, AsksForTheCaptureOfTheAccount) {
-  Query query;
-  query.account = *Id::Parse("023e105f4ecef8ad9ca31a8372d0c353");
-  query.resource = *Id::Parse("66802ca5668e47a2b82c2e6746e45037");
-  EXPECT_EQ(kGetPcap.path(query),
+  EXPECT_EQ(kGetPcap.target(QueryFor(*Id::Parse(kAsked))),
             "/accounts/023e105f4ecef8ad9ca31a8372d0c353/pcaps/66802ca5668e47a2b82c2e6746e45037");
   EXPECT_EQ(kGetPcap.method, "GET");
   EXPECT_EQ(kGetPcap.name, "GetPcap");
   EXPECT_EQ(kGetPcap.number, 1);
-  EXPECT_TRUE(kGetPcap.idempotent);
+  EXPECT_EQ(kGetPcap.effect, Effect::kReads);
 }
 
 TEST(GetPcap, GivesTheCaptureAndTheMessages) {
   const Outcome outcome = Parse(200, R"({"success": true, "errors": null,
       "messages": ["old", {"code": 1000, "message": "new"}],
-      "result": {"type": "full", "id": "x", "color": "red", "status": "running"}})");
+      "result": {"type": "full", "id": "66802CA5668E47A2B82C2E6746E45037", "color": "red", "status": "running"}})");
   EXPECT_THAT(Response(outcome), IsProto(R"(
-    pcap { full { id: "x" status: PCAP_STATUS_RUNNING }
+    pcap { full { id: "66802CA5668E47A2B82C2E6746E45037" status: PCAP_STATUS_RUNNING }
            extra_fields { fields { key: "color" value { string_value: "red" } } } }
     messages { message: "old" } messages { code: 1000 message: "new" })"));
   EXPECT_EQ(outcome.stage, Stage::kMoving);
@@ -69,10 +84,7 @@ TEST(GetPcap, TakesACaptureWithoutFields) {
   EXPECT_THAT(response, IsProto("pcap {}"));
 }
 
-constexpr char kAsked[] = "66802ca5668e47a2b82c2e6746e45037";
-
 TEST(GetPcap, TakesNoCaptureButTheOneAskedFor) {
-  const ParseOptions asked{.resource = Id::Parse(kAsked)};
   for (const std::string result :
        {R"({"type": "simple", "id": "66802ca5668e47a2b82c2e6746e45038", "status": "success"})",
         R"({"id": ""})", R"({"id": "66802ca5668e47a2b82c2e6746e4503"})",
@@ -81,7 +93,7 @@ TEST(GetPcap, TakesNoCaptureButTheOneAskedFor) {
         R"({"id": 66802}, "other": {"id": "66802ca5668e47a2b82c2e6746e45037"})",
         R"({"id": ["66802ca5668e47a2b82c2e6746e45037"]})", R"({"id": {}})", R"({"id": true})",
         R"({"id": "66802ca5668e47a2b82c2e6746e45037", "id": "x"})"}) {
-    const Outcome outcome = Parse(200, Success(result), asked);
+    const Outcome outcome = Parse(200, Success(result));
     ASSERT_FALSE(outcome.ok()) << result;
     EXPECT_EQ(outcome.error->code, absl::StatusCode::kInternal);
     EXPECT_EQ(outcome.error->reason, Reason::kUpstreamInvalidResponse);
@@ -90,25 +102,24 @@ TEST(GetPcap, TakesNoCaptureButTheOneAskedFor) {
   }
   // All zeros is an id as any other.
   EXPECT_FALSE(
-      Parse(200, Success(R"({"id": "66802ca5668e47a2b82c2e6746e45037"})"), {.resource = Id()})
+      Parse(200, Success(R"({"id": "66802ca5668e47a2b82c2e6746e45037"})"), {}, QueryFor(Id()))
           .ok());
 }
 
 // Every field of a capture is optional, and digits are the same in capitals.
 TEST(GetPcap, TakesTheOneAskedForHoweverItIsWritten) {
-  const ParseOptions asked{.resource = Id::Parse(kAsked)};
   for (const std::string result :
        {R"({"type": "simple", "id": "66802ca5668e47a2b82c2e6746e45037"})",
         R"({"type": "full", "id": "66802CA5668E47A2B82C2E6746E45037"})", R"({"type": "full"})",
         R"({"id": null})", R"({"id": 5, "id": "66802c\u00615668e47a2b82c2e6746e45037"})"}) {
-    EXPECT_TRUE(Parse(200, Success(result), asked).ok()) << result;
+    EXPECT_TRUE(Parse(200, Success(result)).ok()) << result;
   }
 }
 
 TEST(GetPcap, RepeatsTheCredentialInNoText) {
   constexpr char kToken[] = "canary-token-that-opens-nothing";
   const auto credential = *Credential::FromToken(Credential::Owner::kCaller, kToken);
-  const ParseOptions with{.credential = credential.get(), .reveal_destination_secrets = true};
+  const ParseOptions with{.reveal_destination_secrets = true};
   for (const std::string form :
        {"canary-token-that-opens-nothing", "CANARY-token-that-opens-NOTHING",
         R"(cana\u0072y-token-that-opens-nothing)", R"(\u0063anary\u002dtoken-that-opens-nothing)",
@@ -122,7 +133,7 @@ TEST(GetPcap, RepeatsTheCredentialInNoText) {
         R"(>": ["<)" + form + R"(>"], "filter_v1": {"source_address": "<)" + form + R"(>"},
             "destination_conf": "r2://b/)" +
         form + R"("}})";
-    const Outcome outcome = Parse(200, success, with);
+    const Outcome outcome = Parse(200, success, with, QueryWith(credential));
     const GetPcapResponse response = Response(outcome);
     for (const std::string& text :
          {response.pcap().full().error_message(), response.messages(0).message(),
@@ -145,7 +156,7 @@ TEST(GetPcap, RepeatsTheCredentialInNoText) {
     for (const std::string& body : {R"({"success": false, "errors": [{"message": ")" +
                                         std::string(180, 'x') + form + R"("}]})",
                                     R"({"title": ")" + std::string(180, 'x') + form + R"("})"}) {
-      const Error error = *Parse(400, body, with).error;
+      const Error error = *Parse(400, body, with, QueryWith(credential)).error;
       EXPECT_THAT(error.message, testing::Not(HasSubstr("canary"))) << body;
       EXPECT_THAT(error.message, testing::Not(HasSubstr("cana"))) << body;
       for (const auto& [key, value] : error.metadata) {
@@ -160,7 +171,7 @@ TEST(GetPcap, RepeatsNoCredentialThatIsANumber) {
       *Credential::FromToken(Credential::Owner::kCaller, "1234567890123456789012345");
   const GetPcapResponse response =
       Response(Parse(200, Success(R"({"type": "full", "byte_limit": 1234567890123456789012345})"),
-                     {.credential = credential.get()}));
+                     {}, QueryWith(credential)));
   EXPECT_THAT(response, IsProto(R"(pcap { full {}
       extra_fields { fields { key: "byte_limit" value { string_value: "REDACTED" } } } })"));
 }
@@ -171,9 +182,8 @@ TEST(GetPcap, AnOddEnvelopeCostsNothingOfTheCapture) {
                                  R"("errors": {}, "messages": {}, "success": "true")",
                                  R"("errors": [[[]]], "messages": [[[]], null], "success": 1)",
                                  R"("result_info": {"page": 1e400}, "new_in_2030": [])"}) {
-    const Outcome outcome =
-        Parse(200, "{" + part + R"(, "result": {"type": "simple", "id": "x"}})");
-    EXPECT_THAT(Response(outcome), IsProto(R"(pcap { simple { id: "x" } })")) << part;
+    const Outcome outcome = Parse(200, "{" + part + R"(, "result": {"type": "simple"}})");
+    EXPECT_THAT(Response(outcome), IsProto(R"(pcap { simple {} })")) << part;
   }
 }
 
@@ -202,7 +212,7 @@ TEST(GetPcap, RefusesASuccessWithoutACapture) {
 TEST(GetPcap, GivesTheErrorOfAnErrorStatus) {
   const std::string body = R"({"success": false, "errors": [{"code": 1, "message": "no"}]})";
   const auto callers = *Credential::FromToken(Credential::Owner::kCaller, "token");
-  const Outcome outcome = Parse(403, body, {.credential = callers.get()});
+  const Outcome outcome = Parse(403, body, {}, QueryWith(callers));
   ASSERT_FALSE(outcome.ok());
   EXPECT_EQ(outcome.error->reason, Reason::kUpstreamPermissionDenied);
   EXPECT_EQ(outcome.http_status, 403);
@@ -253,7 +263,7 @@ TEST(GetPcap, RefusesAnAnswerThatWouldGrowBeyondWhatClientsAccept) {
 
 TEST(GetPcap, SurvivesEveryWayOfCuttingAnAnswerShort) {
   const std::string body = Success(
-      R"({"type": "full", "id": "\u00e9\ud83d\ude00", "time_limit": 1.5e2, "x": [true, null]})");
+      R"({"type": "full", "colo_name": "\u00e9\ud83d\ude00", "time_limit": 1.5e2, "x": [true, null]})");
   for (size_t size = 0; size < body.size(); ++size) {
     const Outcome outcome = Parse(200, body.substr(0, size));
     ASSERT_FALSE(outcome.ok()) << size;
@@ -266,7 +276,7 @@ TEST(GetPcap, SurvivesRandomDamage) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   const std::string body = Success(
-      R"({"type": "full", "id": "\u00e9", "time_limit": 1.5e2, "x": [true, {"y": -0.1}],
+      R"({"type": "full", "colo_name": "\u00e9", "time_limit": 1.5e2, "x": [true, {"y": -0.1}],
           "filter_v1": {"protocol": 6}, "submitted": "2020-01-01T08:00:00.5+01:00",
           "destination_conf": "r2://b?region=eu&k=v", "status": "complete"})");
   const std::string bytes = "\"\\{}[]:,-+.eE0159tfn \n\xC3\xFF";

@@ -66,12 +66,12 @@ class RedisClientTest : public testing::Test {
                                   : options.command_timeout;
     options.reconnect_after = absl::Milliseconds(10);
     options.log = log_.Sink();
-    client_ = *RedisClient::Start(options);
+    client_ = RedisClient::Start(*loop_, options);
   }
 
   std::optional<RedisReply> Send(std::vector<std::string> arguments) {
     std::promise<std::optional<RedisReply>> reply;
-    client_->Post([&] {
+    loop_->Post([&] {
       client_->Send({arguments.begin(), arguments.end()},
                     [&](std::optional<RedisReply> its) { reply.set_value(std::move(its)); });
     });
@@ -89,6 +89,7 @@ class RedisClientTest : public testing::Test {
 
   Log log_;
   RedisServer server_;
+  std::unique_ptr<EventLoop> loop_ = *EventLoop::Start();
   std::unique_ptr<RedisClient> client_;
 };
 
@@ -132,7 +133,7 @@ TEST_F(RedisClientTest, CommandsInFlightFailWithTheConnection) {
   server_.Pause();
   std::atomic<int> failed{0};
   Event all;
-  client_->Post([&] {
+  loop_->Post([&] {
     for (int i = 0; i < 100; ++i) {
       client_->Send({"PING"}, [&](const std::optional<RedisReply>& reply) {
         EXPECT_FALSE(reply.has_value());
@@ -183,7 +184,7 @@ TEST_F(RedisClientTest, MoreInFlightThanAreAllowedFailAtOnce) {
   std::atomic<int> failed{0};
   Event both;
   std::atomic<int> answered{0};
-  client_->Post([&] {
+  loop_->Post([&] {
     for (int i = 0; i < 5; ++i) {
       client_->Send({"PING"}, [&](const std::optional<RedisReply>& reply) {
         if (!reply.has_value())
@@ -265,7 +266,7 @@ TEST_F(RedisClientTest, CommandsInFlightWithARefusedOneFail) {
   server_.Cli({"REPLICAOF", "127.0.0.1", "1"});
   std::atomic<int> failed{0};
   Event all;
-  client_->Post([&] {
+  loop_->Post([&] {
     for (int i = 0; i < 10; ++i) {
       client_->Send({"SET", "a", "b"}, [&](const std::optional<RedisReply>& reply) {
         EXPECT_FALSE(reply.has_value());
@@ -393,16 +394,18 @@ TEST_F(RedisClientTest, StoppingFailsWhatIsInFlightAndRunsWhatWaits) {
   ASSERT_TRUE(log_.Await("Redis is up"));
   server_.Pause();
   std::atomic<int> ended{0};
-  client_->Post([&] {
+  loop_->Post([&] {
     client_->Send({"PING"}, [&](const std::optional<RedisReply>& reply) {
       EXPECT_FALSE(reply.has_value());
       ++ended;
     });
-    client_->After(absl::Hours(1), [&] { ++ended; });
+    loop_->After(absl::Hours(1), [&] { ++ended; });
   });
   client_->Stop();
+  EXPECT_EQ(ended, 1);
+  loop_->Stop();
   EXPECT_EQ(ended, 2);
-  client_->Post([&] { ++ended; });
+  loop_->Post([&] { ++ended; });
   EXPECT_EQ(ended, 3);
 }
 

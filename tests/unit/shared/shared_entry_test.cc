@@ -35,7 +35,7 @@ std::string Sealed(const Outcome& outcome) {
 }
 
 TEST(SharedEntry, GivesBackTheAnswerThatWasSealed) {
-  const auto entry = OpenedEntry(Sealed(*Answer()), "name", *kCredential);
+  const auto entry = OpenedEntry(Sealed(*Answer()), "name", *kCredential, Reason::kPcapNotFound);
   ASSERT_TRUE(entry.has_value());
   const Outcome& outcome = *entry->outcome;
   EXPECT_TRUE(outcome.ok());
@@ -49,6 +49,16 @@ TEST(SharedEntry, GivesBackTheAnswerThatWasSealed) {
   EXPECT_EQ(entry->lifetime, absl::Hours(2));
 }
 
+TEST(SharedEntry, GivesBackHowLongItMayChange) {
+  for (const Stage stage : {Stage::kMoving, Stage::kQuiet, Stage::kFinal}) {
+    const auto answer = Answer();
+    answer->stage = stage;
+    const auto entry = OpenedEntry(Sealed(*answer), "name", *kCredential, Reason::kPcapNotFound);
+    ASSERT_TRUE(entry.has_value());
+    EXPECT_EQ(entry->outcome->stage, stage);
+  }
+}
+
 TEST(SharedEntry, GivesBackANotFound) {
   Outcome outcome;
   Error error(absl::StatusCode::kNotFound, Reason::kPcapNotFound, "no such capture");
@@ -56,7 +66,7 @@ TEST(SharedEntry, GivesBackANotFound) {
   error.documentation_url = "https://developers.cloudflare.com/";
   outcome.error = std::make_unique<const Error>(error);
   outcome.http_status = 404;
-  const auto entry = OpenedEntry(Sealed(outcome), "name", *kCredential);
+  const auto entry = OpenedEntry(Sealed(outcome), "name", *kCredential, Reason::kPcapNotFound);
   ASSERT_TRUE(entry.has_value() && !entry->outcome->ok());
   EXPECT_EQ(entry->outcome->error->reason, Reason::kPcapNotFound);
   EXPECT_EQ(entry->outcome->error->message, "no such capture");
@@ -77,16 +87,19 @@ TEST(SharedEntry, ThatWasChangedAnywhereIsNone) {
   for (size_t i = 0; i < value.size(); ++i) {
     std::string changed = value;
     changed[i] ^= 1;
-    EXPECT_FALSE(OpenedEntry(changed, "name", *kCredential).has_value()) << i;
-    EXPECT_FALSE(OpenedEntry(value.substr(0, i), "name", *kCredential).has_value()) << i;
+    EXPECT_FALSE(OpenedEntry(changed, "name", *kCredential, Reason::kPcapNotFound).has_value())
+        << i;
+    EXPECT_FALSE(
+        OpenedEntry(value.substr(0, i), "name", *kCredential, Reason::kPcapNotFound).has_value())
+        << i;
   }
-  EXPECT_FALSE(OpenedEntry(value + "x", "name", *kCredential).has_value());
+  EXPECT_FALSE(OpenedEntry(value + "x", "name", *kCredential, Reason::kPcapNotFound).has_value());
 }
 
 TEST(SharedEntry, OfAnotherNameOrCredentialIsNone) {
   const std::string value = Sealed(*Answer());
-  EXPECT_FALSE(OpenedEntry(value, "another", *kCredential).has_value());
-  EXPECT_FALSE(OpenedEntry(value, "name", *kOther).has_value());
+  EXPECT_FALSE(OpenedEntry(value, "another", *kCredential, Reason::kPcapNotFound).has_value());
+  EXPECT_FALSE(OpenedEntry(value, "name", *kOther, Reason::kPcapNotFound).has_value());
 }
 
 TEST(EntryName, TellsApartWhatDiffersInAnything) {

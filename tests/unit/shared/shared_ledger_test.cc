@@ -23,9 +23,9 @@ using testing::Not;
 // A gateway, as far as the ledger sees it.
 struct Replica {
   explicit Replica(const RedisServer& server)
-      : redis(*RedisClient::Start({.url = *RedisUrlFrom(server.url()),
-                                   .command_timeout = absl::Seconds(10),
-                                   .reconnect_after = absl::Milliseconds(10)})),
+      : redis(RedisClient::Start(*loop, {.url = *RedisUrlFrom(server.url()),
+                                         .command_timeout = absl::Seconds(10),
+                                         .reconnect_after = absl::Milliseconds(10)})),
         ledger(redis, clock) {
     EXPECT_TRUE(Until([this] { return redis->stats().up.load(); }));
   }
@@ -34,15 +34,23 @@ struct Replica {
   std::optional<LedgerWord> Ask(LedgerEntry entry) {
     std::optional<LedgerWord> word;
     Event said;
-    ledger.Spend(std::move(entry), [&](std::optional<LedgerWord> got) {
-      word = got;
-      said.Happen();
+    loop->Post([&] {
+      ledger.Spend(std::move(entry), [&](std::optional<LedgerWord> got) {
+        word = got;
+        said.Happen();
+      });
     });
     EXPECT_TRUE(said.Await());
     return word;
   }
 
+  void Over(const Credential& credential, absl::string_view caller,
+            std::optional<int64_t> granted_in, int sendings) {
+    loop->Run([&] { ledger.Over(credential, caller, granted_in, sendings); });
+  }
+
   SteadyWallClock clock;
+  std::unique_ptr<EventLoop> loop = *EventLoop::Start();
   std::shared_ptr<RedisClient> redis;
   SharedLedger ledger;
 };
@@ -98,7 +106,7 @@ TEST_F(SharedLedgerTest, EachCredentialHasACountOfItsOwn) {
 }
 
 TEST_F(SharedLedgerTest, ABlockHoldsForAllReplicas) {
-  one_.ledger.Block(*credential_, absl::Minutes(3));
+  one_.loop->Run([&] { one_.ledger.Block(*credential_, absl::Minutes(3)); });
   one_.Ask(Entry("after it"));
   const auto word = two_.Ask(Entry("x"));
   ASSERT_TRUE(word->refusal.has_value());
@@ -110,20 +118,20 @@ TEST_F(SharedLedgerTest, WhatNeverLeftIsGivenBack) {
   for (int i = 0; i < 20; ++i) {
     const auto word = one_.Ask(Entry(absl::StrCat(i)));
     ASSERT_FALSE(word->refusal.has_value()) << i;
-    one_.ledger.Over(*credential_, "caller", word->granted_in, 0);
+    one_.Over(*credential_, "caller", word->granted_in, 0);
   }
 }
 
 TEST_F(SharedLedgerTest, WhatWasSpentAloneIsToldWhenRedisIsBack) {
   EXPECT_EQ(one_.Ask(Entry("before"))->left, 4);
-  for (int i = 0; i < 3; ++i) one_.ledger.Over(*credential_, "caller", std::nullopt, 1);
+  for (int i = 0; i < 3; ++i) one_.Over(*credential_, "caller", std::nullopt, 1);
   one_.Ask(Entry("the one that tells"));
   EXPECT_EQ(two_.Ask(Entry("after"))->refusal.has_value(), true);
 }
 
 TEST_F(SharedLedgerTest, WhatWasToldInVainIsToldAgainAndCountedOnce) {
   ASSERT_TRUE(one_.Ask(Entry("before")).has_value());
-  one_.ledger.Over(*credential_, "caller", std::nullopt, 1);
+  one_.Over(*credential_, "caller", std::nullopt, 1);
   server_.Kill();
   EXPECT_FALSE(one_.Ask(Entry("in vain")).has_value());
   server_.Start();
@@ -211,7 +219,7 @@ TEST_F(SharedLedgerTest, RedisShowsNeitherCredentialNorQuestionAndForgetsThem) {
     entry.window = absl::Seconds(6);
     entry.caller = "canary";
     word = one_.Ask(std::move(entry));
-    if (!word->refusal.has_value()) one_.ledger.Over(*credential_, "canary", word->granted_in, 1);
+    if (!word->refusal.has_value()) one_.Over(*credential_, "canary", word->granted_in, 1);
   }
   const std::string keys = server_.Cli({"KEYS", "*"});
   EXPECT_THAT(keys, HasSubstr("pcap-gateway:v1:"));

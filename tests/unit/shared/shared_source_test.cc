@@ -48,10 +48,15 @@ struct Replica {
     redis.reconnect_after = absl::Milliseconds(10);
     auto owned = std::make_unique<FakeSource>(clock);
     upstream = owned.get();
-    source = std::make_unique<SharedSource>(std::move(owned), *RedisClient::Start(redis),
+    source = std::make_unique<SharedSource>(std::move(owned), RedisClient::Start(*loop, redis),
                                             std::move(options), clock);
   }
-  ~Replica() { source->Stop(); }
+  ~Replica() { Stop(); }
+
+  void Stop() {
+    source->Stop();
+    loop->Stop();
+  }
 
   std::shared_ptr<Asked> Ask(Query query) {
     auto asked = std::make_shared<Asked>();
@@ -66,6 +71,7 @@ struct Replica {
     return Until([this] { return source->redis_stats().up.load(); });
   }
 
+  std::unique_ptr<EventLoop> loop = *EventLoop::Start();
   FakeSource* upstream;
   std::unique_ptr<SharedSource> source;
 };
@@ -791,6 +797,95 @@ TEST_F(SharedSourceTest, AnEntryFromTheFutureIsAMiss) {
   EXPECT_EQ(asked->message(), "present");
 }
 
+TEST_F(SharedSourceTest, AWriteIsPassedOn) {
+  const auto replica = NewReplica();
+  const auto one = replica->Ask(WriteOf(1)), other = replica->Ask(WriteOf(1));
+  ASSERT_TRUE(replica->upstream->AwaitAsked(2));
+  replica->upstream->Answer(0, "one");
+  replica->upstream->Answer(1, "other");
+  EXPECT_EQ(one->message(), "one");
+  EXPECT_EQ(other->message(), "other");
+  EXPECT_FALSE(one->reply().cache_status.stored);
+}
+
+TEST_F(SharedSourceTest, WhoLeavesWhatIsPassedOnEndsIt) {
+  const auto replica = NewReplica();
+  const auto asked = replica->Ask(WriteOf(1));
+  ASSERT_TRUE(replica->upstream->AwaitAsked(1));
+  asked->ticket.Cancel();
+  EXPECT_EQ(asked->reply().outcome->error->reason, Reason::kCancelled);
+  EXPECT_TRUE(replica->upstream->cancelled(0));
+}
+
+TEST_F(SharedSourceTest, AfterAWriteNoReplicaIsToldWhatWasBefore) {
+  const auto one = NewReplica(), other = NewReplica();
+  Bring(*one, "before");
+  EXPECT_EQ(other->Ask(QueryFor(1))->message(), "before");
+  const auto write = one->Ask(WriteOf(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(2));
+  one->upstream->Answer(1, "written");
+  EXPECT_EQ(write->message(), "written");
+  EXPECT_FALSE(IsHit(*other, QueryFor(1)));
+  EXPECT_TRUE(IsHit(*one, QueryFor(1)));
+}
+
+// By a replica that was slow.
+TEST_F(SharedSourceTest, WhatWasAskedForBeforeAWriteIsNotStoredAfterIt) {
+  const auto one = NewReplica(), other = NewReplica();
+  const auto slow = other->Ask(QueryFor(1));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  const auto write = one->Ask(WriteOf(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  one->upstream->Answer(0, "written");
+  EXPECT_EQ(write->message(), "written");
+  other->upstream->Answer(0, "as it was");
+  EXPECT_EQ(slow->message(), "as it was");
+  EXPECT_FALSE(slow->reply().cache_status.stored);
+  EXPECT_FALSE(IsHit(*one, QueryFor(1)));
+}
+
+// Nobody knows whether it saw what is being written.
+TEST_F(SharedSourceTest, WhatIsAskedForDuringAWriteIsNotStored) {
+  const auto one = NewReplica(), other = NewReplica();
+  const auto write = one->Ask(WriteOf(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  const auto during = other->Ask(QueryFor(1));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  other->upstream->Answer(0, "as it was");
+  EXPECT_EQ(during->message(), "as it was");
+  EXPECT_FALSE(during->reply().cache_status.stored);
+  one->upstream->Answer(0, "written");
+  EXPECT_EQ(write->message(), "written");
+  EXPECT_FALSE(IsHit(*one, QueryFor(1)));
+  EXPECT_TRUE(IsHit(*other, QueryFor(1)));
+}
+
+TEST_F(SharedSourceTest, WhoIsDeniedAWriteIsDeniedEverywhere) {
+  const auto one = NewReplica(), other = NewReplica();
+  Bring(*one, "before");
+  const auto write = one->Ask(WriteOf(2));
+  ASSERT_TRUE(one->upstream->AwaitAsked(2));
+  one->upstream->Fail(1, absl::StatusCode::kInternal, Reason::kUpstreamCredentialsRejected, 401,
+                      Denies::kEverything);
+  EXPECT_EQ(write->message(), "none");
+  // It is told with the next look.
+  const auto next = one->Ask(QueryFor(3));
+  ASSERT_TRUE(one->upstream->AwaitAsked(3));
+  one->upstream->Answer(2, "capture");
+  next->reply();
+  EXPECT_FALSE(IsHit(*other, QueryFor(1)));
+}
+
+TEST_F(SharedSourceTest, AWriteNeedsNoRedis) {
+  const auto replica = NewReplica();
+  server_.Kill();
+  ASSERT_TRUE(Until([&] { return !replica->source->redis_stats().up.load(); }));
+  const auto write = replica->Ask(WriteOf(1));
+  ASSERT_TRUE(replica->upstream->AwaitAsked(1));
+  replica->upstream->Answer(0, "written");
+  EXPECT_EQ(write->message(), "written");
+}
+
 TEST_F(SharedSourceTest, StoppingPassesOnWhatIsOpen) {
   auto one = NewReplica(), other = NewReplica();
   one->Ask(QueryFor(1));
@@ -801,7 +896,7 @@ TEST_F(SharedSourceTest, StoppingPassesOnWhatIsOpen) {
   ASSERT_EQ(other->upstream->asked(), 1u);
   other->upstream->Answer(0, "capture");
   EXPECT_EQ(second->message(), "capture");
-  one->source->Stop();
+  one->Stop();
   one->upstream->Answer(0, "capture");
 }
 

@@ -30,13 +30,13 @@ using testing::Not;
 
 class CurlClientTest : public testing::Test {
  protected:
-  CurlClientTest() : client_(*CurlClient::Start({})) {}
+  CurlClientTest() : loop_(*EventLoop::Start()), client_(*CurlClient::Start(*loop_, {})) {}
 
   // Sends from the loop's thread and waits for the end.
   HttpResult Get(HttpRequest request) {
     std::optional<HttpResult> result;
     Event ended;
-    client_->Post([&] {
+    loop_->Post([&] {
       client_->Send(std::move(request), [&](HttpResult got) {
         result = std::move(got);
         ended.Happen();
@@ -61,6 +61,7 @@ class CurlClientTest : public testing::Test {
     return failure == nullptr ? std::nullopt : std::optional(failure->kind);
   }
 
+  std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<CurlClient> client_;
 };
 
@@ -254,7 +255,7 @@ TEST_F(CurlClientTest, SaysWhyThereIsNoAnswerAndWhereOnlyToOperators) {
   GetAnswer({.url = server.url() + "/good"});
   EXPECT_THAT(failure(server.url() + "/bad").for_operators,
               HasSubstr(", directly, at 127.0.0.1: "));
-  client_ = *CurlClient::Start({.proxy = "http://user:s3cr3t@127.0.0.1:1"});
+  client_ = *CurlClient::Start(*loop_, {.proxy = "http://user:s3cr3t@127.0.0.1:1"});
   const TransportFailure proxied = failure("http://api.example.com/");
   EXPECT_THAT(proxied.detail, HasSubstr("connect to the proxy after"));
   EXPECT_THAT(proxied.for_operators,
@@ -281,9 +282,9 @@ TEST_F(CurlClientTest, ASilentServerTimesOut) {
 class ImpatientCurlClientTest : public CurlClientTest {
  protected:
   ImpatientCurlClientTest() {
-    client_ = *CurlClient::Start({.connect_timeout = absl::Milliseconds(100),
-                                  .first_byte_timeout = absl::Milliseconds(100),
-                                  .stall_timeout = absl::Milliseconds(100)});
+    client_ = *CurlClient::Start(*loop_, {.connect_timeout = absl::Milliseconds(100),
+                                          .first_byte_timeout = absl::Milliseconds(100),
+                                          .stall_timeout = absl::Milliseconds(100)});
   }
 };
 
@@ -356,7 +357,7 @@ TEST_F(CurlClientTest, AFreshConnectionIsMadeWhenAskedFor) {
 }
 
 TEST_F(CurlClientTest, AnAgedConnectionTakesNoNewRequestButEndsItsOld) {
-  client_ = *CurlClient::Start({.connection_age = absl::ZeroDuration()});
+  client_ = *CurlClient::Start(*loop_, {.connection_age = absl::ZeroDuration()});
   Event asked;
   Event answered;
   ScriptedServer server([&](const std::string& request) {
@@ -368,7 +369,7 @@ TEST_F(CurlClientTest, AnAgedConnectionTakesNoNewRequestButEndsItsOld) {
   });
   std::optional<HttpResult> first;
   Event ended;
-  client_->Post([&] {
+  loop_->Post([&] {
     client_->Send({.url = server.url() + "/first"}, [&](HttpResult result) {
       first = std::move(result);
       ended.Happen();
@@ -392,14 +393,14 @@ TEST_F(CurlClientTest, CancelEndsTheTransferAndClosesItsConnection) {
   Event ended;
   std::optional<Kind> kind;
   Ticket ticket;
-  client_->Post([&] {
+  loop_->Post([&] {
     ticket = client_->Send({.url = server.url()}, [&](HttpResult result) {
       kind = std::get<TransportFailure>(result).kind;
       ended.Happen();
     });
   });
   ASSERT_TRUE(asked.Await());
-  client_->Post([&] { ticket.Cancel(); });
+  loop_->Post([&] { ticket.Cancel(); });
   ASSERT_TRUE(ended.Await());
   EXPECT_EQ(kind, Kind::kCancelled);
   EXPECT_TRUE(server.AwaitClientGone());
@@ -409,12 +410,12 @@ TEST_F(CurlClientTest, ATicketOfAnEarlierRequestDoesNotCancelTheHandlesNext) {
   ScriptedServer server([](const std::string&) { return Answer(200, "{}"); });
   Ticket old;
   Event first;
-  client_->Post(
+  loop_->Post(
       [&] { old = client_->Send({.url = server.url()}, [&](HttpResult) { first.Happen(); }); });
   ASSERT_TRUE(first.Await());
   Event second;
   std::optional<HttpResult> result;
-  client_->Post([&] {
+  loop_->Post([&] {
     client_->Send({.url = server.url()}, [&](HttpResult got) {
       result = std::move(got);
       second.Happen();
@@ -435,7 +436,7 @@ TEST_F(CurlClientTest, StopFailsWhatIsUnderWayAndWhatComesAfter) {
   const auto note = [&](HttpResult result) {
     kinds.push_back(std::get<TransportFailure>(result).kind);
   };
-  client_->Post([&] {
+  loop_->Post([&] {
     client_->Send({.url = server.url()}, [&](HttpResult result) {
       note(std::move(result));
       client_->Send({.url = server.url()}, note);
@@ -448,15 +449,16 @@ TEST_F(CurlClientTest, StopFailsWhatIsUnderWayAndWhatComesAfter) {
 
 TEST_F(CurlClientTest, StopRunsWhatTasksPostThatItRuns) {
   int ran = 0;
-  client_->Post([&] {
-    client_->After(absl::Hours(1), [&] {
-      client_->Post([&] {
+  loop_->Post([&] {
+    loop_->After(absl::Hours(1), [&] {
+      loop_->Post([&] {
         ++ran;
-        client_->Post([&] { ++ran; });
+        loop_->Post([&] { ++ran; });
       });
     });
   });
   client_->Stop();
+  loop_->Stop();
   EXPECT_EQ(ran, 2);
 }
 
@@ -468,7 +470,7 @@ TEST_F(CurlClientTest, ManyRequestsAtOnceAreAllAnswered) {
   std::atomic<int> right{0};
   std::atomic<int> ended{0};
   Event all;
-  client_->Post([&] {
+  loop_->Post([&] {
     for (int i = 0; i < kRequests; ++i) {
       client_->Send({.url = absl::StrCat(server.url(), "/", i)}, [&, i](HttpResult result) {
         const auto* answer = std::get_if<HttpAnswer>(&result);

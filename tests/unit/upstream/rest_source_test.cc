@@ -80,10 +80,10 @@ constexpr char kToken[] = "canary-token-that-opens-nothing";
 TEST_F(RestSourceTest, NothingTellsTheCredentialThatItWasAskedWith) {
   static const Endpoint endpoint = [] {
     Endpoint made = TestEndpoint();
-    made.parse = [](const HttpAnswer& answer, const ParseOptions& options) {
-      EXPECT_EQ(options.resource, NumberedId(1));
+    made.parse = [](const Query& query, const HttpAnswer& answer, const ParseOptions&) {
+      EXPECT_EQ(query.resource, NumberedId(1));
       std::string text = "said by " + answer.content_type;
-      EXPECT_TRUE(options.credential->finder().MayHold(kToken));
+      EXPECT_TRUE(query.credential->finder().MayHold(kToken));
       Outcome outcome;
       outcome.error = std::make_unique<const Error>(absl::StatusCode::kUnavailable,
                                                     Reason::kUpstreamUnavailable, text);
@@ -174,7 +174,7 @@ TEST_F(RestSourceTest, ATimeoutThatTheCallersDeadlineSetIsTheCallersDeadline) {
 TEST_F(RestSourceTest, ACallersRejectedCredentialIsRejectedHereForAWhile) {
   static const Endpoint endpoint = [] {
     Endpoint made = TestEndpoint();
-    made.parse = [](const HttpAnswer& answer, const ParseOptions&) {
+    made.parse = [](const Query&, const HttpAnswer& answer, const ParseOptions&) {
       Outcome outcome;
       if (answer.status == 200) return outcome;
       Error error(absl::StatusCode::kUnauthenticated, Reason::kUpstreamUnauthenticated, "no");

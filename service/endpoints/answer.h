@@ -1,0 +1,78 @@
+// What all endpoints do with an answer before they look at what it is about.
+#ifndef PCAP_GATEWAY_SERVICE_ENDPOINTS_ANSWER_H_
+#define PCAP_GATEWAY_SERVICE_ENDPOINTS_ANSWER_H_
+
+#include <optional>
+
+#include "absl/strings/string_view.h"
+#include "google/protobuf/arena.h"
+#include "google/protobuf/message_lite.h"
+#include "service/mapping/envelope.h"
+#include "service/mapping/json_value.h"
+#include "service/mapping/pcap_from_json.h"
+#include "service/source/endpoint.h"
+#include "service/source/error.h"
+#include "service/source/http_answer.h"
+#include "service/source/outcome.h"
+#include "service/source/query.h"
+
+namespace pcap_gateway {
+
+// An answer of the API's, opened: its envelope without the credential that it was asked with, or
+// the error that it is. `answer` outlives it.
+class OpenedAnswer {
+ public:
+  OpenedAnswer(const Query& query, const HttpAnswer& answer, const ParseOptions& options);
+
+  // Set: there is no answer.
+  const std::optional<Error>& error() const { return error_; }
+
+  // Null where the answer has none, or a JSON null.
+  const JsonValue* result() const { return envelope_.result; }
+  // The latter: how Go writes an empty list.
+  bool has_null_result() const {
+    const JsonValue* const result = document_.root().Find("result");
+    return result != nullptr && result->is_null();
+  }
+  const Envelope& envelope() const { return envelope_; }
+
+  // The outcome with that error; the parsing ends with it. `error()` is set.
+  Outcome Failed() && { return std::move(*this).FailedWith(*std::move(error_)); }
+  Outcome FailedWith(Error error) const;
+  // A 2xx that is not what was asked for: "without a result".
+  Outcome Invalid(absl::string_view what) const;
+
+  // The outcome with `response`, unless it is larger than what a client accepts.
+  Outcome Answered(const google::protobuf::MessageLite& response) const;
+
+ private:
+  const HttpAnswer& answer_;
+  JsonDocument document_;
+  Envelope envelope_;
+  std::optional<Error> error_;
+};
+
+// Memory for one response: enough for a usual one, so that building it asks for none.
+class ResponseArena {
+ public:
+  google::protobuf::Arena* arena() { return &arena_; }
+
+ private:
+  static google::protobuf::ArenaOptions OptionsFor(char* block, size_t size) {
+    google::protobuf::ArenaOptions options;
+    options.initial_block = block;
+    options.initial_block_size = size;
+    return options;
+  }
+
+  alignas(std::max_align_t) char block_[4096];
+  google::protobuf::Arena arena_{OptionsFor(block_, sizeof(block_))};
+};
+
+// Whether `result` is about `asked`. Every field of a capture is optional, so one without an id
+// says nothing else; and hexadecimal digits are the same in capitals.
+bool IsAbout(const JsonValue& result, const Id& asked);
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_ENDPOINTS_ANSWER_H_

@@ -1,0 +1,88 @@
+#include "service/endpoints/list_pcaps.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "pcap/v1/pcap_service.pb.h"
+#include "service/endpoints/answer.h"
+#include "service/mapping/extra_fields.h"
+#include "service/mapping/pcap_from_json.h"
+#include "service/source/query.h"
+
+namespace pcap_gateway {
+namespace {
+
+using pcap::v1::ListPcapsResponse;
+
+std::string Target(const Query& query) {
+  return absl::StrCat("/accounts/", query.account.ToString(), "/pcaps");
+}
+
+// The list's, of which `moving` is one: it may change as soon as the one that changes first.
+Run WithMoving(const Run& list, const Run& moving, bool is_first) {
+  if (is_first) return moving;
+  const bool unknown = list.began == absl::InfinitePast() || moving.began == absl::InfinitePast();
+  Run run;
+  if (!unknown) run.began = std::max(list.began, moving.began);
+  if (list.ends == absl::InfinitePast() || moving.ends == absl::InfinitePast()) {
+    run.ends = std::max(list.ends, moving.ends);
+  } else {
+    run.ends = std::min(list.ends, moving.ends);
+  }
+  return run;
+}
+
+Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& options) {
+  OpenedAnswer opened(query, answer, options);
+  if (opened.error().has_value()) return std::move(opened).Failed();
+  if (opened.result() == nullptr && !opened.has_null_result()) {
+    return opened.Invalid("without a result");
+  }
+  if (opened.result() != nullptr && !opened.result()->is_array()) {
+    return opened.Invalid("with a result that is not a list");
+  }
+
+  ResponseArena arena;
+  auto& response = *ListPcapsResponse::default_instance().New(arena.arena());
+  const Secrets secrets = options.reveal_destination_secrets ? Secrets::kReveal : Secrets::kHide;
+  bool moves = false;
+  Run run;
+  const auto add = [&](const JsonValue& element) {
+    if (element.is_null()) return;
+    pcap::v1::Pcap& pcap = *response.add_pcaps();
+    if (!element.is_object()) {
+      // Nothing is lost: it stands under the name that it has, which is none.
+      ExtraFields(pcap, secrets).Keep("", element);
+      return;
+    }
+    PcapFromJson(element, secrets, pcap);
+    if (StageOf(pcap) == Stage::kFinal) return;
+    run = WithMoving(run, RunOf(pcap), !std::exchange(moves, true));
+  };
+  if (opened.result() != nullptr) {
+    for (const JsonValue& element : opened.result()->children()) add(element);
+  }
+  AppendInfos(opened.envelope().messages, secrets, *response.mutable_messages());
+  Outcome outcome = opened.Answered(response);
+  if (outcome.ok()) {
+    outcome.stage = moves ? Stage::kMoving : Stage::kQuiet;
+    outcome.run = run;
+  }
+  return outcome;
+}
+
+}  // namespace
+
+const Endpoint kListPcaps = {
+    .name = "ListPcaps",
+    .number = 2,
+    .method = "GET",
+    .effect = Effect::kReads,
+    .not_found = Reason::kAccountNotFound,
+    .target = Target,
+    .parse = Parse,
+};
+
+}  // namespace pcap_gateway
