@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import socket
 import struct
 import zlib
@@ -66,7 +67,7 @@ class Fault:
             raise ValueError("hold_in_body needs the gate to wait at: hold")
         return fault
 
-    @property
+    @functools.cached_property  # a test may set thousands, and each request looks through them
     def which(self) -> Which:
         return Which(self.pcap_id, self.method, self.path)
 
@@ -92,7 +93,7 @@ class Faults:
     def take(self, entry: Entry) -> Fault | None:
         """The first one that fits, used up by one."""
         for fault in self._faults:
-            if fault.times == 0 or not fault.which.fits(entry):
+            if not fault.which.fits(entry) or fault.times == 0:
                 continue
             if fault.times is not None:
                 fault.times -= 1

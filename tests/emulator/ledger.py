@@ -55,11 +55,11 @@ class Which:
     path: str | None = None
 
     def fits(self, entry: Entry) -> bool:
-        return (
-            self.pcap_id in (None, entry.pcap_id)
-            and self.method in (None, entry.method)
-            and (self.path is None or entry.path.partition("?")[0].endswith(self.path))
-        )
+        if self.pcap_id is not None and self.pcap_id != entry.pcap_id:
+            return False
+        if self.method is not None and self.method != entry.method:
+            return False
+        return self.path is None or entry.path.partition("?")[0].endswith(self.path)
 
 
 def pcap_id_of(path: str) -> str | None:
