@@ -5,18 +5,13 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <memory>
 #include <utility>
-#include <variant>
 
 #include "absl/time/clock.h"
-#include "service/rpc/call_headers.h"
 #include "service/rpc/reply.h"
 
 namespace pcap_gateway {
 namespace {
-
-absl::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
 
 Error TooManyCalls() {
   Error error(absl::StatusCode::kResourceExhausted, Reason::kTooManyCalls,
@@ -70,14 +65,9 @@ void Call::Arrived(bool ok) {
 // Who may not call is told so at once, whether or not the request is there.
 void Call::Begin() {
   stats_.started.Add();
-  began_ = std::chrono::steady_clock::now();
-  gate_.emplace(environment_.policy, context_, method_.path);
-  std::optional<Error> error;
-  if (environment_.certificates) error = CheckCertificate(context_);
-  if (!error.has_value()) error = gate_->CheckCall();
-  if (error.has_value()) return Refuse(*std::move(error));
+  if (std::optional<Error> error = intake_.CheckCaller()) return Refuse(*std::move(error));
   queue_.peers().MakeRoom();
-  queue_.peers().Add(*this, began_);
+  queue_.peers().Add(*this, intake_.began);
   ++pending_events_;
   responder_.Read(&request_, &read_);
 }
@@ -105,53 +95,22 @@ void Call::GiveUp(Why why) {
 }
 
 void Call::Refuse(Error error) {
-  ReadHeaders();
-  request_id_ = query_.trace.request_id;
-  if (request_id_.empty()) request_id_ = NewRequestId();
+  intake_.ReadMetadata();
+  intake_.NameCall();
   Finish(FailedReply(std::move(error)));
 }
 
 void Call::Answer() {
-  std::optional<Error> error = Read();
-  request_id_ = query_.trace.request_id;
+  std::optional<Error> error = intake_.Read(request_);
   if (!error.has_value()) {
-    if (const std::optional<Reply> reply = environment_.source.AtHand(query_)) {
+    if (const std::optional<Reply> reply = environment_.source.AtHand(intake_.query)) {
       return Finish(*reply);
     }
   }
-  // From here on somebody may want to find the call again, so it gets a name if it has none. That
-  // goes no further: what ties this end to Cloudflare's is cf-ray.
-  if (request_id_.empty()) request_id_ = NewRequestId();
+  intake_.NameCall();
   if (error.has_value()) return Finish(FailedReply(*std::move(error)));
   if (!TakePlace()) return Finish(FailedReply(TooManyCalls()));
   Wait();
-}
-
-// What the call wants. What is wrong with a request comes before what is wrong with its metadata.
-std::optional<Error> Call::Read() {
-  std::optional<Error> error = method_.read(request_, environment_.defaults, query_);
-  if (!error.has_value() && gate_.has_value()) error = gate_->CheckAccount(query_.account);
-  std::optional<Error> headers_error = ReadHeaders();
-  return error.has_value() ? error : headers_error;
-}
-
-// What the call's metadata adds to the query. The trace is filled in even when there is an error to
-// tell.
-std::optional<Error> Call::ReadHeaders() {
-  CallHeaders headers;
-  for (const auto& [key, value] : context_.client_metadata()) headers.Read(View(key), View(value));
-  query_.max_age = std::min(query_.max_age, headers.cache_control().max_age);
-  query_.only_if_cached = headers.cache_control().only_if_cached;
-  query_.trace = headers.trace();
-  if (environment_.tracer != nullptr) {
-    span_ = environment_.tracer->Begin(method_.path, began_, query_.trace);
-  }
-  query_.credential = environment_.service_credential.Get();
-  if (query_.credential != nullptr) return std::nullopt;
-  auto credential = headers.credential();
-  if (auto* const error = std::get_if<Error>(&credential)) return std::move(*error);
-  query_.credential = std::get<std::shared_ptr<const Credential>>(std::move(credential));
-  return std::nullopt;
 }
 
 // False: as many calls wait as may. What is at hand was given before, whatever the number.
@@ -164,27 +123,12 @@ bool Call::TakePlace() {
   return false;
 }
 
-// By the source's clock: the machine's may be set while the call waits, or have been set long ago.
-absl::Time Call::Deadline() const {
-  const auto deadline = context_.deadline();
-  if (deadline == std::chrono::system_clock::time_point::max()) return absl::InfiniteFuture();
-  // Not absl::Now(), which notices up to two seconds later that the clock was set.
-  return environment_.clock.Now() + absl::FromChrono(deadline - std::chrono::system_clock::now());
-}
-
-// Looked for only where callers show certificates, as that takes gRPC a dozen allocations.
-std::string Call::PrincipalName() const {
-  return environment_.certificates ? PrincipalsOf(context_).Name() : std::string();
-}
-
 void Call::Wait() {
   waiting_ = true;
-  query_.requests_sent = std::make_shared<std::atomic<int>>(0);
-  query_.deadline = Deadline();
-  query_.caller = std::make_shared<const std::string>(CallerNameOf(PrincipalName(), context_));
+  intake_.PrepareToAsk();
   // The reply may come at once or on another thread: either way it comes back through the queue.
   ticket_ = environment_.source.Ask(
-      query_, [this](Reply reply) { queue_.Deliver(*this, std::move(reply)); });
+      intake_.query, [this](Reply reply) { queue_.Deliver(*this, std::move(reply)); });
   WatchDeadline();
 }
 
@@ -236,36 +180,37 @@ void Call::Receive(Reply reply) {
 void Call::Finish(const Reply& reply) {
   const Outcome& outcome = *reply.outcome;
   const std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now();
-  const absl::Duration duration = absl::FromChrono(now - began_);
+  const absl::Duration duration = absl::FromChrono(now - intake_.began);
   stats_.CountHandled(outcome, duration);
   TellOfEnd(reply, duration);
-  AddResponseMetadata(reply, request_id_, context_);
+  AddResponseMetadata(reply, intake_.request_id, context_);
   finishing_ = true;
   queue_.peers().Add(*this, now);
   ++pending_events_;
   if (outcome.ok()) {
     responder_.Finish(MessageBytes(reply.outcome), grpc::Status::OK, &finished_);
   } else {
-    responder_.FinishWithError(StatusOf(outcome, request_id_), &finished_);
+    responder_.FinishWithError(StatusOf(outcome, intake_.request_id), &finished_);
   }
 }
 
 void Call::TellOfEnd(const Reply& reply, absl::Duration duration) const {
-  if (environment_.observers.empty() && span_ == nullptr) return;
+  if (environment_.observers.empty() && intake_.span == nullptr) return;
   const auto caller = [this] {
-    return Caller{.address = std::string(context_.peer()), .principal = PrincipalName()};
+    return Caller{.address = std::string(context_.peer()), .principal = intake_.PrincipalName()};
   };
+  const Query& query = intake_.query;
   const EndedCall call{
       .method = method_.path,
-      .query = query_,
+      .query = query,
       .reply = reply,
-      .request_id = request_id_,
+      .request_id = intake_.request_id,
       .duration = duration,
-      .upstream_requests = query_.requests_sent == nullptr ? 0 : query_.requests_sent->load(),
+      .upstream_requests = query.requests_sent == nullptr ? 0 : query.requests_sent->load(),
       .caller = caller,
   };
   for (CallObserver* const observer : environment_.observers) observer->Ended(call);
-  if (span_ != nullptr) span_->End(call);
+  if (intake_.span != nullptr) intake_.span->End(call);
 }
 
 void Call::Finished(bool) {

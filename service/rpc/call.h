@@ -8,43 +8,17 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
 
-#include <chrono>
-#include <cstdint>
-#include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "absl/time/time.h"
-#include "service/access/policy.h"
-#include "service/base/clock.h"
-#include "service/base/current.h"
+#include "service/rpc/awaited_peers.h"
+#include "service/rpc/call_environment.h"
 #include "service/rpc/call_queue.h"
-#include "service/rpc/call_stats.h"
-#include "service/rpc/gate.h"
-#include "service/rpc/method.h"
+#include "service/rpc/intake.h"
 #include "service/rpc/raw_service.h"
-#include "service/source/call_tracer.h"
-#include "service/source/ended_call.h"
 #include "service/source/source.h"
 
 namespace pcap_gateway {
-
-// What all calls of a server share. Outlives them.
-struct CallEnvironment {
-  RawService& service;
-  Source& source;
-  const CallDefaults& defaults;
-  // Null: each caller brings its own.
-  const Current<Credential>& service_credential;
-  const Current<Policy>& policy;
-  CallStats& stats;
-  const std::vector<CallObserver*>& observers;
-  CallTracer* const tracer;  // null: calls have no spans
-  const Clock& clock;        // the source's
-  const bool certificates;   // callers show some
-  const int64_t most_calls;  // whose answer is not at hand, at once; 0: any number
-};
 
 // Owns itself, and lives on the thread of its queue. Finishes its RPC exactly once: when the source
 // answers, when the caller cancels, or shortly before the caller's deadline, so that the reason
@@ -74,11 +48,7 @@ class Call final : private ReplyReceiver, private AwaitedPeer {
   void Begin();
   void Answer();
   void Refuse(Error error);
-  std::optional<Error> Read();
-  std::optional<Error> ReadHeaders();
   bool TakePlace();
-  absl::Time Deadline() const;
-  std::string PrincipalName() const;  // empty: its certificate names none, or it showed none
   void Wait();
   void WatchDeadline();
   void EndEarly(Ending ending);
@@ -94,11 +64,7 @@ class Call final : private ReplyReceiver, private AwaitedPeer {
   grpc::ServerContext context_;
   grpc::ByteBuffer request_;
   Responder responder_{&context_};
-  std::chrono::steady_clock::time_point began_;
-  std::optional<Gate> gate_;  // once it has arrived
-  Query query_;
-  std::string request_id_;
-  std::unique_ptr<CallSpan> span_;  // null: it has none
+  Intake intake_{environment_, method_, context_};
 
   int pending_events_ = 0;  // the call is gone with the last of them
   bool waiting_ = false;    // for the source's reply
