@@ -3,22 +3,16 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
+#include <memory>
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "service/rpc/open_streams.h"
 #include "service/rpc/reply.h"
+#include "service/rpc/unary_call.h"
 
 namespace pcap_gateway {
 namespace {
-
-Error TooManyCalls() {
-  Error error(absl::StatusCode::kResourceExhausted, Reason::kTooManyCalls,
-              "as many calls wait for an answer in this gateway as may (--max-calls)");
-  error.retry_after = absl::Seconds(1);
-  return error;
-}
 
 Error NoRequest(bool cancelled) {
   if (cancelled) {
@@ -36,27 +30,29 @@ absl::Duration TimeToAnswer(absl::Duration left) {
   return left - std::min(left / 5, absl::Milliseconds(50));
 }
 
-void Call::Take(const CallEnvironment& environment, const Method& method, CallQueue& queue) {
+void Call::Take(const CallEnvironment& environment, const Method& method, OpenStreams& streams) {
+  CallQueue& queue = streams.queue();
   if (queue.stopping()) return;
-  auto* const call = new Call(environment, method, queue);
+  Call* const call = new UnaryCall(environment, method, streams);
   // gRPC tells of a call's end only if there was a call: `over_` comes after a good `arrived_`.
   call->context_.AsyncNotifyWhenDone(&call->over_);
   environment.service.Request(method, &call->context_, &call->responder_, &queue.queue(),
                               &call->arrived_);
 }
 
-Call::Call(const CallEnvironment& environment, const Method& method, CallQueue& queue)
+Call::Call(const CallEnvironment& environment, const Method& method, OpenStreams& streams)
     : environment_(environment),
       method_(method),
       stats_(environment.stats.of[NumberOf(method)]),
-      queue_(queue) {}
+      streams_(streams),
+      queue_(streams.queue()) {}
 
 void Call::Arrived(bool ok) {
   if (!ok) {
     delete this;
     return;
   }
-  Take(environment_, method_, queue_);
+  Take(environment_, method_, streams_);
   queue_.CallBegins();
   pending_events_ = 1;  // over_
   Begin();
@@ -68,7 +64,7 @@ void Call::Begin() {
   if (std::optional<Error> error = intake_.CheckCaller()) return Refuse(*std::move(error));
   queue_.peers().MakeRoom();
   queue_.peers().Add(*this, intake_.began);
-  ++pending_events_;
+  EventBegins();
   responder_.Read(&request_, &read_);
 }
 
@@ -76,19 +72,23 @@ void Call::WasRead(bool ok) {
   // Otherwise it was given up on.
   if (!finishing_) {
     queue_.peers().Remove(*this);
-    if (ok) {
-      stats_.received.Add();
-      Answer();
-    } else {
+    if (!ok) {
       Refuse(NoRequest(context_.IsCancelled()));
+    } else {
+      stats_.received.Add();
+      if (std::optional<Error> error = intake_.Read(request_)) {
+        intake_.NameCall();
+        Finish(FailedReply(*std::move(error)));
+      } else {
+        Answer();
+      }
     }
   }
   EventIsOver();
 }
 
 void Call::GiveUp(Why why) {
-  StreamLimitStats& stats = environment_.stats.streams;
-  (why == Why::kLate ? stats.late : stats.refused).Add();
+  streams_.CountGivenUp(why);
   // It has its status already, and does not take it.
   if (finishing_) return context_.TryCancel();
   Refuse(GivenUp(why));
@@ -100,35 +100,8 @@ void Call::Refuse(Error error) {
   Finish(FailedReply(std::move(error)));
 }
 
-void Call::Answer() {
-  std::optional<Error> error = intake_.Read(request_);
-  if (!error.has_value()) {
-    if (const std::optional<Reply> reply = environment_.source.AtHand(intake_.query)) {
-      return Finish(*reply);
-    }
-  }
-  intake_.NameCall();
-  if (error.has_value()) return Finish(FailedReply(*std::move(error)));
-  if (!TakePlace()) return Finish(FailedReply(TooManyCalls()));
-  Wait();
-}
-
-// False: as many calls wait as may. What is at hand was given before, whatever the number.
-bool Call::TakePlace() {
-  CallStats& stats = environment_.stats;
-  const int64_t waiting = stats.waiting.fetch_add(1, std::memory_order_relaxed);
-  if (environment_.most_calls == 0 || waiting < environment_.most_calls) return true;
-  stats.waiting.fetch_sub(1, std::memory_order_relaxed);
-  stats.refused.Add();
-  return false;
-}
-
 void Call::Wait() {
   waiting_ = true;
-  intake_.PrepareToAsk();
-  // The reply may come at once or on another thread: either way it comes back through the queue.
-  ticket_ = environment_.source.Ask(
-      intake_.query, [this](Reply reply) { queue_.Deliver(*this, std::move(reply)); });
   WatchDeadline();
 }
 
@@ -137,44 +110,45 @@ void Call::WatchDeadline() {
   if (deadline == std::chrono::system_clock::time_point::max()) return;
   const absl::Time now = absl::FromChrono(std::chrono::system_clock::now());
   const absl::Time answer_at = now + TimeToAnswer(absl::FromChrono(deadline) - now);
-  ++pending_events_;
+  EventBegins();
   alarm_.emplace();
   alarm_->Set(&queue_.queue(), absl::ToChronoTime(answer_at), &expired_);
 }
 
 void Call::Expired(bool ok) {
-  if (ok) EndEarly(Ending::kDeadline);
+  if (ok) {
+    EndEarly(Error(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
+                   "the call's deadline passed before Cloudflare answered"));
+  }
   EventIsOver();
 }
 
 void Call::Over(bool) {
-  if (context_.IsCancelled()) EndEarly(Ending::kCancelled);
+  if (context_.IsCancelled()) {
+    EndEarly(
+        Error(absl::StatusCode::kCancelled, Reason::kCancelled, "the caller cancelled the call"));
+  }
   EventIsOver();
 }
 
-// The first reason to end wins. The source then replies with CANCELLED, or with what it has: an
-// answer that it had just got, or a stale one.
-void Call::EndEarly(Ending ending) {
-  if (!waiting_ || ending_ != Ending::kNone) return;
-  ending_ = ending;
-  ticket_.Cancel();
+// The source then replies with CANCELLED, or with what it has: an answer that it had just got, or a
+// stale one.
+void Call::EndEarly(Error error) {
+  if (!waiting_ || early_.has_value()) return;
+  early_ = std::move(error);
+  Leave();
 }
 
-void Call::Receive(Reply reply) {
+Reply Call::WaitIsOver(Reply reply) {
   waiting_ = false;
-  environment_.stats.waiting.fetch_sub(1, std::memory_order_relaxed);
   if (alarm_.has_value()) alarm_->Cancel();
+  if (!early_.has_value()) return reply;
   const Outcome& outcome = *reply.outcome;
-  if (ending_ == Ending::kCancelled) {
-    // Nobody is there to take an answer, so none is to be counted as given.
-    reply = FailedReply(
-        Error(absl::StatusCode::kCancelled, Reason::kCancelled, "the caller cancelled the call"));
-  } else if (ending_ == Ending::kDeadline && !outcome.ok() &&
-             outcome.error->code == absl::StatusCode::kCancelled) {
-    reply = FailedReply(Error(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
-                              "the call's deadline passed before Cloudflare answered"));
-  }
-  Finish(reply);
+  // After a cancel nobody is there to take an answer, so none is to be counted as given.
+  const bool answer_is_of_use =
+      early_->code != absl::StatusCode::kCancelled &&
+      (outcome.ok() || outcome.error->code != absl::StatusCode::kCancelled);
+  return answer_is_of_use ? reply : FailedReply(*early_);
 }
 
 void Call::Finish(const Reply& reply) {
@@ -186,12 +160,8 @@ void Call::Finish(const Reply& reply) {
   AddResponseMetadata(reply, intake_.request_id, context_);
   finishing_ = true;
   queue_.peers().Add(*this, now);
-  ++pending_events_;
-  if (outcome.ok()) {
-    responder_.Finish(MessageBytes(reply.outcome), grpc::Status::OK, &finished_);
-  } else {
-    responder_.FinishWithError(StatusOf(outcome, intake_.request_id), &finished_);
-  }
+  EventBegins();
+  SendEnd(reply);
 }
 
 void Call::TellOfEnd(const Reply& reply, absl::Duration duration) const {

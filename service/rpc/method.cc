@@ -39,7 +39,7 @@ std::optional<Error> ReadGetPcap(const grpc::ByteBuffer& bytes, const CallDefaul
 
 // THE list.
 constexpr std::array kMethods = {
-    Method{.path = "/pcap.v1.PcapService/GetPcap", .read = ReadGetPcap},
+    Method{.path = "/pcap.v1.PcapService/GetPcap", .ahead = 64, .read = ReadGetPcap},
 };
 
 }  // namespace
