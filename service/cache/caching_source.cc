@@ -99,6 +99,7 @@ CachingSource::CachingSource(std::unique_ptr<Source> inner, CacheOptions options
 CachingSource::~CachingSource() = default;
 
 std::optional<Reply> CachingSource::AtHand(const Query& query) {
+  if (!query.may_be_kept()) return std::nullopt;
   const absl::Time now = clock_.Now();
   const Key key = query.key();
   std::optional<Kept> kept = store_.Find(key);
@@ -135,6 +136,7 @@ void CachingSource::Refresh(const Query& query, absl::Time as_of, absl::Time now
 }
 
 Ticket CachingSource::Ask(Query query, Done done) {
+  if (!query.may_be_kept()) return inner_->Ask(std::move(query), std::move(done));
   const absl::Time now = clock_.Now();
   WaiterPtr waiter;
   FlightPtr launch;

@@ -161,6 +161,7 @@ SharedSource::~SharedSource() = default;
 void SharedSource::Stop() { redis_->Stop(); }
 
 Ticket SharedSource::Ask(Query query, Done done) {
+  if (!query.may_be_kept()) return inner_->Ask(std::move(query), std::move(done));
   auto question = std::make_shared<Question>();
   question->asked = clock_.Now();
   question->name = EntryName(query, options_.variant);

@@ -5,6 +5,7 @@
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_ENDPOINT_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_ENDPOINT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -48,6 +49,12 @@ struct Endpoint {
   // Turns any HTTP answer into an outcome (`as_of` and `cf_ray` are filled in by the caller). Never
   // throws.
   Outcome (*parse)(const HttpAnswer& answer, const ParseOptions& options);
+  // What the request accepts, as in its header.
+  absl::string_view accept = "application/json";
+  // Whether a 2xx's body that begins so (kFirstBytes of it, or all) is for Query::sink; what is not
+  // is collected for `parse`. Null: none is.
+  bool (*is_content)(absl::string_view first_bytes) = nullptr;
+  static constexpr size_t kFirstBytes = 4;
 };
 
 }  // namespace pcap_gateway

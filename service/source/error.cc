@@ -44,6 +44,8 @@ absl::string_view NameOf(Reason reason) {
       return "UPSTREAM_RESPONSE_TOO_LARGE";
     case Reason::kUpstreamError:
       return "UPSTREAM_ERROR";
+    case Reason::kDownloadIncomplete:
+      return "DOWNLOAD_INCOMPLETE";
     case Reason::kOverloaded:
       return "OVERLOADED";
     case Reason::kTooManyCalls:

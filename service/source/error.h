@@ -38,6 +38,7 @@ enum class Reason {
   kUpstreamInvalidResponse,
   kUpstreamResponseTooLarge,
   kUpstreamError,
+  kDownloadIncomplete,
   kOverloaded,
   kTooManyCalls,
   kTooManyStreams,

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "service/source/body_sink.h"
 #include "service/source/credential.h"
 #include "service/source/endpoint.h"
 #include "service/source/id.h"
@@ -65,6 +66,12 @@ struct Query {
   // Counts the requests that this question has sent upstream, repeated ones each; what another
   // question's request answered counts there. Null: nobody wants to know.
   std::shared_ptr<std::atomic<int>> requests_sent;
+  // Takes the body of the answer, if that is what Endpoint::is_content wants; the outcome then has
+  // no message. Null: it is collected.
+  std::shared_ptr<BodySink> sink;
+
+  // Whether equal questions may share its answer, now and later.
+  bool may_be_kept() const { return sink == nullptr; }
 
   // All who asked it have left. Somebody may join it at any moment.
   bool is_abandoned() const {
