@@ -1,6 +1,7 @@
-// Call: one RPC, from the moment gRPC is asked for it to the last event that concerns it.
+// Call: one RPC of the rows of Methods(), from the moment gRPC is asked for it to the last event
+// that concerns it. What its shape makes of it stands in unary_call.h and stream_call.h.
 //
-//   Call::Take(environment, method, queue);   // and it takes its successor itself
+//   Call::Take(environment, method, streams);   // and it takes its successor itself
 #ifndef PCAP_GATEWAY_SERVICE_RPC_CALL_H_
 #define PCAP_GATEWAY_SERVICE_RPC_CALL_H_
 
@@ -8,110 +9,98 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
 
-#include <chrono>
-#include <cstdint>
-#include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "absl/time/time.h"
-#include "service/access/policy.h"
-#include "service/base/clock.h"
-#include "service/base/current.h"
+#include "service/rpc/awaited_peers.h"
+#include "service/rpc/call_environment.h"
 #include "service/rpc/call_queue.h"
-#include "service/rpc/call_stats.h"
-#include "service/rpc/gate.h"
-#include "service/rpc/method.h"
+#include "service/rpc/intake.h"
 #include "service/rpc/raw_service.h"
-#include "service/source/call_tracer.h"
 #include "service/source/ended_call.h"
 #include "service/source/source.h"
 
 namespace pcap_gateway {
 
-// What all calls of a server share. Outlives them.
-struct CallEnvironment {
-  RawService& service;
-  Source& source;
-  const CallDefaults& defaults;
-  // Null: each caller brings its own.
-  const Current<Credential>& service_credential;
-  const Current<Policy>& policy;
-  CallStats& stats;
-  const std::vector<CallObserver*>& observers;
-  CallTracer* const tracer;  // null: calls have no spans
-  const Clock& clock;        // the source's
-  const bool certificates;   // callers show some
-  const int64_t most_calls;  // whose answer is not at hand, at once; 0: any number
-};
+class OpenStreams;
 
-// Owns itself, and lives on the thread of its queue. Finishes its RPC exactly once: when the source
-// answers, when the caller cancels, or shortly before the caller's deadline, so that the reason
+// Owns itself, and lives on the thread of its queue. Finishes its RPC exactly once: when all is
+// answered, when the caller cancels, or shortly before the caller's deadline, so that the reason
 // still reaches it.
-class Call final : private ReplyReceiver, private AwaitedPeer {
+class Call : protected AwaitedPeer {
  public:
-  // Asks gRPC for the next call of `method`. From then on there is always one asked for, until the
-  // server shuts down.
-  static void Take(const CallEnvironment& environment, const Method& method, CallQueue& queue);
+  // Asks gRPC for the next call of `method` on the queue of `streams`. From then on there is always
+  // one asked for, until the server shuts down.
+  static void Take(const CallEnvironment& environment, const Method& method, OpenStreams& streams);
+
+ protected:
+  Call(const CallEnvironment& environment, const Method& method, OpenStreams& streams);
+  virtual ~Call() = default;
+
+  // Its request is read, and nothing is wrong with it. Answers, or begins to wait with Wait.
+  virtual void Answer() = 0;
+  // Nobody waits any more: what is under way ends soon, and brings the reply that is waited for.
+  virtual void Leave() = 0;
+  // Sends the end. Starts the one operation that `finished_` is the event of.
+  virtual void SendEnd(const Reply& reply) = 0;
+
+  // From here on there is a reply to come. Watches the deadline.
+  void Wait();
+  // It has come. Returns what the call ends with: `reply`, or why it ended before.
+  Reply WaitIsOver(Reply reply);
+  bool waiting() const { return waiting_; }
+
+  // Leaves, as there is an `error` before all is answered; the first one counts.
+  void EndEarly(Error error);
+  bool ends_early() const { return early_.has_value(); }
+
+  // Once, and not while a message is being written.
+  void Finish(const Reply& reply);
+  bool finishing() const { return finishing_; }
+
+  // Around each operation that is started.
+  void EventBegins() { ++pending_events_; }
+  void EventIsOver();
+
+  void GiveUp(Why why) override;
+
+  const CallEnvironment& environment_;
+  const Method& method_;
+  MethodStats& stats_;
+  OpenStreams& streams_;
+  CallQueue& queue_;
+
+  grpc::ServerContext context_;
+  Responder responder_{&context_};
+  Intake intake_{environment_, method_, context_};
 
  private:
-  enum class Ending { kNone, kCancelled, kDeadline };
-
-  Call(const CallEnvironment& environment, const Method& method, CallQueue& queue);
-  ~Call() = default;
-
   // Events, each of which comes once if its operation was started.
   void Arrived(bool ok);   // gRPC has a call for us; not ok: the server shuts down
   void WasRead(bool ok);   // its request has come; not ok: none will
   void Over(bool ok);      // the RPC is over, for whatever reason
   void Finished(bool ok);  // what we sent is sent
   void Expired(bool ok);   // the time to answer has come; not ok: the alarm was cancelled
-  void Receive(Reply reply) override;
-
-  void GiveUp(Why why) override;
 
   void Begin();
-  void Answer();
   void Refuse(Error error);
-  std::optional<Error> Read();
-  std::optional<Error> ReadHeaders();
-  bool TakePlace();
-  absl::Time Deadline() const;
-  std::string PrincipalName() const;  // empty: its certificate names none, or it showed none
-  void Wait();
   void WatchDeadline();
-  void EndEarly(Ending ending);
-  void Finish(const Reply& reply);
   void TellOfEnd(const Reply& reply, absl::Duration duration) const;
-  void EventIsOver();
 
-  const CallEnvironment& environment_;
-  const Method& method_;
-  MethodStats& stats_;
-  CallQueue& queue_;
-
-  grpc::ServerContext context_;
   grpc::ByteBuffer request_;
-  Responder responder_{&context_};
-  std::chrono::steady_clock::time_point began_;
-  std::optional<Gate> gate_;  // once it has arrived
-  Query query_;
-  std::string request_id_;
-  std::unique_ptr<CallSpan> span_;  // null: it has none
-
   int pending_events_ = 0;  // the call is gone with the last of them
-  bool waiting_ = false;    // for the source's reply
+  bool waiting_ = false;    // for a reply
   bool finishing_ = false;
-  Ending ending_ = Ending::kNone;
-  Ticket ticket_;
+  std::optional<Error> early_;
   std::optional<grpc::Alarm> alarm_;  // set while a call with a deadline waits
 
   MethodEvent<Call, &Call::Arrived> arrived_{*this};
   MethodEvent<Call, &Call::WasRead> read_{*this};
   MethodEvent<Call, &Call::Over> over_{*this};
-  MethodEvent<Call, &Call::Finished> finished_{*this};
   MethodEvent<Call, &Call::Expired> expired_{*this};
+
+ protected:
+  MethodEvent<Call, &Call::Finished> finished_{*this};
 };
 
 // When a call with `left` until its deadline is answered at the latest: early enough for the answer

@@ -77,15 +77,15 @@ void CallQueue::Tick(bool ok) {
   tick_alarm_.Set(queue_.get(), NextTick(), &ticked_);
 }
 
-void CallQueue::Deliver(ReplyReceiver& receiver, Reply reply) {
+void CallQueue::Post(Task task) {
   bool first;
   {
     const std::lock_guard lock(mutex_);
-    first = delivered_.empty();
-    delivered_.emplace_back(&receiver, std::move(reply));
+    first = posted_.empty();
+    posted_.push_back(std::move(task));
   }
   if (!first) return;
-  // The queue outlives the burst: the call that waits for this reply keeps it.
+  // The queue outlives the burst: the call that waits for the task keeps it.
   Burst::AtEnd([this] { wakeup_.Set(queue_.get(), gpr_time_0(GPR_CLOCK_MONOTONIC), &woken_); });
 }
 
@@ -100,13 +100,13 @@ void CallQueue::GiveSign(bool) {
   answer();
 }
 
-void CallQueue::ReceiveAll(bool) {
+void CallQueue::RunPosted(bool) {
   {
     const std::lock_guard lock(mutex_);
-    receiving_.swap(delivered_);
+    running_.swap(posted_);
   }
-  for (auto& [receiver, reply] : receiving_) receiver->Receive(std::move(reply));
-  receiving_.clear();
+  for (Task& task : running_) std::move(task)();
+  running_.clear();
 }
 
 }  // namespace pcap_gateway

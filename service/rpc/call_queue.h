@@ -1,5 +1,5 @@
 // CallQueue: a gRPC completion queue, the thread that serves it, and the door through which other
-// threads hand it replies.
+// threads hand it work.
 //
 // Every call lives on one queue and is touched by that queue's thread alone, so calls need no
 // locks. Replies come from the upstream thread; they are collected and fetched in one go, so that a
@@ -16,11 +16,10 @@
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "service/rpc/awaited_peers.h"
-#include "service/source/outcome.h"
 
 namespace pcap_gateway {
 
@@ -43,18 +42,10 @@ class MethodEvent final : public Event {
   Owner& owner_;
 };
 
-// Who waits for a reply.
-class ReplyReceiver {
- public:
-  // On the queue's thread.
-  virtual void Receive(Reply reply) = 0;
-
- protected:
-  ~ReplyReceiver() = default;
-};
-
 class CallQueue {
  public:
+  using Task = absl::AnyInvocable<void() &&>;
+
   CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue, const StreamLimits& limits);
 
   // Ends the queue and its thread. The server has been shut down before, so that no new calls come;
@@ -64,8 +55,9 @@ class CallQueue {
   // Starts the thread.
   void Serve();
 
-  // Any thread. `receiver` gets it soon, on the queue's thread.
-  void Deliver(ReplyReceiver& receiver, Reply reply);
+  // Any thread, while a call is under way that waits for `task` to run: soon, on the queue's
+  // thread, and after all that was posted before it.
+  void Post(Task task);
 
   // Any thread. `answer` is called on the queue's thread when its turn comes. Not again before
   // that.
@@ -92,7 +84,7 @@ class CallQueue {
   void Run();
   void Stop(bool ok);
   void ShutDown();
-  void ReceiveAll(bool ok);
+  void RunPosted(bool ok);
   void GiveSign(bool ok);
   void Tick(bool ok);
 
@@ -113,12 +105,12 @@ class CallQueue {
   grpc::Alarm sign_alarm_;
   MethodEvent<CallQueue, &CallQueue::GiveSign> sign_asked_{*this};
 
-  std::mutex mutex_;  // guards `delivered_`
-  std::vector<std::pair<ReplyReceiver*, Reply>> delivered_;
-  std::vector<std::pair<ReplyReceiver*, Reply>> receiving_;  // the queue's thread only
-  // Set when `delivered_` gets its first reply; so never set again before it has gone off.
+  std::mutex mutex_;  // guards `posted_`
+  std::vector<Task> posted_;
+  std::vector<Task> running_;  // the queue's thread only; kept for its memory
+  // Set when `posted_` gets its first task; so never set again before it has gone off.
   grpc::Alarm wakeup_;
-  MethodEvent<CallQueue, &CallQueue::ReceiveAll> woken_{*this};
+  MethodEvent<CallQueue, &CallQueue::RunPosted> woken_{*this};
 };
 
 }  // namespace pcap_gateway

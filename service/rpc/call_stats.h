@@ -45,7 +45,7 @@ struct MethodStats : RpcStats {
 
   void CountHandled(const Outcome& outcome, absl::Duration duration) {
     handled[outcome.ok() ? 0 : static_cast<int>(outcome.error->code)].Add();
-    (outcome.ok() ? sent : failed[static_cast<size_t>(outcome.error->reason)]).Add();
+    if (!outcome.ok()) failed[static_cast<size_t>(outcome.error->reason)].Add();
     handling.Observe(duration);
   }
 };

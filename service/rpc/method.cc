@@ -52,7 +52,7 @@ std::optional<Error> ReadListPcaps(const grpc::ByteBuffer& bytes, const CallDefa
 
 // THE list.
 constexpr std::array kMethods = {
-    Method{.path = "/pcap.v1.PcapService/GetPcap", .read = ReadGetPcap},
+    Method{.path = "/pcap.v1.PcapService/GetPcap", .ahead = 64, .read = ReadGetPcap},
     Method{.path = "/pcap.v1.PcapService/ListPcaps", .read = ReadListPcaps},
 };
 

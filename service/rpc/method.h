@@ -26,6 +26,10 @@ struct CallDefaults {
 // Lives for the whole process, as a row of Methods().
 struct Method {
   const char* path;  // as in HTTP/2: "/pcap.v1.PcapService/GetPcap"
+  // So many calls of it can come to a queue at once without waiting for its thread to ask for
+  // another. Each costs some KiB, and Debian's gRPC looks at all that were asked for with each
+  // event, so this is for methods that come in floods.
+  int ahead = 4;
   // Fills in the query's endpoint, ids and max_age, or says what is wrong with the request.
   std::optional<Error> (*read)(const grpc::ByteBuffer& request, const CallDefaults& defaults,
                                Query& query);

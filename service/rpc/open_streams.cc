@@ -23,7 +23,7 @@ OpenStreams::OpenStreams(grpc::AsyncGenericService& service, const StreamMethods
 
 // Ending one removes it later, by its events.
 void OpenStreams::LookAtAll() {
-  for (Stream* const stream : open_) stream->Look();
+  for (LastingStream* const stream : open_) stream->Look();
 }
 
 void OpenStreams::Refresh() {
@@ -39,18 +39,14 @@ void OpenStreams::End() {
 // Streams start operations here, whose events come later: none is removed meanwhile.
 void OpenStreams::RefreshAll(bool) {
   refreshing_.exchange(false);  // before the look at what has changed
-  for (Stream* stream : open_) stream->Refresh();
+  for (LastingStream* const stream : open_) stream->Refresh();
 }
 
-void OpenStreams::Add(Stream& stream) {
-  queue_.CallBegins();
-  open_.insert(&stream);
-}
+void OpenStreams::Add(LastingStream& stream) { open_.insert(&stream); }
 
-void OpenStreams::Remove(Stream& stream) {
-  if (!stream.connection_.empty()) shares_.Remove(stream.connection_);
-  open_.erase(&stream);
-}
+void OpenStreams::Remove(LastingStream& stream) { open_.erase(&stream); }
+
+void OpenStreams::Leave(const std::string& connection) { shares_.Remove(connection); }
 
 std::optional<Error> OpenStreams::CheckRoom(const std::string& connection, absl::string_view path) {
   AwaitedPeers& peers = queue_.peers();
@@ -62,7 +58,6 @@ std::optional<Error> OpenStreams::CheckRoom(const std::string& connection, absl:
         absl::StatusCode::kResourceExhausted, Reason::kTooManyStreams,
         "as many streams of this connection are open as may (--max-streams-per-connection)");
   }
-  peers.MakeRoom();
   return std::nullopt;
 }
 

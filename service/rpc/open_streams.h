@@ -19,6 +19,7 @@
 #include "service/base/current.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/connection_shares.h"
+#include "service/rpc/lasting_stream.h"
 #include "service/rpc/stream.h"
 #include "service/rpc/stream_stats.h"
 
@@ -43,12 +44,13 @@ class OpenStreams {
   // that come later are at once.
   void End();
 
-  // For Stream, on the queue's thread.
-  void Add(Stream& stream);
-  void Remove(Stream& stream);
-  // Whether there is room for one more stream of the connection, which then has it until Remove; or
+  // For the streams, on the queue's thread.
+  void Add(LastingStream& stream);
+  void Remove(LastingStream& stream);
+  // Whether there is room for one more stream of the connection, which then has it until Leave; or
   // TOO_MANY_STREAMS. For a health check there always is, among those of all connections.
   std::optional<Error> CheckRoom(const std::string& connection, absl::string_view path);
+  void Leave(const std::string& connection);
   // As an error, counted.
   Error NoPlaceToStay();
   void CountGivenUp(AwaitedPeer::Why why);
@@ -73,7 +75,7 @@ class OpenStreams {
   const Current<Policy>& policy_;
   const bool certificates_;
   CallQueue& queue_;
-  absl::flat_hash_set<Stream*> open_;  // the queue's thread only
+  absl::flat_hash_set<LastingStream*> open_;  // the queue's thread only
 
   std::atomic<bool> ending_{false};
   // Set from Refresh until `refresh_` has gone off, so that the alarm is never set twice at once.

@@ -12,13 +12,13 @@
 
 namespace pcap_gateway {
 
-// Reads the request, and sends the answer. Requests are parsed here, and answers are bytes that
+// Reads the request, and sends the answers. Requests are parsed here, and answers are bytes that
 // were serialised once.
-using Responder = grpc::ServerAsyncReader<grpc::ByteBuffer, grpc::ByteBuffer>;
+using Responder = grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>;
 
-// To gRPC its methods are ones that stream requests, which on the wire is the same: of a unary call
-// gRPC tells only once its message has come, and keeps all whose message never does, without a
-// bound.
+// To gRPC its methods are ones that stream requests and answers, whatever their shape, which on the
+// wire is the same: of a call with a single request gRPC tells only once its message has come, and
+// keeps all whose message never does, without a bound.
 class RawService final : public grpc::Service {
  public:
   RawService();

@@ -46,10 +46,7 @@ constexpr int kMostRequestBytes = 64 << 10;
 // it reads less at a time and then closes connections.
 constexpr size_t kMostConnectionBytes = 256 << 20;
 
-// So many calls of a method can come to a queue at once without waiting for its thread to ask for
-// another.
-constexpr int kCallsAskedFor = 64;
-// Health checks and reflection are not that many.
+// As Method::ahead: health checks and reflection are not many.
 constexpr int kStreamsAskedFor = 4;
 
 // The drain looks so often whether it is over.
@@ -271,7 +268,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(Source& source,
   for (const auto& streams : parts->streams) {
     CallQueue& queue = streams->queue();
     for (const Method& method : Methods()) {
-      for (int i = 0; i < kCallsAskedFor; ++i) Call::Take(parts->environment, method, queue);
+      for (int i = 0; i < method.ahead; ++i) Call::Take(parts->environment, method, *streams);
     }
     for (int i = 0; i < kStreamsAskedFor; ++i) Stream::Take(*streams);
     queue.Serve();

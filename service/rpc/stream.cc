@@ -44,6 +44,7 @@ void Stream::Arrived(bool ok) {
     return;
   }
   Take(streams_);
+  streams_.queue().CallBegins();
   streams_.Add(*this);
   pending_events_ = 1;  // ended_
   Begin();
@@ -69,8 +70,10 @@ std::optional<Error> Stream::MayBegin() {
   if (std::optional<Error> error = gate.CheckCall()) return error;
   std::string connection = context_.peer();
   std::optional<Error> error = streams_.CheckRoom(connection, context_.method());
-  if (!error.has_value()) connection_ = std::move(connection);
-  return error;
+  if (error.has_value()) return error;
+  connection_ = std::move(connection);
+  streams_.queue().peers().MakeRoom();
+  return std::nullopt;
 }
 
 std::optional<Error> Stream::CheckPeer() {
@@ -206,6 +209,7 @@ void Stream::EventIsOver() {
   Leave();
   OpenStreams& streams = streams_;
   streams.Remove(*this);
+  if (!connection_.empty()) streams.Leave(connection_);
   delete this;
   streams.queue().CallEnds();
 }

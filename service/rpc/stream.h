@@ -21,6 +21,7 @@
 #include "service/rpc/awaited_peers.h"
 #include "service/rpc/call_queue.h"
 #include "service/rpc/call_stats.h"
+#include "service/rpc/lasting_stream.h"
 #include "service/source/error.h"
 
 namespace pcap_gateway {
@@ -43,7 +44,7 @@ class StreamHandler {
 
 // Owns itself, and lives on the thread of its queue. Reads and writes one message at a time, so
 // that a peer that does not read makes nothing pile up here.
-class Stream final : private AwaitedPeer {
+class Stream final : private AwaitedPeer, private LastingStream {
  public:
   // Asks gRPC for the next stream. From then on there is always one asked for, until the server
   // shuts down.
@@ -61,7 +62,6 @@ class Stream final : private AwaitedPeer {
   bool finished() const { return finishing_; }
 
  private:
-  friend class OpenStreams;
   explicit Stream(OpenStreams& streams) : streams_(streams) {}
   ~Stream() = default;
 
@@ -76,11 +76,11 @@ class Stream final : private AwaitedPeer {
   void Begin();
   std::optional<Error> MayBegin();
   std::optional<Error> CheckPeer();
-  void Look();  // whether its peer may still have it
+  void Look() override;
   void Await();
   bool Stay();
   void Leave();
-  void Refresh();
+  void Refresh() override;
   void EndWithServer();
   void SendStatus();
   void Count() const;

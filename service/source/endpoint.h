@@ -6,6 +6,7 @@
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_ENDPOINT_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_ENDPOINT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -63,6 +64,12 @@ struct Endpoint {
   Outcome (*parse)(const Query& query, const HttpAnswer& answer, const ParseOptions& options);
   // What a write that succeeded makes out of date, for every credential; null: nothing.
   std::vector<Subject> (*outdates)(const Query& query) = nullptr;
+  // What the request accepts, as in its header.
+  absl::string_view accept = "application/json";
+  // Whether a 2xx's body that begins so (kFirstBytes of it, or all) is for Query::sink; what is not
+  // is collected for `parse`. Null: none is.
+  bool (*is_content)(absl::string_view first_bytes) = nullptr;
+  static constexpr size_t kFirstBytes = 4;
 };
 
 }  // namespace pcap_gateway

@@ -52,6 +52,8 @@ absl::string_view NameOf(Reason reason) {
       return "METHOD_DISABLED";
     case Reason::kUpstreamError:
       return "UPSTREAM_ERROR";
+    case Reason::kDownloadIncomplete:
+      return "DOWNLOAD_INCOMPLETE";
     case Reason::kOverloaded:
       return "OVERLOADED";
     case Reason::kTooManyCalls:

@@ -41,6 +41,7 @@ enum class Reason {
   kUpstreamError,
   kOutcomeUnknown,
   kMethodDisabled,
+  kDownloadIncomplete,
   kOverloaded,
   kTooManyCalls,
   kTooManyStreams,

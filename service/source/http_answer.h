@@ -3,6 +3,7 @@
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_HTTP_ANSWER_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_HTTP_ANSWER_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/time/time.h"
@@ -21,6 +22,8 @@ struct HttpAnswer {
   std::string retry_after;
   std::string ratelimit;
   std::string ratelimit_policy;
+  // Of the body, those bytes that the request's sink took instead of `body`.
+  int64_t sunk_bytes = 0;
   // How often the request was sent until it came; 1 or more.
   int sendings = 1;
   // From when the request left our own queue (LimitedClient fills it in) to the answer's end.

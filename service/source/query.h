@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "service/source/body_sink.h"
 #include "service/source/credential.h"
 #include "service/source/endpoint.h"
 #include "service/source/id.h"
@@ -72,14 +73,17 @@ struct Query {
   // Counts the requests that this question has sent upstream, repeated ones each; what another
   // question's request answered counts there. Null: nobody wants to know.
   std::shared_ptr<std::atomic<int>> requests_sent;
+  // Takes the body of the answer, if that is what Endpoint::is_content wants; the outcome then has
+  // no message. Null: it is collected.
+  std::shared_ptr<BodySink> sink;
 
   // All who asked it have left. Somebody may join it at any moment.
   bool is_abandoned() const {
     return !background && latest_deadline != nullptr && latest_deadline->nobody_waits();
   }
 
-  // What answers it may be kept, and given to others who ask the same.
-  bool may_be_kept() const { return endpoint->effect == Effect::kReads; }
+  // Whether what answers it may be kept, and given to others who ask the same.
+  bool may_be_kept() const { return endpoint->effect == Effect::kReads && sink == nullptr; }
 
   Subject subject() const { return {account, resource, endpoint->number}; }
   // What it outdates by success.

@@ -55,6 +55,7 @@ class CurlClient::Impl {
   std::unique_ptr<CurlTransfer> TakeTransfer();
   void Count(const CurlTransfer& transfer, const HttpResult& result);
   void Fail(CurlTransfer* transfer, uint64_t number, Kind kind, absl::string_view detail);
+  void Resume(CurlTransfer* transfer, uint64_t number);
   void Finish(CurlTransfer* transfer, HttpResult result);
 
   EventLoop& loop_;
@@ -125,6 +126,11 @@ Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
   stats_.started.Add();
   if (request.requests_sent != nullptr) {
     request.requests_sent->fetch_add(1, std::memory_order_relaxed);
+  }
+  if (request.sink != nullptr) {
+    raw->resume_later = [this, raw, number = raw->number] {
+      Post([this, raw, number] { Resume(raw, number); });
+    };
   }
   pool->Add(*raw);
   if (!stall_timer_.is_set()) stall_timer_.Set(now + absl::ToChronoNanoseconds(stall_check_));
@@ -226,6 +232,13 @@ void CurlClient::Impl::Fail(CurlTransfer* transfer, uint64_t number, Kind kind,
   Finish(transfer, transfer->Failure(kind, std::string(detail)));
 }
 
+// Nor does this.
+void CurlClient::Impl::Resume(CurlTransfer* transfer, uint64_t number) {
+  if (!active_.contains(transfer) || transfer->number != number) return;
+  const CURLcode code = transfer->Resume();
+  if (code != CURLE_OK) Finish(transfer, transfer->ResultOf(code, sockets_->last_shortage()));
+}
+
 void CurlClient::Impl::Count(const CurlTransfer& transfer, const HttpResult& result) {
   if (transfer.sendings() > 1) stats_.resent.Add(static_cast<uint64_t>(transfer.sendings() - 1));
   if (const auto* const answer = std::get_if<HttpAnswer>(&result)) {
@@ -246,6 +259,7 @@ void CurlClient::Impl::Finish(CurlTransfer* transfer, HttpResult result) {
   transfer->pool->Remove(*transfer);
   active_.erase(transfer);
   Done done = std::exchange(transfer->done, nullptr);
+  transfer->DropSink();
   free_.emplace_back(transfer);
   std::move(done)(std::move(result));
 }

@@ -4,12 +4,14 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "service/source/endpoint.h"
 #include "service/upstream/curl_pool.h"
 
 namespace pcap_gateway {
@@ -125,7 +127,7 @@ bool CurlTransfer::Init(CurlSockets& through, const HostPort& proxy) {
 
 CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& user_agent) {
   curl_slist_free_all(std::exchange(headers_, nullptr));
-  headers_ = curl_slist_append(nullptr, "Accept: application/json");
+  headers_ = curl_slist_append(nullptr, absl::StrCat("Accept: ", request.accept).c_str());
   // Without it an answer in any coding is in order (RFC 9110, 12.5.3). libcurl's own option for it
   // would decode what comes all the same, bombs too.
   headers_ = curl_slist_append(headers_, "Accept-Encoding: identity");
@@ -150,6 +152,11 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& us
   addresses_.clear();
   answer_ = HttpAnswer();
   most_body_bytes_ = request.most_body_bytes;
+  sink_ = request.sink;
+  is_content_ = request.is_content;
+  most_sunk_bytes_ = request.most_sunk_bytes;
+  sinking_ = false;
+  paused_ = false;
   too_large_ = false;
   headers_ended_ = false;
   header_bytes_ = 0;
@@ -166,14 +173,21 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& us
     setup.Set(CURLOPT_POSTFIELDS, nullptr).Set(CURLOPT_HTTPGET, 1L);
   }
   has_body_ = body_ != nullptr;
-  if (fresh_connection_ != request.fresh_connection) {
-    setup.Set(CURLOPT_FRESH_CONNECT, request.fresh_connection ? 1L : 0L);
-    fresh_connection_ = request.fresh_connection;
+  const bool alone = sink_ != nullptr;
+  const bool fresh = alone || request.fresh_connection;
+  if (fresh_connection_ != fresh) {
+    setup.Set(CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
+    fresh_connection_ = fresh;
+  }
+  if (alone_ != alone) {
+    setup.Set(CURLOPT_FORBID_REUSE, alone ? 1L : 0L);
+    alone_ = alone;
   }
   return setup.Set(CURLOPT_HTTPHEADER, headers_)
       .Set(CURLOPT_TIMEOUT_MS, static_cast<long>(absl::ToInt64Milliseconds(timeout_)))
       .Set(CURLOPT_HTTP_VERSION,
-           static_cast<long>(tls_ ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
+           // In libcurl 7.88 a stream that is paused holds up all that share its connection.
+           static_cast<long>(tls_ && !alone ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
       .Set(CURLOPT_CUSTOMREQUEST,
            request.method == "GET" ? nullptr : std::string(request.method).c_str())
       .code();
@@ -208,6 +222,11 @@ CURLcode CurlTransfer::SetUrl(const std::string& url) {
 bool CurlTransfer::Stalled(std::chrono::steady_clock::time_point now,
                            absl::Duration first_byte_timeout, absl::Duration stall_timeout,
                            size_t least_bytes) {
+  if (paused_) {
+    checked_at_ = now;
+    checked_received_ = received_;
+    return false;
+  }
   if (received_ == 0) {
     curl_off_t until_sent = 0;  // microseconds; 0 while it waits for a connection
     curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &until_sent);
@@ -258,7 +277,10 @@ HttpResult CurlTransfer::ResultOf(CURLcode code,
 }
 
 TransportFailure CurlTransfer::Failure(Kind kind, std::string detail) const {
-  TransportFailure failure{kind, std::move(detail), sendings_};
+  TransportFailure failure{.kind = kind,
+                           .detail = std::move(detail),
+                           .sendings = sendings_,
+                           .sunk_bytes = answer_.sunk_bytes};
   // Nothing has failed.
   if (kind == Kind::kCancelled || kind == Kind::kStopped) return failure;
   const bool silent = error_[0] == '\0';
@@ -303,14 +325,59 @@ int CurlTransfer::BeforeSending(void* user, char*, char*, int, int) {
 
 size_t CurlTransfer::OnBody(char* data, size_t size, size_t count, void* user) {
   CurlTransfer& transfer = *static_cast<CurlTransfer*>(user);
-  const size_t bytes = size * count;
-  transfer.received_ += bytes;
-  if (transfer.answer_.body.size() + bytes > transfer.most_body_bytes_) {
-    transfer.too_large_ = true;
-    return CURL_WRITEFUNC_ERROR;
-  }
-  transfer.answer_.body.append(data, bytes);
-  return bytes;
+  // libcurl keeps the piece, and gives it again.
+  if (transfer.paused_) return CURL_WRITEFUNC_PAUSE;
+  const absl::string_view piece(data, size * count);
+  transfer.received_ += piece.size();
+  const bool taken = transfer.sinking_ ? transfer.Sink(piece) : transfer.Collect(piece);
+  return taken ? piece.size() : CURL_WRITEFUNC_ERROR;
+}
+
+// False: the body is too large.
+bool CurlTransfer::Collect(absl::string_view piece) {
+  std::string& body = answer_.body;
+  too_large_ = body.size() + piece.size() > most_body_bytes_;
+  if (too_large_) return false;
+  body.append(piece.data(), piece.size());
+  // Whether it is for the sink shows in its first bytes.
+  if (sink_ == nullptr || body.size() < Endpoint::kFirstBytes) return true;
+  return BeginSinking();
+}
+
+bool CurlTransfer::BeginSinking() {
+  const std::shared_ptr<BodySink> sink = std::exchange(sink_, nullptr);
+  long status = 0;
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  const bool is_content =
+      status / 100 == 2 && is_content_ != nullptr &&
+      is_content_(absl::string_view(answer_.body).substr(0, Endpoint::kFirstBytes));
+  if (!is_content) return true;
+  curl_off_t bytes = -1;  // not said
+  curl_easy_getinfo(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &bytes);
+  too_large_ = bytes > most_sunk_bytes_;
+  if (too_large_) return false;
+  // From here on bytes have to keep coming, and take as long as the reader does.
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 0L);
+  sink_ = sink;
+  sinking_ = true;
+  sink_->Begin(bytes < 0 ? std::nullopt : std::optional<int64_t>(bytes));
+  return Sink(std::exchange(answer_.body, {}));
+}
+
+// False: the body is too large.
+bool CurlTransfer::Sink(absl::string_view piece) {
+  const auto bytes = static_cast<int64_t>(piece.size());
+  too_large_ = bytes > most_sunk_bytes_ - answer_.sunk_bytes;
+  if (too_large_) return false;
+  answer_.sunk_bytes += bytes;
+  paused_ = !sink_->Take(piece, resume_later);
+  return true;
+}
+
+CURLcode CurlTransfer::Resume() {
+  if (!std::exchange(paused_, false)) return CURLE_OK;
+  checked_at_ = std::chrono::steady_clock::now();
+  return curl_easy_pause(easy, CURLPAUSE_CONT);
 }
 
 // libcurl gives whole lines, those of interim (1xx) answers too.

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -71,6 +72,16 @@ struct CurlTransfer {
   // An address that libcurl is about to connect to.
   void NoteAddress(const sockaddr& address);
 
+  // The sink has asked for more; goes on where the transfer was paused. Not CURLE_OK: it ends so,
+  // and libcurl does not tell of it.
+  CURLcode Resume();
+
+  // The transfer is over: the sink is left alone.
+  void DropSink() {
+    sink_ = nullptr;
+    resume_later = nullptr;
+  }
+
   // How often the request went out, as far as is known.
   int sendings() const { return sendings_; }
 
@@ -78,12 +89,19 @@ struct CurlTransfer {
   CurlSockets* sockets = nullptr;
   CurlPool* pool = nullptr;  // that it is in while it is under way
   HttpClient::Done done;
+  // Has Resume called on the loop's thread, if this use of the transfer has not ended by then; any
+  // thread. Set where there is a sink.
+  std::function<void()> resume_later;
   uint64_t number = 0;  // of this use; a ticket of an earlier one no longer fits
   std::chrono::steady_clock::time_point started_at;
 
  private:
   CURLcode SetUrl(const std::string& url);
   Route RouteOf() const;
+
+  bool Collect(absl::string_view piece);
+  bool Sink(absl::string_view piece);
+  bool BeginSinking();
 
   static size_t OnBody(char* data, size_t size, size_t count, void* user);
   static size_t OnHeader(char* data, size_t size, size_t count, void* user);
@@ -98,6 +116,7 @@ struct CurlTransfer {
   bool fresh_connection_ = false;
   std::shared_ptr<const std::string> body_;  // libcurl reads it while it sends
   bool has_body_ = false;                    // as the handle is set up
+  bool alone_ = false;                       // its connection ends with it
   absl::Duration timeout_;
   std::shared_ptr<std::atomic<int>> requests_sent_;
   int sendings_ = 0;
@@ -105,6 +124,11 @@ struct CurlTransfer {
   std::array<char, CURL_ERROR_SIZE> error_{};  // libcurl's own words
   HttpAnswer answer_;
   size_t most_body_bytes_ = 0;
+  std::shared_ptr<BodySink> sink_;  // null: there is none, or the body is not for it
+  bool (*is_content_)(absl::string_view) = nullptr;
+  int64_t most_sunk_bytes_ = 0;
+  bool sinking_ = false;  // the sink takes the body
+  bool paused_ = false;   // it has asked for a pause
   bool too_large_ = false;
   bool headers_ended_ = false;
   size_t header_bytes_ = 0;

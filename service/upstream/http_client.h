@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <variant>
@@ -18,6 +19,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "service/source/body_sink.h"
 #include "service/source/credential.h"
 #include "service/source/http_answer.h"
 #include "service/source/latest_deadline.h"
@@ -55,6 +57,15 @@ struct HttpRequest {
   int resends = 0;
   // A longer body fails the request.
   size_t most_body_bytes = 1 << 20;
+  // Media types, as in the header of that name.
+  absl::string_view accept = "application/json";
+  // Takes the body of a 2xx that begins as `is_content` wants it; null: it is collected. The
+  // request has a connection of its own then, as a reader who is slow holds it up. `timeout` ends
+  // at the body's first byte, from where on bytes have to keep coming.
+  std::shared_ptr<BodySink> sink;
+  bool (*is_content)(absl::string_view first_bytes) = nullptr;  // Endpoint's
+  // A longer one for `sink` fails the request.
+  int64_t most_sunk_bytes = 0;
 
   // All who asked for it have left (Query::is_abandoned).
   bool is_abandoned() const {
@@ -78,7 +89,7 @@ struct TransportFailure {
     kStalled,    // no byte for too long, or too few
     kBroken,     // reset, closed early, bytes missing
     kMalformed,  // not HTTP, or a URL that cannot be asked
-    kTooLarge,   // more than `most_body_bytes`
+    kTooLarge,   // more than `most_body_bytes`, or `most_sunk_bytes`
     kCancelled,  // by the ticket
     kStopped,    // this process is shutting down
     kOwnLimits,  // no descriptor, no memory, no thread of our own
@@ -95,6 +106,8 @@ struct TransportFailure {
   // For the log and the status page alone: where to, by which proxy, at which address, and the
   // transport's own words. Empty: it has none.
   std::string for_operators;
+  // Of the answer, those bytes that the request's sink had taken.
+  int64_t sunk_bytes = 0;
 };
 
 // The kind's name in metrics: "resolve", "too_large".

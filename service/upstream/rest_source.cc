@@ -14,6 +14,18 @@ namespace {
 
 using Kind = TransportFailure::Kind;
 
+// A body that was to stream through, and whose beginning may be with the caller.
+Error ErrorOfRest(const TransportFailure& failure) {
+  if (failure.kind == Kind::kTooLarge) {
+    return Error(absl::StatusCode::kInternal, Reason::kUpstreamResponseTooLarge,
+                 "Cloudflare's answer is larger than the gateway passes on "
+                 "(--most-download-bytes)");
+  }
+  return Error(absl::StatusCode::kDataLoss, Reason::kDownloadIncomplete,
+               absl::StrCat("Cloudflare's answer ended early, after ", failure.sunk_bytes,
+                            " bytes: ", failure.detail));
+}
+
 Error ErrorOf(const TransportFailure& failure, bool caller_set_the_limit) {
   switch (failure.kind) {
     case Kind::kCancelled:
@@ -160,6 +172,10 @@ void RestSource::Send(const std::shared_ptr<Call>& call) {
       .idempotent = !call->once(),
       .fresh_connection = call->once(),
       .requests_sent = query.requests_sent,
+      .accept = query.endpoint->accept,
+      .sink = query.sink,
+      .is_content = query.endpoint->is_content,
+      .most_sunk_bytes = options_.most_sunk_bytes,
   };
   if (!query.trace.traceparent.empty()) {
     request.header_lines.push_back(absl::StrCat("traceparent: ", query.trace.traceparent));
@@ -197,7 +213,11 @@ OutcomePtr RestSource::OutcomeOf(const Call& call, HttpResult result) const {
   const Credential& credential = *call.query.credential;
   auto outcome = std::make_shared<Outcome>();
   if (const auto* failure = std::get_if<TransportFailure>(&result)) {
-    Error error = ErrorOf(*failure, call.caller_set_the_limit);
+    const bool of_our_own = failure->kind == Kind::kCancelled || failure->kind == Kind::kStopped;
+    const bool of_stream =
+        failure->sunk_bytes > 0 || (call.query.sink != nullptr && failure->kind == Kind::kTooLarge);
+    Error error = of_stream && !of_our_own ? ErrorOfRest(*failure)
+                                           : ErrorOf(*failure, call.caller_set_the_limit);
     const bool is_sent = failure->sendings > 0 && failure->kind != Kind::kCancelled;
     if (call.once() && is_sent) error = OutcomeUnknown(std::move(error));
     error.for_operators = failure->for_operators;

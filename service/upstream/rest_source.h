@@ -5,6 +5,7 @@
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_REST_SOURCE_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_REST_SOURCE_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -23,6 +24,8 @@ struct RestOptions {
   // One request takes no longer, even when the caller would wait.
   absl::Duration timeout = absl::Seconds(30);
   bool reveal_destination_secrets = false;
+  // A longer body for a sink is refused.
+  int64_t most_sunk_bytes = int64_t{2} << 30;
 };
 
 // Turns queries into HTTP requests and answers into outcomes. The work happens on the loop's

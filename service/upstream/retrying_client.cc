@@ -94,6 +94,9 @@ std::optional<absl::Duration> RetryingClient::WaitBeforeRetry(const Request& req
                                                               const HttpResult& result) {
   const HttpRequest& what = request.request;
   if (!what.idempotent || NobodyWaits(what)) return std::nullopt;
+  // What the sink has it cannot give back.
+  const auto* const failure = std::get_if<TransportFailure>(&result);
+  if (failure != nullptr && failure->sunk_bytes > 0) return std::nullopt;
   const absl::Time now = clock_.Now();
   const auto wait = BackoffBefore(request.attempts + 1, result, policy_, chance_(), now);
   if (!wait.has_value()) return std::nullopt;

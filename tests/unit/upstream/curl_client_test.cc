@@ -12,10 +12,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 #include <variant>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "service/upstream/curl_transfer.h"
 #include "tests/support/event.h"
 #include "tests/support/queries.h"
@@ -290,6 +293,104 @@ TEST_F(CurlClientTest, SaysWhyThereIsNoAnswerAndWhereOnlyToOperators) {
   EXPECT_THAT(proxied.for_operators, Not(HasSubstr("s3cr3t")));
 }
 
+// Takes all that comes, and asks for a pause after each piece while `pauses`.
+class TestSink final : public BodySink {
+ public:
+  void Begin(std::optional<int64_t> bytes) override { announced = bytes; }
+  bool Take(absl::string_view piece, Resume resume) override {
+    taken.append(piece.data(), piece.size());
+    if (!pauses) return true;
+    resume_ = std::move(resume);
+    paused.Happen();
+    return false;
+  }
+  // After `paused`, from any thread.
+  void GoOn() {
+    pauses = false;
+    std::move(resume_)();
+  }
+
+  std::optional<int64_t> announced;
+  std::string taken;
+  std::atomic<bool> pauses{false};
+  Event paused;
+
+ private:
+  Resume resume_;
+};
+
+bool BeginsAsWanted(absl::string_view first) { return first == "\x0a\x0d\x0d\x0a"; }
+
+HttpRequest RequestInto(const std::shared_ptr<TestSink>& sink, const ScriptedServer& server) {
+  return {.url = server.url(),
+          .accept = "application/x-test",
+          .sink = sink,
+          .is_content = BeginsAsWanted,
+          .most_sunk_bytes = 1 << 20};
+}
+
+const std::string kContent = "\x0a\x0d\x0d\x0a" + std::string(200'000, 'c');
+
+TEST_F(CurlClientTest, ASinkTakesTheBodyThatWasAskedFor) {
+  std::string seen;
+  ScriptedServer server([&](const std::string& request) {
+    seen = request;
+    return Answer(200, kContent);
+  });
+  const auto sink = std::make_shared<TestSink>();
+  const HttpAnswer answer = GetAnswer(RequestInto(sink, server));
+  EXPECT_THAT(seen, HasSubstr("Accept: application/x-test\r\n"));
+  EXPECT_EQ(sink->taken, kContent);
+  EXPECT_EQ(sink->announced, static_cast<int64_t>(kContent.size()));
+  EXPECT_EQ(answer.sunk_bytes, static_cast<int64_t>(kContent.size()));
+  EXPECT_EQ(answer.body, "");
+}
+
+TEST_F(CurlClientTest, WhatIsNotForTheSinkIsCollected) {
+  const auto sink = std::make_shared<TestSink>();
+  for (const Bytes& bytes :
+       {Answer(404, kContent), Answer(200, "<html>"), Answer(200, "\x0a\x0d"), Answer(200, "")}) {
+    ScriptedServer server([&](const std::string&) { return bytes; });
+    const HttpAnswer answer = GetAnswer(RequestInto(sink, server));
+    EXPECT_TRUE(absl::EndsWith(bytes.text, "\r\n\r\n" + answer.body));
+    EXPECT_EQ(answer.sunk_bytes, 0);
+  }
+  EXPECT_EQ(sink->taken, "");
+}
+
+TEST_F(CurlClientTest, ABodyTooLargeForTheSinkIsRefused) {
+  const std::string large = kContent + std::string(1 << 20, 'c');
+  ScriptedServer says_so([&](const std::string&) { return Answer(200, large); });
+  const auto sink = std::make_shared<TestSink>();
+  EXPECT_EQ(GetFailure(RequestInto(sink, says_so)), Kind::kTooLarge);
+  EXPECT_EQ(sink->taken, "");  // it was told before the first piece
+  ScriptedServer does_not([&](const std::string&) {
+    return Bytes{"HTTP/1.1 200 OK\r\n\r\n" + large, Bytes::Then::kClose};
+  });
+  EXPECT_EQ(GetFailure(RequestInto(sink, does_not)), Kind::kTooLarge);
+  EXPECT_LE(sink->taken.size(), size_t{1} << 20);
+}
+
+TEST_F(CurlClientTest, AFailureSaysWhatTheSinkHasTaken) {
+  ScriptedServer server([](const std::string&) {
+    return Bytes{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n\x0a\x0d\x0d\x0ahalf",
+                 Bytes::Then::kClose};
+  });
+  const HttpResult result = Get(RequestInto(std::make_shared<TestSink>(), server));
+  const auto* const failure = std::get_if<TransportFailure>(&result);
+  ASSERT_NE(failure, nullptr);
+  EXPECT_EQ(failure->kind, Kind::kBroken);
+  EXPECT_EQ(failure->sunk_bytes, 8);
+}
+
+TEST_F(CurlClientTest, ARequestWithASinkHasAConnectionOfItsOwn) {
+  ScriptedServer server([](const std::string&) { return Answer(200, kContent); });
+  GetAnswer({.url = server.url()});
+  GetAnswer(RequestInto(std::make_shared<TestSink>(), server));
+  GetAnswer({.url = server.url()});
+  EXPECT_EQ(server.connections(), 2u);
+}
+
 TEST(KindOf, TellsWhoHasNoTrustFromWhoWasInterrupted) {
   EXPECT_EQ(KindOf(CURLE_PEER_FAILED_VERIFICATION), Kind::kTls);
   EXPECT_EQ(KindOf(CURLE_SSL_CONNECT_ERROR), Kind::kConnect);
@@ -318,6 +419,49 @@ TEST_F(ImpatientCurlClientTest, AServerThatDoesNotBeginItsAnswerHasStalled) {
   ScriptedServer server([](const std::string&) { return Bytes{"", Bytes::Then::kHang}; });
   EXPECT_EQ(GetFailure({.url = server.url()}), Kind::kStalled);
   EXPECT_TRUE(server.AwaitClientGone());
+}
+
+TEST_F(ImpatientCurlClientTest, AReaderWhoIsSlowIsNoServerThatStalls) {
+  ScriptedServer server([](const std::string&) { return Answer(200, kContent); });
+  const auto sink = std::make_shared<TestSink>();
+  sink->pauses = true;
+  // Longer than any patience of the client, the request's timeout too.
+  std::thread reader([&] {
+    EXPECT_TRUE(sink->paused.Await());
+    absl::SleepFor(absl::Milliseconds(500));
+    // A piece was taken; the next one waits.
+    EXPECT_LT(sink->taken.size(), kContent.size());
+    sink->GoOn();
+  });
+  HttpRequest request = RequestInto(sink, server);
+  request.timeout = absl::Milliseconds(300);
+  GetAnswer(std::move(request));
+  reader.join();
+  EXPECT_EQ(sink->taken, kContent);
+}
+
+TEST_F(ImpatientCurlClientTest, WhatTheSinkFindsTooLargeAfterAPauseFails) {
+  ScriptedServer server([](const std::string&) {
+    return Bytes{"HTTP/1.1 200 OK\r\n\r\n" + kContent, Bytes::Then::kHang};
+  });
+  const auto sink = std::make_shared<TestSink>();
+  sink->pauses = true;
+  std::thread reader([&] {
+    EXPECT_TRUE(sink->paused.Await());
+    sink->GoOn();
+  });
+  HttpRequest request = RequestInto(sink, server);
+  request.most_sunk_bytes = 30'000;
+  EXPECT_EQ(GetFailure(std::move(request)), Kind::kTooLarge);
+  reader.join();
+}
+
+TEST_F(ImpatientCurlClientTest, AServerThatStopsAmidWhatASinkTakesHasStalled) {
+  ScriptedServer server([](const std::string&) {
+    return Bytes{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n\x0a\x0d\x0d\x0ahalf",
+                 Bytes::Then::kHang};
+  });
+  EXPECT_EQ(GetFailure(RequestInto(std::make_shared<TestSink>(), server)), Kind::kStalled);
 }
 
 TEST_F(ImpatientCurlClientTest, AServerThatStopsAmidItsAnswerHasStalled) {

@@ -96,6 +96,15 @@ TEST_F(RetryingClientTest, DoesNotRepeatWhatIsNotIdempotentOrNobodyWaitsFor) {
   EXPECT_EQ(http_.requests.size(), 2u);
 }
 
+TEST_F(RetryingClientTest, DoesNotRepeatWhatASinkHasBegunToTake) {
+  TransportFailure cut_off{Kind::kBroken, "cut off"};
+  cut_off.sunk_bytes = 1;
+  http_.at_once = cut_off;
+  Ask();
+  EXPECT_EQ(ends_.size(), 1u);
+  EXPECT_TRUE(loop_.idle());
+}
+
 TEST_F(RetryingClientTest, ARefreshThatACallerJoinsIsRepeated) {
   HttpRequest refresh = RequestFor(1);
   refresh.background = true;
