@@ -117,6 +117,10 @@ void CallLog::Write(const EndedCall& call) {
       {"cache_status", cache_status},
       {"upstream_requests", int64_t{call.upstream_requests}},
   };
+  if (call.streamed.has_value()) {
+    fields.push_back({"messages", static_cast<int64_t>(call.streamed->messages)});
+    fields.push_back({"bytes", static_cast<int64_t>(call.streamed->bytes)});
+  }
   if (!outcome.ok()) fields.push_back({"reason", NameOf(outcome.error->reason)});
   if (!outcome.ok() && !outcome.error->for_operators.empty()) {
     fields.push_back({"upstream_failure", outcome.error->for_operators});

@@ -347,7 +347,8 @@ void Gateway::Parts::BuildSource(const Options& options) {
       *loop, BuildClient(options),
       RestOptions{.base_url = options.upstream_url,
                   .timeout = options.upstream_timeout,
-                  .reveal_destination_secrets = options.reveal_destination_secrets},
+                  .reveal_destination_secrets = options.reveal_destination_secrets,
+                  .most_sunk_bytes = options.most_download_bytes},
       clock);
   if (redis != nullptr) {
     auto sharing = std::make_unique<SharedSource>(
@@ -383,9 +384,12 @@ absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
        .default_account_id = options.default_account_id,
        .most_connections = most_connections,
        .most_calls = options.max_calls,
+       .allowed = {.write = options.allow_write, .download = options.allow_download},
+       .most_downloads = options.max_downloads,
        .streams = {.most = options.max_streams,
                    .most_of_connection = options.max_streams_per_connection,
-                   .longest_wait = options.first_message_timeout},
+                   .longest_wait = options.first_message_timeout,
+                   .longest_read = options.stream_idle_timeout},
        .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); },
        .channelz = !options.channelz_listen.empty(),
        .clock = &clock,

@@ -1,5 +1,6 @@
 #include "service/gateway_metrics.h"
 
+#include <atomic>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,8 +86,17 @@ std::string TypeOf(absl::string_view method) {
 void AddCallMetrics(const CallStats& calls, const StreamStats& streams, Metrics& metrics) {
   for (const Method& method : Methods()) {
     const MethodStats& stats = calls.of[NumberOf(method)];
-    const Labels labels = MethodLabels("unary", MethodNameOf(method.path));
+    const bool streams = method.feed != nullptr;
+    const Labels labels =
+        MethodLabels(streams ? "server_stream" : "unary", MethodNameOf(method.path));
     AddRpcMetrics(stats, labels, metrics);
+    if (streams) {
+      metrics.Add({.name = "pcap_gateway_streams_open",
+                   .help = "Open streams of answers, such as downloads.",
+                   .type = Metric::Type::kGauge,
+                   .labels = labels,
+                   .value = [&stats] { return stats.open.load(std::memory_order_relaxed); }});
+    }
     AddReasonMetrics(stats, labels, metrics);
   }
   for (const auto& [path, stats] : streams.by_path()) {
@@ -484,11 +494,11 @@ void AddLimitMetrics(const Server& server, Metrics& metrics) {
                .value = [&server] { return server.open_streams(); }});
   metrics.Add({.name = "pcap_gateway_streams_refused_total",
                .help = "Streams refused or ended, as there were --max-streams or "
-                       "--max-streams-per-connection.",
+                       "--max-streams-per-connection, or --max-downloads.",
                .value = [&streams] { return streams.refused.Value(); }});
   metrics.Add({.name = "pcap_gateway_streams_late_total",
                .help = "Streams ended, as their callers kept the gateway waiting for "
-                       "--first-message-timeout.",
+                       "--first-message-timeout or --stream-idle-timeout.",
                .value = [&streams] { return streams.late.Value(); }});
 }
 

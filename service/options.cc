@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "service/option_file.h"
@@ -79,6 +80,10 @@ struct RawOptions {
   std::string max_streams = "10000";
   std::string max_streams_per_connection = "100";
   std::string first_message_timeout = "10s";
+  std::string stream_idle_timeout = "60s";
+  std::string allow;
+  std::string max_downloads = "64";
+  std::string most_download_bytes = "1GiB";
   bool reflection = true;
 
   std::string otlp_endpoint;
@@ -326,6 +331,36 @@ absl::Status FinaliseAccess(const RawOptions& raw, Options& options) {
              options.reload_interval);
 }
 
+// `write,download`: words of what is allowed, each once or more, in any order.
+absl::Status FinaliseAllow(const RawOptions& raw, Options& options) {
+  if (raw.allow.empty()) return absl::OkStatus();
+  for (const absl::string_view word : absl::StrSplit(raw.allow, ',')) {
+    if (word == "write") {
+      options.allow_write = true;
+    } else if (word == "download") {
+      options.allow_download = true;
+    } else {
+      return Refused("allow", "must be `write`, `download` or `write,download`");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FinaliseDownloads(const RawOptions& raw, Options& options) {
+  absl::Status status = FinaliseAllow(raw, options);
+  status.Update(
+      Put("max-downloads", CountFrom(raw.max_downloads, kMostAtOnce), options.max_downloads));
+  status.Update(
+      Put("most-download-bytes", BytesFrom(raw.most_download_bytes), options.most_download_bytes));
+  if (options.most_download_bytes == 0) {
+    status.Update(Refused("most-download-bytes", "must be above 0"));
+  }
+  status.Update(Put("stream-idle-timeout",
+                    DurationFrom(raw.stream_idle_timeout, absl::Milliseconds(1)),
+                    options.stream_idle_timeout));
+  return status;
+}
+
 absl::Status FinaliseServing(const RawOptions& raw, Options& options) {
   absl::Status status = Check("listen", CheckHostAndPort(raw.listen));
   options.listen = raw.listen;
@@ -361,6 +396,7 @@ absl::Status FinaliseServing(const RawOptions& raw, Options& options) {
   status.Update(Put("first-message-timeout",
                     DurationFrom(raw.first_message_timeout, absl::Milliseconds(1)),
                     options.first_message_timeout));
+  status.Update(FinaliseDownloads(raw, options));
   options.reveal_destination_secrets = raw.reveal_destination_secrets;
   options.reflection = raw.reflection;
   return status;
@@ -577,6 +613,15 @@ void Declare(CLI::App& app, RawOptions& raw) {
                  "Streams at once of one connection; 0 for any number");
   app.add_option("--first-message-timeout", raw.first_message_timeout,
                  "How long a stream's first message may take, and its peer to take an answer");
+  app.add_option("--stream-idle-timeout", raw.stream_idle_timeout,
+                 "How long a caller may take to read one message of a download");
+  app.add_option("--allow", raw.allow,
+                 "What callers may do beside reading: `write`, `download` or `write,download`; by "
+                 "default neither");
+  app.add_option("--max-downloads", raw.max_downloads,
+                 "Downloads at once, further ones are refused; 0 for any number");
+  app.add_option("--most-download-bytes", raw.most_download_bytes,
+                 "A file that is larger is not passed on; a number, or with KiB, MiB, GiB");
   DeclareSwitch(app, "--reflection,!--no-reflection", raw.reflection,
                 "Serve gRPC reflection (default)");
 

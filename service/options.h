@@ -109,6 +109,15 @@ struct Options {
   // URL that the OpenTelemetry collector takes spans at, /v1/traces included; empty: no spans.
   std::string traces_url;
   Sampling sampling;
+  // How long a caller may take to read one message of a stream of answers.
+  absl::Duration stream_idle_timeout = absl::Seconds(60);
+  // What callers may do beside reading.
+  bool allow_write = false;
+  bool allow_download = false;
+  // Downloads at once; 0: any number.
+  int64_t max_downloads = 64;
+  // A larger file is not passed on.
+  int64_t most_download_bytes = int64_t{1} << 30;
   // Serve grpc.reflection.
   bool reflection = true;
 

@@ -20,6 +20,8 @@ struct StreamLimits {
   int64_t most = 0;                // that wait for no answer from upstream; 0: any number
   int64_t most_of_connection = 0;  // 0: any number
   absl::Duration longest_wait = absl::Seconds(10);  // for a peer; above 0
+  // For one to read a message of a stream of answers; above 0.
+  absl::Duration longest_read = absl::Seconds(60);
 };
 
 // Somebody who waits for a peer. In one list at most.

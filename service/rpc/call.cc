@@ -9,6 +9,7 @@
 
 #include "service/rpc/open_streams.h"
 #include "service/rpc/reply.h"
+#include "service/rpc/stream_call.h"
 #include "service/rpc/unary_call.h"
 
 namespace pcap_gateway {
@@ -33,7 +34,9 @@ absl::Duration TimeToAnswer(absl::Duration left) {
 void Call::Take(const CallEnvironment& environment, const Method& method, OpenStreams& streams) {
   CallQueue& queue = streams.queue();
   if (queue.stopping()) return;
-  Call* const call = new UnaryCall(environment, method, streams);
+  Call* const call = method.feed == nullptr
+                         ? static_cast<Call*>(new UnaryCall(environment, method, streams))
+                         : new StreamCall(environment, method, streams);
   // gRPC tells of a call's end only if there was a call: `over_` comes after a good `arrived_`.
   call->context_.AsyncNotifyWhenDone(&call->over_);
   environment.service.Request(method, &call->context_, &call->responder_, &queue.queue(),
@@ -118,7 +121,8 @@ void Call::WatchDeadline() {
 void Call::Expired(bool ok) {
   if (ok) {
     EndEarly(Error(absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded,
-                   "the call's deadline passed before Cloudflare answered"));
+                   method_.feed == nullptr ? "the call's deadline passed before Cloudflare answered"
+                                           : "the call's deadline passed before the stream ended"));
   }
   EventIsOver();
 }
@@ -157,7 +161,7 @@ void Call::Finish(const Reply& reply) {
   const absl::Duration duration = absl::FromChrono(now - intake_.began);
   stats_.CountHandled(outcome, duration);
   TellOfEnd(reply, duration);
-  AddResponseMetadata(reply, intake_.request_id, context_);
+  AddResponseMetadata(reply, intake_.request_id, method_.feed != nullptr, context_);
   finishing_ = true;
   queue_.peers().Add(*this, now);
   EventBegins();
@@ -177,6 +181,7 @@ void Call::TellOfEnd(const Reply& reply, absl::Duration duration) const {
       .request_id = intake_.request_id,
       .duration = duration,
       .upstream_requests = query.requests_sent == nullptr ? 0 : query.requests_sent->load(),
+      .streamed = streamed(),
       .caller = caller,
   };
   for (CallObserver* const observer : environment_.observers) observer->Ended(call);

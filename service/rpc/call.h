@@ -43,6 +43,8 @@ class Call : protected AwaitedPeer {
   virtual void Leave() = 0;
   // Sends the end. Starts the one operation that `finished_` is the event of.
   virtual void SendEnd(const Reply& reply) = 0;
+  // What it has sent, where that is a stream.
+  virtual std::optional<Streamed> streamed() const { return std::nullopt; }
 
   // From here on there is a reply to come. Watches the deadline.
   void Wait();
@@ -52,7 +54,8 @@ class Call : protected AwaitedPeer {
 
   // Leaves, as there is an `error` before all is answered; the first one counts.
   void EndEarly(Error error);
-  bool ends_early() const { return early_.has_value(); }
+  // Absent: there is none (yet).
+  const std::optional<Error>& early() const { return early_; }
 
   // Once, and not while a message is being written.
   void Finish(const Reply& reply);

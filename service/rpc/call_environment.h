@@ -32,6 +32,8 @@ struct CallEnvironment {
   const Clock& clock;        // the source's
   const bool certificates;   // callers show some
   const int64_t most_calls;  // whose answer is not at hand, at once; 0: any number
+  const Allowed allowed;
+  const int64_t most_downloads;  // at once; 0: any number
 };
 
 }  // namespace pcap_gateway

@@ -22,7 +22,8 @@ gpr_timespec NextTick() {
 
 CallQueue::CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue, const StreamLimits& limits)
     : queue_(std::move(queue)),
-      peers_(limits.most, absl::ToChronoNanoseconds(limits.longest_wait)) {}
+      peers_(limits.most, absl::ToChronoNanoseconds(limits.longest_wait)),
+      readers_(/*most=*/0, absl::ToChronoNanoseconds(limits.longest_read)) {}
 
 CallQueue::~CallQueue() {
   if (thread_.joinable()) {
@@ -71,7 +72,9 @@ void CallQueue::ShutDown() {
 void CallQueue::Tick(bool ok) {
   ticking_ = false;
   if (!ok || calls() == 0) return;
-  peers_.GiveUpLate(std::chrono::steady_clock::now());
+  const auto now = std::chrono::steady_clock::now();
+  peers_.GiveUpLate(now);
+  readers_.GiveUpLate(now);
   if (tick_) tick_();
   ticking_ = true;
   tick_alarm_.Set(queue_.get(), NextTick(), &ticked_);

@@ -73,6 +73,8 @@ class CallQueue {
 
   // Those of its calls and streams that wait for their peers. On the queue's thread.
   AwaitedPeers& peers() { return peers_; }
+  // Those that are to read a message of a stream of answers, which may take them longer.
+  AwaitedPeers& readers() { return readers_; }
 
   // Called about once a second while calls are under way, on the queue's thread. Before Serve.
   void SetTick(std::function<void()> tick) { tick_ = std::move(tick); }
@@ -96,6 +98,7 @@ class CallQueue {
   MethodEvent<CallQueue, &CallQueue::Stop> stopped_{*this};
 
   AwaitedPeers peers_;
+  AwaitedPeers readers_;
   std::function<void()> tick_;  // may be null
   bool ticking_ = false;        // `tick_alarm_` is set; the queue's thread only
   grpc::Alarm tick_alarm_;

@@ -15,6 +15,13 @@ namespace {
 
 absl::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
 
+Error Disabled(const Method& method) {
+  return Error(absl::StatusCode::kPermissionDenied, Reason::kMethodDisabled,
+               method.permission == Permission::kWrite
+                   ? "this gateway lets nobody change anything at Cloudflare (--allow=write)"
+                   : "this gateway lets nobody download captures (--allow=download)");
+}
+
 }  // namespace
 
 Intake::Intake(const CallEnvironment& environment, const Method& method,
@@ -26,7 +33,10 @@ std::optional<Error> Intake::CheckCaller() {
   gate_.emplace(environment_.policy, context_, method_.path);
   std::optional<Error> error;
   if (environment_.certificates) error = CheckCertificate(context_);
-  return error.has_value() ? error : gate_->CheckCall();
+  if (!error.has_value()) error = gate_->CheckCall();
+  if (!error.has_value() && !environment_.allowed.Has(method_.permission))
+    error = Disabled(method_);
+  return error;
 }
 
 std::optional<Error> Intake::Read(const grpc::ByteBuffer& request) {

@@ -5,8 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "pcap/v1/pcap_service.pb.h"
+#include "service/endpoints/download_pcap.h"
 #include "service/endpoints/get_pcap.h"
 #include "service/endpoints/list_pcaps.h"
+#include "service/rpc/download_feed.h"
+#include "service/rpc/feed.h"
 #include "service/rpc/message_bytes.h"
 #include "service/rpc/request_fields.h"
 
@@ -50,10 +53,25 @@ std::optional<Error> ReadListPcaps(const grpc::ByteBuffer& bytes, const CallDefa
   return std::move(fields).error();
 }
 
+std::optional<Error> ReadDownloadPcap(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
+                                      Query& query) {
+  const auto* const request = Parsed<pcap::v1::DownloadPcapRequest>(bytes);
+  if (request == nullptr) return NotA(pcap::v1::DownloadPcapRequest::descriptor());
+  RequestFields fields;
+  query.endpoint = &kDownloadPcap;
+  query.account = fields.ReadIdOr("account_id", request->account_id(), defaults.account_id);
+  query.resource = fields.ReadId("pcap_id", request->pcap_id());
+  return std::move(fields).error();
+}
+
 // THE list.
 constexpr std::array kMethods = {
     Method{.path = "/pcap.v1.PcapService/GetPcap", .ahead = 64, .read = ReadGetPcap},
     Method{.path = "/pcap.v1.PcapService/ListPcaps", .read = ReadListPcaps},
+    Method{.path = "/pcap.v1.PcapService/DownloadPcap",
+           .read = ReadDownloadPcap,
+           .permission = Permission::kDownload,
+           .feed = MakeDownloadFeed},
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #define PCAP_GATEWAY_SERVICE_RPC_METHOD_H_
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 
 #include "absl/types/span.h"
@@ -23,6 +24,30 @@ struct CallDefaults {
   std::optional<Id> account_id;
 };
 
+class Feed;
+class Outlet;
+class Source;
+
+// What a feed is made of. All but the query outlive it.
+struct FeedParts {
+  Outlet& outlet;
+  Source& source;
+  const Query& query;
+};
+
+// What an operator has to allow before a method may be called by anybody (--allow).
+enum class Permission { kNone, kWrite, kDownload };
+
+struct Allowed {
+  bool write = false;
+  bool download = false;
+
+  bool Has(Permission permission) const {
+    if (permission == Permission::kWrite) return write;
+    return permission == Permission::kNone || download;
+  }
+};
+
 // Lives for the whole process, as a row of Methods().
 struct Method {
   const char* path;  // as in HTTP/2: "/pcap.v1.PcapService/GetPcap"
@@ -33,6 +58,9 @@ struct Method {
   // Fills in the query's endpoint, ids and max_age, or says what is wrong with the request.
   std::optional<Error> (*read)(const grpc::ByteBuffer& request, const CallDefaults& defaults,
                                Query& query);
+  Permission permission = Permission::kNone;
+  // Makes what a stream of answers brings. Null: there is one answer, which the source gives.
+  std::unique_ptr<Feed> (*feed)(const FeedParts& parts) = nullptr;
 };
 
 // All of them, each path once. The place in it is the method's number where they are counted.

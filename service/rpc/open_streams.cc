@@ -2,6 +2,8 @@
 
 #include <grpc/support/time.h>
 
+#include <utility>
+
 #include "service/rpc/health.h"
 
 namespace pcap_gateway {
@@ -53,18 +55,19 @@ std::optional<Error> OpenStreams::CheckRoom(const std::string& connection, absl:
   // A check is brief: whoever asks to learn whether the gateway lives is not to find it full.
   if (path != kHealthCheckPath && !peers.HasPlaceToStay()) return NoPlaceToStay();
   if (!shares_.Add(connection)) {
-    limit_stats_.refused.Add();
-    return Error(
-        absl::StatusCode::kResourceExhausted, Reason::kTooManyStreams,
+    return Refused(
         "as many streams of this connection are open as may (--max-streams-per-connection)");
   }
   return std::nullopt;
 }
 
 Error OpenStreams::NoPlaceToStay() {
+  return Refused("as many streams are open as may (--max-streams)");
+}
+
+Error OpenStreams::Refused(std::string why) {
   limit_stats_.refused.Add();
-  return Error(absl::StatusCode::kResourceExhausted, Reason::kTooManyStreams,
-               "as many streams are open as may (--max-streams)");
+  return Error(absl::StatusCode::kResourceExhausted, Reason::kTooManyStreams, std::move(why));
 }
 
 void OpenStreams::CountGivenUp(AwaitedPeer::Why why) {

@@ -53,6 +53,7 @@ class OpenStreams {
   void Leave(const std::string& connection);
   // As an error, counted.
   Error NoPlaceToStay();
+  Error Refused(std::string why);
   void CountGivenUp(AwaitedPeer::Why why);
   // Null: there is no such method.
   std::unique_ptr<StreamHandler> HandlerFor(const std::string& path, Stream& stream) const;

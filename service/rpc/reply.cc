@@ -95,10 +95,10 @@ std::string CacheStatusText(const CacheStatus& status) {
   return text;
 }
 
-void AddResponseMetadata(const Reply& reply, absl::string_view request_id,
+void AddResponseMetadata(const Reply& reply, absl::string_view request_id, bool streamed,
                          grpc::ServerContextBase& context) {
   const Outcome& outcome = *reply.outcome;
-  MetadataWriter metadata(/*trailing=*/!outcome.ok(), context);
+  MetadataWriter metadata(/*trailing=*/streamed || !outcome.ok(), context);
   metadata.Add("cache-status", CacheStatusText(reply.cache_status));
   if (outcome.http_status != 0) {
     metadata.Add("age", absl::StrCat(absl::ToInt64Seconds(reply.age)));

@@ -27,10 +27,11 @@ std::string CacheStatusText(const CacheStatus& status);
 // are known: with an answer into the initial metadata, with an error into the trailing, since an
 // attempt that got initial metadata is not tried again by any gRPC client (gRFC A6). `age` and
 // `cf-ray` only with an outcome that came from Cloudflare; `cf-ray` only where this very call
-// asked. What failed at Cloudflare has `grpc-retry-pushback-ms: -1`, too: gRPC clients that retry
-// by service config are not to multiply the gateway's own tries (gRFC A6). A negative number means
-// that in all of them; 0 would hang later ones (grpc#41036).
-void AddResponseMetadata(const Reply& reply, absl::string_view request_id,
+// asked. A stream's go into the trailing metadata in any case (`streamed`). What failed at
+// Cloudflare has `grpc-retry-pushback-ms: -1`, too: gRPC clients that retry by service config are
+// not to multiply the gateway's own tries (gRFC A6). A negative number means that in all of them; 0
+// would hang later ones (grpc#41036).
+void AddResponseMetadata(const Reply& reply, absl::string_view request_id, bool streamed,
                          grpc::ServerContextBase& context);
 
 // The outcome's message as gRPC wants it.

@@ -145,7 +145,9 @@ struct Server::Parts {
                     options.tracer,
                     options.clock == nullptr ? own_clock : *options.clock,
                     !options.tls.authorities.empty(),
-                    options.most_calls},
+                    options.most_calls,
+                    options.allowed,
+                    options.most_downloads},
         health(OwnServices(), options.ready) {
     health.AddMethods(methods);
     if (options.reflection) AddReflectionMethods(services_to_list, methods);
@@ -340,7 +342,8 @@ void Server::Drain(absl::Duration lame_duck, absl::Duration timeout,
   parts_->health.StopServing();
   parts_->RefreshStreams();
   bool patient = wait(lame_duck);
-  // Health watches and reflection streams never end by themselves, and nobody is to wait for them.
+  // Health watches and reflection never end by themselves, and nobody is to wait for them; a stream
+  // of answers may take as long as its reader likes, who finds another gateway.
   parts_->EndStreams();
   parts_->acceptor->Stop();
   const SteadyWallClock clock;  // whatever becomes of the machine's meanwhile

@@ -24,6 +24,7 @@
 #include "service/base/current.h"
 #include "service/rpc/awaited_peers.h"
 #include "service/rpc/call_stats.h"
+#include "service/rpc/method.h"
 #include "service/rpc/server_credentials.h"
 #include "service/rpc/stream_stats.h"
 #include "service/source/call_tracer.h"
@@ -49,6 +50,10 @@ struct ServerOptions {
   int64_t most_connections = 0;
   // Calls at once whose answer is not at hand; 0: any number. Further ones get TOO_MANY_CALLS.
   int64_t most_calls = 0;
+  // What operators let callers do.
+  Allowed allowed;
+  // Downloads at once; 0: any number. Further ones get TOO_MANY_STREAMS.
+  int64_t most_downloads = 64;
   // Streams that are open without anything being asked upstream for them. Divided among queues(),
   // so those that share one may find less than this.
   StreamLimits streams;
@@ -104,8 +109,8 @@ class Server {
   void AskForSign(size_t queue, std::function<void()> answer);
 
   // Tells health checks and watches NOT_SERVING; waits `lame_duck`, still serving, for balancers to
-  // notice; then ends watches and reflection streams, takes no new connections, asks callers to
-  // leave (GOAWAY), and waits up to `timeout` for their calls before it ends them.
+  // notice; then ends watches, reflection and streams of answers, takes no new connections, asks
+  // callers to leave (GOAWAY), and waits up to `timeout` for their calls before it ends them.
   // `wait` blocks for the time it is given or less (a second signal cuts it short by returning
   // false). Once, from one thread.
   void Drain(absl::Duration lame_duck, absl::Duration timeout,

@@ -3,6 +3,8 @@
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_ENDED_CALL_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_ENDED_CALL_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/functional/function_ref.h"
@@ -20,6 +22,12 @@ struct Caller {
   std::string principal;  // as the policy knows it; empty: the caller showed no certificate
 };
 
+// What went out as a stream of answers.
+struct Streamed {
+  uint64_t messages = 0;
+  uint64_t bytes = 0;  // of the messages
+};
+
 // All of it belongs to the call, and is there only while it is told.
 struct EndedCall {
   absl::string_view method;  // "/pcap.v1.PcapService/GetPcap"
@@ -32,6 +40,7 @@ struct EndedCall {
   // Sent on account of this call, repeated ones each: 0 for one answered from a cache, by another
   // call's request, or not at all. A refresh that it set off is nobody's.
   int upstream_requests = 0;
+  std::optional<Streamed> streamed;  // absent: there was one answer at most
   // Costs some allocations.
   absl::FunctionRef<Caller()> caller;
 

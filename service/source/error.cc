@@ -18,6 +18,8 @@ absl::string_view NameOf(Reason reason) {
       return "CALLER_NOT_PERMITTED";
     case Reason::kAccountNotPermitted:
       return "ACCOUNT_NOT_PERMITTED";
+    case Reason::kMethodDisabled:
+      return "METHOD_DISABLED";
     case Reason::kUpstreamBadRequest:
       return "UPSTREAM_BAD_REQUEST";
     case Reason::kUpstreamUnauthenticated:
@@ -32,6 +34,10 @@ absl::string_view NameOf(Reason reason) {
       return "ACCOUNT_NOT_FOUND";
     case Reason::kPcapNotFound:
       return "PCAP_NOT_FOUND";
+    case Reason::kPcapNotReady:
+      return "PCAP_NOT_READY";
+    case Reason::kPcapInBucket:
+      return "PCAP_IN_BUCKET";
     case Reason::kNotCached:
       return "NOT_CACHED";
     case Reason::kUpstreamConflict:
@@ -48,8 +54,6 @@ absl::string_view NameOf(Reason reason) {
       return "UPSTREAM_RESPONSE_TOO_LARGE";
     case Reason::kOutcomeUnknown:
       return "OUTCOME_UNKNOWN";
-    case Reason::kMethodDisabled:
-      return "METHOD_DISABLED";
     case Reason::kUpstreamError:
       return "UPSTREAM_ERROR";
     case Reason::kDownloadIncomplete:
@@ -60,6 +64,8 @@ absl::string_view NameOf(Reason reason) {
       return "TOO_MANY_CALLS";
     case Reason::kTooManyStreams:
       return "TOO_MANY_STREAMS";
+    case Reason::kReaderTooSlow:
+      return "READER_TOO_SLOW";
     case Reason::kDeadlineExceeded:
       return "DEADLINE_EXCEEDED";
     case Reason::kCancelled:

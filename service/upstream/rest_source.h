@@ -25,7 +25,7 @@ struct RestOptions {
   absl::Duration timeout = absl::Seconds(30);
   bool reveal_destination_secrets = false;
   // A longer body for a sink is refused.
-  int64_t most_sunk_bytes = int64_t{2} << 30;
+  int64_t most_sunk_bytes = int64_t{1} << 30;
 };
 
 // Turns queries into HTTP requests and answers into outcomes. The work happens on the loop's

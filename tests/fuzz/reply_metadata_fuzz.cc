@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
               .cache_status = {.how = CacheStatus::How::kUriMiss, .stored = true},
               .age = absl::Seconds(3)};
   grpc::ServerContext context;
-  AddResponseMetadata(reply, request_id, context);
+  AddResponseMetadata(reply, request_id, /*streamed=*/false, context);
   grpc::testing::ServerContextTestSpouse spouse(&context);
   const auto trailing = spouse.GetTrailingMetadata();
   const auto initial = spouse.GetInitialMetadata();

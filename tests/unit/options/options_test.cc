@@ -129,6 +129,11 @@ TEST_F(OptionsTest, HaveDefaults) {
   EXPECT_EQ(options.max_streams, 10'000);
   EXPECT_EQ(options.max_streams_per_connection, 100);
   EXPECT_EQ(options.first_message_timeout, absl::Seconds(10));
+  EXPECT_EQ(options.stream_idle_timeout, absl::Seconds(60));
+  EXPECT_FALSE(options.allow_write);
+  EXPECT_FALSE(options.allow_download);
+  EXPECT_EQ(options.max_downloads, 64);
+  EXPECT_EQ(options.most_download_bytes, int64_t{1} << 30);
   EXPECT_TRUE(options.reflection);
   EXPECT_EQ(options.log_format, std::nullopt);
   EXPECT_EQ(options.log_level, LogLevel::kInfo);
@@ -588,6 +593,13 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"max-streams", "-1"},
       {"max-streams-per-connection", "many"},
       {"first-message-timeout", "0s"},
+      {"stream-idle-timeout", "0s"},
+      {"allow", "read"},
+      {"allow", "write,"},
+      {"allow", "Download"},
+      {"max-downloads", "-1"},
+      {"most-download-bytes", "0"},
+      {"most-download-bytes", "big"},
       {"reflection", "maybe"},
       {"reveal-destination-secrets", "2"},
       {"reveal-destination-secrets", ""},
