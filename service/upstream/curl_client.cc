@@ -129,7 +129,7 @@ Ticket CurlClient::Impl::Send(const HttpRequest& request, Done done) {
   }
   if (request.sink != nullptr) {
     raw->resume_later = [this, raw, number = raw->number] {
-      Post([this, raw, number] { Resume(raw, number); });
+      loop_.Post([this, raw, number] { Resume(raw, number); });
     };
   }
   pool->Add(*raw);
@@ -236,7 +236,7 @@ void CurlClient::Impl::Fail(CurlTransfer* transfer, uint64_t number, Kind kind,
 void CurlClient::Impl::Resume(CurlTransfer* transfer, uint64_t number) {
   if (!active_.contains(transfer) || transfer->number != number) return;
   const CURLcode code = transfer->Resume();
-  if (code != CURLE_OK) Finish(transfer, transfer->ResultOf(code, sockets_->last_shortage()));
+  if (code != CURLE_OK) Finish(transfer, transfer->ResultOf(code, sockets_.last_shortage()));
 }
 
 void CurlClient::Impl::Count(const CurlTransfer& transfer, const HttpResult& result) {
