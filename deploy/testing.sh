@@ -60,7 +60,7 @@ start_emulator() {
   local told
   told=$(mktemp)
   build/venv/bin/python tests/emulator/main.py >"$told" &
-  until_it 20 test -s "$told"
+  until_it 60 test -s "$told"
   url=$(head -n 1 "$told")
   rm -f "$told"
   eval "$(build/venv/bin/python tests/emulator/main.py --print-demo)"

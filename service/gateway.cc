@@ -47,6 +47,7 @@
 #include "service/upstream/paced_client.h"
 #include "service/upstream/rest_source.h"
 #include "service/upstream/retrying_client.h"
+#include "service/writes/write_source.h"
 
 namespace pcap_gateway {
 namespace {
@@ -362,9 +363,15 @@ void Gateway::Parts::BuildSource(const Options& options) {
   if (options.cache_bytes > 0) {
     auto caching = std::make_unique<CachingSource>(
         std::move(source),
-        CacheOptions{.most_bytes = options.cache_bytes, .freshness = options.freshness}, clock);
+        CacheOptions{.most_bytes = options.cache_bytes,
+                     .freshness = options.freshness,
+                     .others_write = options.allow_write && shared != nullptr},
+        clock);
     cache = caching.get();
     source = std::move(caching);
+  }
+  if (options.allow_write) {
+    source = std::make_unique<WriteSource>(std::move(source), *loop, clock);
   }
 }
 

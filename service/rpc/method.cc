@@ -4,10 +4,14 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "pcap/v1/pcap_service.pb.h"
+#include "service/endpoints/create_pcap.h"
 #include "service/endpoints/download_pcap.h"
 #include "service/endpoints/get_pcap.h"
 #include "service/endpoints/list_pcaps.h"
+#include "service/endpoints/stop_pcap.h"
+#include "service/rpc/create_request.h"
 #include "service/rpc/download_feed.h"
 #include "service/rpc/feed.h"
 #include "service/rpc/message_bytes.h"
@@ -64,10 +68,41 @@ std::optional<Error> ReadDownloadPcap(const grpc::ByteBuffer& bytes, const CallD
   return std::move(fields).error();
 }
 
+std::optional<Error> ReadCreatePcap(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
+                                    Query& query) {
+  const auto* const request = Parsed<pcap::v1::CreatePcapRequest>(bytes);
+  if (request == nullptr) return NotA(pcap::v1::CreatePcapRequest::descriptor());
+  RequestFields fields;
+  query.endpoint = &kCreatePcap;
+  query.account = fields.ReadIdOr("account_id", request->account_id(), defaults.account_id);
+  CheckCreate(*request, absl::Now(), fields);
+  query.body = BodyOf(*request);
+  query.write_id = request->request_id();
+  return std::move(fields).error();
+}
+
+std::optional<Error> ReadStopPcap(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
+                                  Query& query) {
+  const auto* const request = Parsed<pcap::v1::StopPcapRequest>(bytes);
+  if (request == nullptr) return NotA(pcap::v1::StopPcapRequest::descriptor());
+  RequestFields fields;
+  query.endpoint = &kStopPcap;
+  query.account = fields.ReadIdOr("account_id", request->account_id(), defaults.account_id);
+  query.resource = fields.ReadId("pcap_id", request->pcap_id());
+  query.body = std::make_shared<const std::string>();  // a PUT has a length
+  return std::move(fields).error();
+}
+
 // THE list.
 constexpr std::array kMethods = {
     Method{.path = "/pcap.v1.PcapService/GetPcap", .ahead = 64, .read = ReadGetPcap},
     Method{.path = "/pcap.v1.PcapService/ListPcaps", .read = ReadListPcaps},
+    Method{.path = "/pcap.v1.PcapService/CreatePcap",
+           .read = ReadCreatePcap,
+           .permission = Permission::kWrite},
+    Method{.path = "/pcap.v1.PcapService/StopPcap",
+           .read = ReadStopPcap,
+           .permission = Permission::kWrite},
     Method{.path = "/pcap.v1.PcapService/DownloadPcap",
            .read = ReadDownloadPcap,
            .permission = Permission::kDownload,

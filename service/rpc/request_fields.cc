@@ -1,8 +1,11 @@
 #include "service/rpc/request_fields.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace pcap_gateway {
@@ -42,6 +45,37 @@ absl::Duration RequestFields::ReadMaxAge(absl::string_view field,
     return absl::InfiniteDuration();
   }
   return absl::Seconds(seconds) + absl::Nanoseconds(nanos);
+}
+
+void RequestFields::CheckNumber(absl::string_view field, int64_t value, int64_t least,
+                                int64_t most) {
+  if (value >= least && value <= most) return;
+  const std::string bounds = most == std::numeric_limits<int64_t>::max()
+                                 ? absl::StrCat("must be ", least, " or more")
+                                 : absl::StrCat("must be ", least, " to ", most);
+  Violate(field, absl::StrCat(bounds, "; it is ", value));
+}
+
+void RequestFields::CheckSeconds(absl::string_view field,
+                                 const google::protobuf::Duration* duration, int64_t least,
+                                 int64_t most) {
+  if (duration == nullptr) {
+    return Violate(field, absl::StrCat("is required: ", least, " to ", most, " seconds"));
+  }
+  if (duration->nanos() != 0 || duration->seconds() < least || duration->seconds() > most) {
+    Violate(field, absl::StrCat("must be whole seconds, ", least, " to ", most));
+  }
+}
+
+void RequestFields::CheckText(absl::string_view field, absl::string_view text, size_t least,
+                              size_t most) {
+  if (text.empty() && least > 0) return Violate(field, "is required");
+  const bool proper = std::all_of(text.begin(), text.end(), absl::ascii_isgraph);
+  if (!proper || text.size() < least || text.size() > most) {
+    Violate(field, absl::StrCat("must be ", least, " to ", most,
+                                " printable ASCII characters without spaces; it has ", text.size(),
+                                " bytes", proper ? "" : ", others among them"));
+  }
 }
 
 std::optional<Error> RequestFields::error() && {

@@ -3,6 +3,8 @@
 #ifndef PCAP_GATEWAY_SERVICE_RPC_REQUEST_FIELDS_H_
 #define PCAP_GATEWAY_SERVICE_RPC_REQUEST_FIELDS_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,12 +29,23 @@ class RequestFields {
   // A duration of 0 or more (AIP-142); nullptr: infinite.
   absl::Duration ReadMaxAge(absl::string_view field, const google::protobuf::Duration* duration);
 
+  // A whole number from `least` to `most`; its field has to be there.
+  void CheckNumber(absl::string_view field, int64_t value, int64_t least, int64_t most);
+
+  // A duration of whole seconds from `least` to `most`; nullptr: it is missing.
+  void CheckSeconds(absl::string_view field, const google::protobuf::Duration* duration,
+                    int64_t least, int64_t most);
+
+  // A text of printable ASCII characters, `least` to `most` of them. The text is not repeated.
+  void CheckText(absl::string_view field, absl::string_view text, size_t least, size_t most);
+
+  // Something else is wrong with the field.
+  void Violate(absl::string_view field, std::string description);
+
   // INVALID_ARGUMENT with all violations; nullopt: there were none.
   std::optional<Error> error() &&;
 
  private:
-  void Violate(absl::string_view field, std::string description);
-
   std::vector<FieldViolation> violations_;
 };
 

@@ -14,9 +14,13 @@ constexpr size_t kLongestWord = 32;
 
 // How Redis before 7.2 tells that a script met a NOPERM.
 constexpr absl::string_view kScriptMayNot = "The user executing the script can't";
+// How Redis 8 does.
+constexpr absl::string_view kScriptFailure = "ERR ACL failure in script";
 
 absl::string_view FirstWord(absl::string_view text) {
-  if (absl::StrContains(text, kScriptMayNot)) return "NOPERM";
+  if (absl::StrContains(text, kScriptMayNot) || absl::StartsWith(text, kScriptFailure)) {
+    return "NOPERM";
+  }
   absl::ConsumePrefix(&text, "-");  // twice, in an error that a script hands on
   return text.substr(0, std::min(text.find_first_of(" \r\n"), kLongestWord));
 }

@@ -30,6 +30,12 @@ TEST(RedisRefusals, AreKnownInWhatRedis6SaysOfAScript) {
             "READONLY");
 }
 
+TEST(RedisRefusals, AreKnownInWhatRedis8SaysOfAScript) {
+  EXPECT_EQ(KindOf("ERR ACL failure in script: User x has no permissions to run the 'hset' command "
+                   "script: 8fc1, on @user_script:1."),
+            "NOPERM");
+}
+
 TEST(RedisRefusals, AreNotWhatIsAboutTheCommandAlone) {
   for (const char* error : {"", "-", "ERR syntax error", "NOSCRIPT No matching script.", "other",
                             "WRONGTYPE Operation against a key", "READONLYISH", "ERR READONLY"}) {
@@ -43,6 +49,10 @@ TEST(RedisRefusals, AreToldWithWhatToDoAboutThem) {
       "it says NOPERM: its user may not use EVAL");
   EXPECT_EQ(TellRedisRefusal("NOPERM ACL failure in script: User x has no permissions to run the "
                              "'hset' command",
+                             "EVALSHA"),
+            "it says NOPERM: its user may not use HSET");
+  EXPECT_EQ(TellRedisRefusal("ERR ACL failure in script: User x has no permissions to run the "
+                             "'hset' command script: 8fc1, on @user_script:12.",
                              "EVALSHA"),
             "it says NOPERM: its user may not use HSET");
   EXPECT_EQ(TellRedisRefusal("ERR The user executing the script can't run this command or "

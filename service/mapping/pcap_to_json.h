@@ -1,0 +1,18 @@
+// What is to be created → the JSON that Cloudflare's API takes. What is absent stays absent.
+#ifndef PCAP_GATEWAY_SERVICE_MAPPING_PCAP_TO_JSON_H_
+#define PCAP_GATEWAY_SERVICE_MAPPING_PCAP_TO_JSON_H_
+
+#include <string>
+
+#include "pcap/v1/pcap_service.pb.h"
+
+namespace pcap_gateway {
+
+// Whether the values are in their ranges is not looked at; durations are taken in whole seconds.
+// Pure and thread-safe.
+std::string JsonOf(const pcap::v1::CreateSimplePcap& pcap);
+std::string JsonOf(const pcap::v1::CreateFullPcap& pcap);
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_MAPPING_PCAP_TO_JSON_H_
