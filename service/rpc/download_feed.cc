@@ -64,7 +64,8 @@ class Pieces final : public BodySink {
       const std::lock_guard lock(mutex_);
       told_ = false;
       if (waiting_.empty()) return std::nullopt;
-      if (total_bytes_.has_value()) message.set_total_bytes(*std::exchange(total_bytes_, {}));
+      if (total_bytes_.has_value()) message.set_total_bytes(*total_bytes_);
+      total_bytes_.reset();
       std::string rest = waiting_.substr(std::min(waiting_.size(), kMostMessageBytes));
       waiting_.resize(waiting_.size() - rest.size());
       message.set_data(std::exchange(waiting_, std::move(rest)));
@@ -175,9 +176,9 @@ class DownloadFeed final : public Feed {
     if (outlet_.writing() && !left_) return;
     if (std::optional<DownloadPcapResponse> message = pieces_->Next()) {
       outlet_.Write(BytesOf(*message));
-    } else if (end_.has_value()) {
-      // Once.
-      if (!std::exchange(finished_, true)) outlet_.Finish(left_ ? Left() : *end_);
+    } else if (end_.has_value() && !finished_) {
+      finished_ = true;
+      outlet_.Finish(left_ ? Left() : *end_);
     }
   }
 

@@ -34,8 +34,9 @@ std::optional<Error> Intake::CheckCaller() {
   std::optional<Error> error;
   if (environment_.certificates) error = CheckCertificate(context_);
   if (!error.has_value()) error = gate_->CheckCall();
-  if (!error.has_value() && !environment_.allowed.Has(method_.permission))
+  if (!error.has_value() && !environment_.allowed.Has(method_.permission)) {
     error = Disabled(method_);
+  }
   return error;
 }
 

@@ -64,7 +64,8 @@ void StreamCall::Answer() {
 // has some time.
 void StreamCall::Leave() {
   feed_->Leave();
-  if (writing_ && early()->code != absl::StatusCode::kUnavailable) CutOff(*early());
+  const std::optional<Error>& why = early();
+  if (writing_ && why.has_value() && why->code != absl::StatusCode::kUnavailable) CutOff(*why);
 }
 
 // The status overtakes what the peer does not read, without the details that have no place then.
@@ -100,7 +101,7 @@ void StreamCall::WasWritten(bool ok) {
     streamed_.bytes += writing_bytes_;
   }
   if (end_.has_value()) {
-    Call::Finish(*std::exchange(end_, std::nullopt));
+    Call::Finish(*end_);
   } else if (!ok) {
     EndEarly(
         Error(absl::StatusCode::kCancelled, Reason::kCancelled, "the caller cancelled the call"));

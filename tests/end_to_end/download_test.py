@@ -1,4 +1,4 @@
-"""DownloadPcap: the packets of a capture, as a stream, with bounded memory however slow the reader."""
+"""DownloadPcap: the packets of a capture, streamed, with bounded memory however slow the reader."""
 
 from __future__ import annotations
 
@@ -29,11 +29,9 @@ def downloading(start_gateway: StartGateway) -> Gateway:
     return start_gateway(*ALLOWED)
 
 
-def start(
-    gateway: Gateway, pcap_id: str, timeout: float = DEADLINE_SECONDS, account_id: str = demo.ACCOUNT_ID
-) -> Any:
+def start(gateway: Gateway, pcap_id: str, timeout: float = DEADLINE_SECONDS) -> Any:
     stub = pcap_service_pb2_grpc.PcapServiceStub(gateway.channel)
-    request = pcap_service_pb2.DownloadPcapRequest(account_id=account_id, pcap_id=pcap_id)
+    request = pcap_service_pb2.DownloadPcapRequest(account_id=demo.ACCOUNT_ID, pcap_id=pcap_id)
     return stub.DownloadPcap(request, timeout=timeout)
 
 
