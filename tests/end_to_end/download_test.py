@@ -191,11 +191,12 @@ def test_a_drain_ends_downloads(start_gateway: StartGateway, emulator: Emulator)
 
 @pytest.mark.parametrize("kind", ["truncate", "reset_within"])
 def test_a_file_that_is_cut_off_is_data_loss(
-    downloading: Gateway, emulator: Emulator, kind: str
+    start_gateway: StartGateway, emulator: Emulator, kind: str
 ) -> None:
+    gateway = start_gateway(*ALLOWED, "--upstream-retries=2")
     pcap_id = emulator.add(packets=5000)
     emulator.fault(pcap_id, kind)
-    failure = fail(downloading, pcap_id)
+    failure = fail(gateway, pcap_id)
     assert (failure.code, failure.reason) == (
         grpc.StatusCode.DATA_LOSS,
         "DOWNLOAD_INCOMPLETE",
@@ -204,11 +205,12 @@ def test_a_file_that_is_cut_off_is_data_loss(
 
 
 def test_what_fails_before_its_first_byte_is_repeated(
-    downloading: Gateway, emulator: Emulator
+    start_gateway: StartGateway, emulator: Emulator
 ) -> None:
+    gateway = start_gateway(*ALLOWED, "--upstream-retries=1")
     pcap_id = emulator.add()
     emulator.fault(pcap_id, "html", status=503, times=1)
-    assert len(download(downloading, pcap_id)) == size_of(3)
+    assert len(download(gateway, pcap_id)) == size_of(3)
 
 
 @pytest.mark.parametrize("body", ["", "<html>", '{"success":true,"errors":[],"result":{}}', "x\n"])
