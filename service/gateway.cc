@@ -34,6 +34,7 @@
 #include "service/rpc/reply.h"
 #include "service/rpc/server.h"
 #include "service/settings.h"
+#include "service/shared/aside.h"
 #include "service/shared/name_lookup.h"
 #include "service/shared/redis_client.h"
 #include "service/shared/redis_rehearsal.h"
@@ -85,10 +86,12 @@ absl::Status CheckName(const std::string& host) {
     bool any = false;
   };
   const auto found = std::make_shared<Found>();
-  const auto lookup = NameLookup::Start(host, [found](const std::vector<std::string>& addresses) {
-    found->any = !addresses.empty();
-    found->over.Notify();
-  });
+  const auto lookup =
+      Aside<std::vector<std::string>>::Start([host] { return AddressesOf(host); },
+                                             [found](const std::vector<std::string>& addresses) {
+                                               found->any = !addresses.empty();
+                                               found->over.Notify();
+                                             });
   const bool over = lookup != nullptr && found->over.WaitForNotificationWithTimeout(kPatience);
   if (lookup != nullptr) lookup->Abandon();
   if (over && found->any) return absl::OkStatus();

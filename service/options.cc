@@ -270,9 +270,9 @@ absl::Status FinaliseRedisTls(const RawOptions& raw, Options& options) {
                              .key_file = raw.redis_key_file};
   if (!tls) return absl::OkStatus();
   // Alone first, so that what is wrong with the other two is theirs.
-  const absl::Status authorities = RedisTls::Check({.ca_file = raw.redis_ca_file});
+  const absl::Status authorities = RedisTls::Load({.ca_file = raw.redis_ca_file}).status();
   if (!authorities.ok()) return Check("redis-ca-file", authorities);
-  const absl::Status shown = RedisTls::Check(options.redis_tls_files);
+  const absl::Status shown = RedisTls::Load(options.redis_tls_files).status();
   const bool is_of_key = absl::StartsWith(shown.message(), absl::StrCat(raw.redis_key_file, ": "));
   return Check(is_of_key ? "redis-key-file" : "redis-cert-file", shown);
 }

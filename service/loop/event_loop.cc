@@ -80,16 +80,14 @@ bool EventLoop::IsCurrent() const { return current == this; }
 
 void EventLoop::Post(Task task) {
   const bool from_elsewhere = !IsCurrent();
-  bool first;
-  {
-    std::unique_lock lock(mutex_);
-    if (stopped_) {
-      lock.unlock();
-      return std::move(task)();
-    }
-    first = inbox_.empty();
-    inbox_.push_back(std::move(task));
+  // Held to the end: once the task has run, the loop may be stopped and gone.
+  std::unique_lock lock(mutex_);
+  if (stopped_) {
+    lock.unlock();
+    return std::move(task)();
   }
+  const bool first = inbox_.empty();
+  inbox_.push_back(std::move(task));
   if (!from_elsewhere) {
     has_posted_ = true;
     return;

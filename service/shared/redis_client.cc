@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "service/base/burst.h"
+#include "service/shared/aside.h"
 #include "service/shared/name_lookup.h"
 
 namespace pcap_gateway {
@@ -66,12 +67,17 @@ class RedisClient::Impl final : private SocketWatcher {
     Time due = kNever;
   };
   enum class State { kDown, kConnecting, kUp };
+  // What a connection over TCP takes, and may take long to get.
+  struct Means {
+    std::vector<std::string> addresses;
+    absl::StatusOr<RedisTls::Context> tls;  // null: the URL wants none
+  };
 
   void IsTimeToConnect();
   void StartConnecting();
-  void Resolve();
-  void Found(const std::vector<std::string>& addresses);
-  void Attach(redisAsyncContext* context);
+  void FindMeans();
+  void Found(Means means);
+  void Attach(redisAsyncContext* context, const RedisTls::Context& tls_context);
   void Ready(int socket, int what) override;
   void Want(int wanted);
   void WantToWrite();
@@ -105,8 +111,8 @@ class RedisClient::Impl final : private SocketWatcher {
 
   State state_ = State::kDown;
   bool stopping_ = false;
-  std::string told_;                    // what was logged last
-  std::shared_ptr<NameLookup> lookup_;  // under way, perhaps since an attempt that was given up
+  std::string told_;                      // what was logged last
+  std::shared_ptr<Aside<Means>> search_;  // under way, perhaps since an attempt that was given up
   size_t next_address_ = 0;  // of the name, modulo their number: the next one when one fails
   redisAsyncContext* context_ = nullptr;
   int socket_ = -1;                 // of the context whose hooks are there
@@ -142,9 +148,9 @@ void RedisClient::Impl::Connect() {
   if (stopping_) return;
   StartConnecting();
   if (options_.url.path.empty()) {
-    Resolve();
+    FindMeans();
   } else {
-    Attach(redisAsyncConnectUnix(options_.url.path.c_str()));
+    Attach(redisAsyncConnectUnix(options_.url.path.c_str()), nullptr);
   }
 }
 
@@ -159,24 +165,31 @@ void RedisClient::Impl::IsTimeToConnect() {
   ConnectionLost(shakes_hands ? kNoHandshake : kNoAnswer);
 }
 
-// Not left to hiredis: that would hold up this thread, and with it all calls, for as long as DNS
-// takes.
-void RedisClient::Impl::Resolve() {
-  if (lookup_ != nullptr) return;  // one is enough, however long it takes
-  lookup_ = NameLookup::Start(options_.url.host, [this](std::vector<std::string> addresses) {
-    loop_.Post([this, addresses = std::move(addresses)] { Found(addresses); });
-  });
-  if (lookup_ == nullptr) ConnectionLost("there is no thread to look up its name");
+// Not here, nor by hiredis: that would hold up the loop, and with it all calls, for as long as DNS
+// or a disk takes. The files are read anew each time, so that one that was replaced counts from the
+// next connection on.
+void RedisClient::Impl::FindMeans() {
+  if (search_ != nullptr) return;  // one is enough, however long it takes
+  search_ = Aside<Means>::Start(
+      [url = options_.url, files = options_.tls_files] {
+        return Means{AddressesOf(url.host), url.tls ? RedisTls::Load(files) : nullptr};
+      },
+      [this](Means means) {
+        loop_.Post([this, means = std::move(means)]() mutable { Found(std::move(means)); });
+      });
+  if (search_ == nullptr) ConnectionLost("there is no thread to look up its name");
 }
 
-void RedisClient::Impl::Found(const std::vector<std::string>& addresses) {
-  lookup_ = nullptr;
+void RedisClient::Impl::Found(Means means) {
+  const auto& [addresses, tls] = means;
+  search_ = nullptr;
   // However late: the attempt that asked may have been given up.
   if (stopping_ || state_ == State::kUp || context_ != nullptr) return;
   if (addresses.empty()) return ConnectionLost("its name has no address");
+  if (!tls.ok()) return ConnectionLost(tls.status().message());
   StartConnecting();
   const std::string& address = addresses[next_address_++ % addresses.size()];
-  Attach(redisAsyncConnect(address.c_str(), options_.url.port));
+  Attach(redisAsyncConnect(address.c_str(), options_.url.port), *tls);
 }
 
 void RedisClient::Impl::Want(int wanted) {
@@ -220,16 +233,16 @@ void RedisClient::Impl::WriteCommands() {
   writes_ = false;
 }
 
-void RedisClient::Impl::Attach(redisAsyncContext* context) {
+// `tls_context`: null where it is to be without TLS.
+void RedisClient::Impl::Attach(redisAsyncContext* context, const RedisTls::Context& tls_context) {
   if (context == nullptr) return ConnectionLost("out of memory");
   if (context->err != 0) {
     const std::string why = context->errstr;
     redisAsyncFree(context);
     return ConnectionLost(why);
   }
-  if (options_.url.tls) {
-    absl::StatusOr<RedisTls> tls =
-        RedisTls::Begin(context->c, options_.tls_files, options_.url.host);
+  if (tls_context != nullptr) {
+    absl::StatusOr<RedisTls> tls = RedisTls::Begin(context->c, tls_context, options_.url.host);
     if (!tls.ok()) {
       redisAsyncFree(context);
       return ConnectionLost(tls.status().message());
@@ -388,7 +401,7 @@ void RedisClient::Impl::GoDown(absl::string_view why) {
   stats_.up = false;
   command_timer_.Clear();
   connect_timer_.Clear();
-  if (stopping_ && lookup_ != nullptr) std::exchange(lookup_, nullptr)->Abandon();
+  if (stopping_ && search_ != nullptr) std::exchange(search_, nullptr)->Abandon();
   // This calls back for each command without a reply.
   if (context_ != nullptr) redisAsyncFree(std::exchange(context_, nullptr));
   tls_.reset();

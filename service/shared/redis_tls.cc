@@ -27,7 +27,6 @@ constexpr size_t kMostFileBytes = 16 << 20;
 using Bytes = std::unique_ptr<BIO, decltype(&BIO_free)>;
 using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
 using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
-using Context = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
 using Session = std::unique_ptr<SSL, decltype(&SSL_free)>;
 
 // OpenSSL's words for what it met last; empty: nothing.
@@ -124,7 +123,9 @@ absl::Status Show(SSL_CTX* context, const RedisTlsFiles& files) {
                   absl::StrCat("is not the key of the certificate in ", files.cert_file));
 }
 
-absl::StatusOr<Context> ContextFrom(const RedisTlsFiles& files) {
+}  // namespace
+
+absl::StatusOr<RedisTls::Context> RedisTls::Load(const RedisTlsFiles& files) {
   ERR_clear_error();
   Context context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
   if (context == nullptr) return absl::ResourceExhaustedError("out of memory");
@@ -135,10 +136,6 @@ absl::StatusOr<Context> ContextFrom(const RedisTlsFiles& files) {
   if (!status.ok()) return status;
   return context;
 }
-
-}  // namespace
-
-absl::Status RedisTls::Check(const RedisTlsFiles& files) { return ContextFrom(files).status(); }
 
 bool RedisTls::IsUp() const { return SSL_is_init_finished(session_) == 1; }
 
@@ -156,11 +153,10 @@ std::string RedisTls::WhyItFailed() const {
 
 bool HasRedisTls() { return true; }
 
-absl::StatusOr<RedisTls> RedisTls::Begin(redisContext& connection, const RedisTlsFiles& files,
+absl::StatusOr<RedisTls> RedisTls::Begin(redisContext& connection, const Context& context,
                                          const std::string& host) {
-  absl::StatusOr<Context> context = ContextFrom(files);
-  if (!context.ok()) return context.status();
-  Session session(SSL_new(context->get()), &SSL_free);
+  ERR_clear_error();
+  Session session(SSL_new(context.get()), &SSL_free);
   if (session == nullptr) return absl::ResourceExhaustedError("out of memory");
   if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session.get()), host.c_str()) != 1) {
     ERR_clear_error();  // a name
@@ -179,7 +175,7 @@ absl::StatusOr<RedisTls> RedisTls::Begin(redisContext& connection, const RedisTl
 
 bool HasRedisTls() { return false; }
 
-absl::StatusOr<RedisTls> RedisTls::Begin(redisContext&, const RedisTlsFiles&, const std::string&) {
+absl::StatusOr<RedisTls> RedisTls::Begin(redisContext&, const Context&, const std::string&) {
   return absl::UnimplementedError("this build has no TLS for Redis");
 }
 

@@ -30,13 +30,16 @@ bool HasRedisTls();
 // Of one connection. Used by one thread at a time.
 class RedisTls {
  public:
-  // The error says what is wrong with which file, and nothing of what a key holds.
-  static absl::Status Check(const RedisTlsFiles& files);
+  // What the files say.
+  using Context = std::shared_ptr<ssl_ctx_st>;
+
+  // Reads the files, for as long as that takes: not on the loop. The error says what is wrong with
+  // which file, and nothing of what a key holds.
+  static absl::StatusOr<Context> Load(const RedisTlsFiles& files);
 
   // Begins TLS on a connection that is under way; `host`, a name or address, has to stand in the
-  // server's certificate. The files are read anew, so that one that was replaced counts from the
-  // next connection on. The result is good for as long as `context` is.
-  static absl::StatusOr<RedisTls> Begin(redisContext& context, const RedisTlsFiles& files,
+  // server's certificate. The result is good for as long as `connection` is.
+  static absl::StatusOr<RedisTls> Begin(redisContext& connection, const Context& context,
                                         const std::string& host);
 
   // Whether the handshake is over.

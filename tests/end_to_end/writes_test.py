@@ -102,7 +102,8 @@ def test_a_list_of_an_account_that_is_not_there_is_not_found(
     gateway: Gateway, emulator: Emulator
 ) -> None:
     request = pcap_service_pb2.ListPcapsRequest(account_id="0" * 32)
-    emulator.fault(None, method="GET", path="/pcaps", status=404, times=1)
+    nowhere = {"success": False, "errors": [{"code": 7003, "message": "no route"}]}
+    emulator.answer(None, nowhere, 404, method="GET", path="/pcaps", times=1)
     failure = fail(gateway, "ListPcaps", request)
     assert (failure.code, failure.reason) == (grpc.StatusCode.NOT_FOUND, "ACCOUNT_NOT_FOUND")
 

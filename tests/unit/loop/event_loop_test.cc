@@ -141,6 +141,19 @@ TEST_F(EventLoopTest, NothingThatIsPostedWhileItStopsIsLost) {
   EXPECT_EQ(ran, 10'000);
 }
 
+// Whoever posted may not have returned by then.
+TEST(EventLoopEndTest, ALoopMayEndAsSoonAsWhatWasPostedHasRun) {
+  for (int i = 0; i < 300; ++i) {
+    auto loop = *EventLoop::Start();
+    Event ran;
+    std::thread poster([&ran, &loop = *loop] { loop.Post([&ran] { ran.Happen(); }); });
+    loop->Post([] {});  // so that it is awake, perhaps
+    EXPECT_TRUE(ran.Await());
+    loop.reset();
+    poster.join();
+  }
+}
+
 // Two ends of a connection, one of them on the loop.
 class Connection final : private SocketWatcher {
  public:
