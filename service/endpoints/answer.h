@@ -36,8 +36,8 @@ class OpenedAnswer {
   }
   const Envelope& envelope() const { return envelope_; }
 
-  // The outcome with that error; the parsing ends with it. `error()` is set.
-  Outcome Failed() && { return std::move(*this).FailedWith(*std::move(error_)); }
+  // The outcome with that error, with which the parsing ends; without one, an empty outcome.
+  Outcome Failed() const { return error_.has_value() ? FailedWith(*error_) : Outcome(); }
   Outcome FailedWith(Error error) const;
   // A 2xx that is not what was asked for: "without a result". Of a write that is sent once it says
   // nothing about what became of it: OUTCOME_UNKNOWN.

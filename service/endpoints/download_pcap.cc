@@ -35,8 +35,8 @@ Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& 
     outcome.http_status = answer.status;
     return outcome;
   }
-  OpenedAnswer opened(query, answer, options);
-  if (opened.error().has_value()) return std::move(opened).Failed();
+  const OpenedAnswer opened(query, answer, options);
+  if (opened.error().has_value()) return opened.Failed();
   return opened.Invalid("with JSON instead of a capture file");
 }
 

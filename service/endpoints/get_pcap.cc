@@ -18,8 +18,8 @@ std::string Target(const Query& query) {
 }
 
 Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& options) {
-  OpenedAnswer opened(query, answer, options);
-  if (opened.error().has_value()) return std::move(opened).Failed();
+  const OpenedAnswer opened(query, answer, options);
+  if (opened.error().has_value()) return opened.Failed();
   if (opened.result() == nullptr) return opened.Invalid("without a result");
   if (!opened.result()->is_object()) {
     return opened.Invalid("with a result that is not an object");

@@ -35,8 +35,8 @@ Run WithMoving(const Run& list, const Run& moving, bool is_first) {
 }
 
 Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& options) {
-  OpenedAnswer opened(query, answer, options);
-  if (opened.error().has_value()) return std::move(opened).Failed();
+  const OpenedAnswer opened(query, answer, options);
+  if (opened.error().has_value()) return opened.Failed();
   if (opened.result() == nullptr && !opened.has_null_result()) {
     return opened.Invalid("without a result");
   }

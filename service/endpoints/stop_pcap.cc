@@ -1,7 +1,6 @@
 #include "service/endpoints/stop_pcap.h"
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -23,10 +22,10 @@ std::string Target(const Query& query) {
 
 // Cloudflare promises no body: whatever comes with a 2xx will do, unless it says that it failed.
 Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& options) {
-  OpenedAnswer opened(query, answer, options);
+  const OpenedAnswer opened(query, answer, options);
   const bool is_success = answer.status >= 200 && answer.status < 300;
   const bool says_no = opened.envelope().kind == Envelope::Kind::kFailure;
-  if (opened.error().has_value() && (!is_success || says_no)) return std::move(opened).Failed();
+  if (opened.error().has_value() && (!is_success || says_no)) return opened.Failed();
   StopPcapResponse response;
   const Secrets secrets = options.reveal_destination_secrets ? Secrets::kReveal : Secrets::kHide;
   AppendInfos(opened.envelope().messages, secrets, *response.mutable_messages());

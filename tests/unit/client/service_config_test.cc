@@ -13,7 +13,8 @@ using testing::HasSubstr;
 
 TEST(ServiceConfigJson, IsWhatGrpcExpects) {
   EXPECT_EQ(ServiceConfigJson({}),
-            R"({"methodConfig":[{"name":[{"service":"pcap.v1.PcapService","method":"GetPcap"}],)"
+            R"({"methodConfig":[{"name":[{"service":"pcap.v1.PcapService","method":"GetPcap"},)"
+            R"({"service":"pcap.v1.PcapService","method":"ListPcaps"}],)"
             R"("retryPolicy":{"maxAttempts":4,"initialBackoff":"0.200000000s",)"
             R"("maxBackoff":"2.000000000s","backoffMultiplier":2,)"
             R"("retryableStatusCodes":["UNAVAILABLE"]}}],)"
