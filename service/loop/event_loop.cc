@@ -137,20 +137,16 @@ void EventLoop::Turn() {
 // For epoll_wait; -1: there is nothing that it would be too late for.
 int EventLoop::MillisecondsToWait() const {
   if (has_posted_) return 0;
-  std::optional<Time> first;
-  if (!due_.empty()) first = due_.begin()->first;
-  for (const LoopTimer* timer : timers_) {
-    if (timer->at_.has_value() && (!first.has_value() || *timer->at_ < *first)) first = timer->at_;
-  }
-  if (!first.has_value() && !sockets_->any_refused()) return -1;
+  Time first = due_.empty() ? Time::max() : due_.begin()->first;
+  for (const LoopTimer* timer : timers_) first = std::min(first, timer->at_.value_or(Time::max()));
+  if (first == Time::max() && !sockets_->any_refused()) return -1;
   const Time now = std::chrono::steady_clock::now();
-  if (sockets_->any_refused())
-    first = std::min(first.value_or(now + kEpollRetry), now + kEpollRetry);
-  if (*first <= now) return 0;
-  // Rounded up: waking a little early would spin until the time has come. Far ahead is for ever.
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*first - now);
-  return static_cast<int>(
-      std::min<int64_t>(left.count(), std::chrono::milliseconds(std::chrono::hours(1)).count()));
+  if (sockets_->any_refused()) first = std::min(first, now + kEpollRetry);
+  if (first <= now) return 0;
+  // Rounded up: waking a little early would spin until the time has come.
+  constexpr std::chrono::milliseconds kLongest = std::chrono::hours(1);
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(first - now);
+  return static_cast<int>(std::min(left, kLongest).count());
 }
 
 // False: there was nothing in it.

@@ -76,7 +76,7 @@ class RedisClient::Impl final : private SocketWatcher {
   void IsTimeToConnect();
   void StartConnecting();
   void FindMeans();
-  void Found(Means means);
+  void Found(const Means& means);
   void Attach(redisAsyncContext* context, const RedisTls::Context& tls_context);
   void Ready(int socket, int what) override;
   void Want(int wanted);
@@ -174,13 +174,11 @@ void RedisClient::Impl::FindMeans() {
       [url = options_.url, files = options_.tls_files] {
         return Means{AddressesOf(url.host), url.tls ? RedisTls::Load(files) : nullptr};
       },
-      [this](Means means) {
-        loop_.Post([this, means = std::move(means)]() mutable { Found(std::move(means)); });
-      });
+      [this](Means means) { loop_.Post([this, means = std::move(means)] { Found(means); }); });
   if (search_ == nullptr) ConnectionLost("there is no thread to look up its name");
 }
 
-void RedisClient::Impl::Found(Means means) {
+void RedisClient::Impl::Found(const Means& means) {
   const auto& [addresses, tls] = means;
   search_ = nullptr;
   // However late: the attempt that asked may have been given up.

@@ -197,8 +197,8 @@ TEST_F(EventLoopTest, TellsWhenASocketIsReady) {
       heard.Happen();
     };
     connection->Watch(SocketWatcher::kReadable);
+    connection->Speak();
   });
-  connection->Speak();
   EXPECT_TRUE(heard.Await());
   Event writable;
   loop_->Run([&] {
