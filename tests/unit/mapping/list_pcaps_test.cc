@@ -78,7 +78,7 @@ TEST(ListPcaps, RunsAsTheMovingCaptureThatMayChangeFirst) {
       {"type": "full", "status": "running", "submitted": "2026-08-01T10:00:00Z", "time_limit": 60},
       {"type": "full", "status": "running", "submitted": "2026-08-01T12:00:00Z",
        "time_limit": 7200}])"))
-                      .run;
+                       .run;
   EXPECT_EQ(absl::FormatTime(run.began, absl::UTCTimeZone()), "2026-08-01T12:00:00+00:00");
   EXPECT_EQ(absl::FormatTime(run.ends, absl::UTCTimeZone()), "2026-08-01T10:01:00+00:00");
   // One does not say when it began.
