@@ -48,7 +48,8 @@ std::array<uint8_t, 32> ContentOf(const Query& query) {
 
 struct WriteSource::Caller {
   Pending<Reply> pending;
-  WritePtr write;  // that it waits for; null: none yet, or it has been answered
+  // That it waits for, and which those below keep; empty: none yet, or it has been answered.
+  std::weak_ptr<Write> write;
 };
 
 struct WriteSource::Write {
@@ -128,13 +129,13 @@ void WriteSource::Ended(const WritePtr& write, const Reply& reply) {
   write->query.body = nullptr;  // it may hold secrets, and is not needed any more
   if (!MayHaveWritten(*reply.outcome)) Drop(*write);
   for (const CallerPtr& caller : std::exchange(write->callers, {})) {
-    caller->write = nullptr;
+    caller->write.reset();
     caller->pending.Finish(reply);
   }
 }
 
 void WriteSource::Leave(const CallerPtr& caller) {
-  const WritePtr write = std::exchange(caller->write, nullptr);
+  const WritePtr write = std::exchange(caller->write, {}).lock();
   if (write == nullptr) return caller->pending.Finish(Cancelled());
   std::erase(write->callers, caller);
   const bool is_last = write->callers.empty();

@@ -37,8 +37,10 @@ class WriteSourceTest : public testing::Test {
 
   std::shared_ptr<Caller> Call(Query query) {
     auto caller = std::make_shared<Caller>();
-    caller->ticket = source_->Ask(
-        std::move(query), [caller](Reply reply) { caller->replies.push_back(std::move(reply)); });
+    // Not the caller itself, which holds the ticket of what holds this.
+    caller->ticket = source_->Ask(std::move(query), [weak = std::weak_ptr(caller)](Reply reply) {
+      if (const auto waits = weak.lock()) waits->replies.push_back(std::move(reply));
+    });
     loop_.RunAll();
     return caller;
   }
