@@ -131,6 +131,8 @@ def test_a_slow_reader_costs_no_memory_and_gets_all(
 ) -> None:
     download(downloading, emulator.add(packets=10_000))
     before = resident_kib(downloading)
+    # AddressSanitizer keeps what is freed for a while.
+    most = before + (16 << 10) if not downloading.is_sanitized() else 1 << 30
     pcap_id = emulator.add(packets=MANY_PACKETS)
     call = start(downloading, pcap_id, timeout=120)
     messages = messages_of(call)
@@ -139,10 +141,10 @@ def test_a_slow_reader_costs_no_memory_and_gets_all(
     download(downloading, emulator.add(packets=100_000))
     [request] = emulator.requests(pcap_id)
     assert request["body_bytes_sent"] < size_of(MANY_PACKETS) // 2
-    assert resident_kib(downloading) - before < 16 << 10
+    assert resident_kib(downloading) < most
     rest = sum(len(message.data) for message in messages)
     assert len(first.data) + rest == size_of(MANY_PACKETS)
-    assert resident_kib(downloading) - before < 16 << 10
+    assert resident_kib(downloading) < most
 
 
 def test_who_cancels_ends_the_transfer_at_once(downloading: Gateway, emulator: Emulator) -> None:

@@ -36,7 +36,8 @@ class StreamCallTest : public testing::Test {
                                          .streams = {.longest_read = longest_read}})),
         stub_(PcapService::NewStub(
             grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials()))) {
-    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    // With sanitizers and other tests beside it much takes its time.
+    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(100));
     request_.set_account_id(NumberedId(1).ToString());
     request_.set_pcap_id(NumberedId(2).ToString());
   }
