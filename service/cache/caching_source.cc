@@ -8,6 +8,7 @@
 
 #include "absl/hash/hash.h"
 #include "service/freshness/succession.h"
+#include "service/source/cancelled.h"
 
 namespace pcap_gateway {
 namespace {
@@ -442,10 +443,7 @@ void CachingSource::Leave(const WaiterPtr& waiter) {
     }
   }
   std::optional<Reply> stale = StaleReplyTo(*waiter, 0, clock_.Now());
-  std::move(done)(stale.has_value()
-                      ? *std::move(stale)
-                      : FailedReply(Error(absl::StatusCode::kCancelled, Reason::kCancelled,
-                                          "the call was cancelled")));
+  std::move(done)(stale.has_value() ? *std::move(stale) : CancelledReply());
 }
 
 // Ends `flight`, the one under way, which has landed. Returns the one to launch in its place, if

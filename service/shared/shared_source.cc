@@ -10,6 +10,7 @@
 #include "service/freshness/succession.h"
 #include "service/shared/redis_names.h"
 #include "service/shared/shared_entry.h"
+#include "service/source/cancelled.h"
 
 namespace pcap_gateway {
 namespace {
@@ -122,11 +123,6 @@ absl::Duration LongestOf(const FreshnessPolicy& policy) {
          policy.stale_if_error;
 }
 
-Reply Cancelled() {
-  return FailedReply(
-      Error(absl::StatusCode::kCancelled, Reason::kCancelled, "the call was cancelled"));
-}
-
 std::string MillisecondsOf(absl::Duration duration) {
   return absl::StrCat(std::max<int64_t>(1, absl::ToInt64Milliseconds(duration)));
 }
@@ -224,7 +220,7 @@ Ticket SharedSource::PassOn(const QuestionPtr& question) {
 }
 
 void SharedSource::Pass(const QuestionPtr& question) {
-  if (question->left) return Answer(*question, Cancelled());
+  if (question->left) return Answer(*question, CancelledReply());
   Ticket ticket = inner_->Ask(question->query, [this, question](Reply reply) {
     RunOn(loop_, [this, question, reply = std::move(reply)] {
       Outdate(*question, absl::ZeroDuration(),
@@ -256,7 +252,6 @@ void SharedSource::Look(const QuestionPtr& question) {
 void SharedSource::LookWith(const QuestionPtr& question, const std::shared_ptr<Locked>& locked) {
   // Taken before Redis can be at it: what it says of an age was true then or later.
   const absl::Time sent_at = clock_.Now();
-  auto value = std::make_shared<std::optional<RedisReply>>();
   // The entry first: a standing that is read after it denies rather more.
   auto looks = std::make_shared<Looks>();
   Read(question->name, kLastByte, looks, &Looks::entry);
@@ -440,7 +435,7 @@ void SharedSource::AskInner(const QuestionPtr& question) {
 // Nobody waits any more, and nothing was asked upstream.
 void SharedSource::GiveUp(Question& question) {
   Unlock(question);
-  Answer(question, Cancelled());
+  Answer(question, CancelledReply());
 }
 
 void SharedSource::Landed(const QuestionPtr& question, Reply reply) {
@@ -582,7 +577,7 @@ void SharedSource::Cancel(const QuestionPtr& question) {
   if (!question->done) return;
   // What was asked upstream ends by itself, is stored, and gives the lock back.
   if (question->waited_until != nullptr) question->waited_until->Reset();
-  Answer(*question, Cancelled());
+  Answer(*question, CancelledReply());
 }
 
 }  // namespace pcap_gateway

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "service/loop/pending.h"
+#include "service/source/cancelled.h"
 
 namespace pcap_gateway {
 namespace {
@@ -57,11 +58,6 @@ Error ErrorOf(const TransportFailure& failure, bool caller_set_the_limit) {
                    absl::StrCat("Cloudflare gave no answer: ", failure.detail));
   }
   return Error(absl::StatusCode::kInternal, Reason::kInternal, "unknown transport failure");
-}
-
-Reply Cancelled() {
-  return FailedReply(
-      Error(absl::StatusCode::kCancelled, Reason::kCancelled, "the call was cancelled"));
 }
 
 Error OverBudget(const Withheld& withheld) {
@@ -146,7 +142,7 @@ Ticket RestSource::Ask(Query query, Done done) {
   RunOn(loop_, [this, call] { Send(call); });
   return Ticket([this, call] {
     RunOn(loop_, [call] {
-      if (!call->is_written()) call->pending.Cancel(Cancelled());
+      if (!call->is_written()) call->pending.Cancel(CancelledReply());
     });
   });
 }

@@ -7,14 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "service/freshness/succession.h"
 #include "service/loop/pending.h"
+#include "service/source/cancelled.h"
 
 namespace pcap_gateway {
 namespace {
-
-Reply Cancelled() {
-  return FailedReply(
-      Error(absl::StatusCode::kCancelled, Reason::kCancelled, "the call was cancelled"));
-}
 
 Reply LeftAlone() {
   return FailedReply(Error(absl::StatusCode::kUnknown, Reason::kOutcomeUnknown,
@@ -136,7 +132,7 @@ void WriteSource::Ended(const WritePtr& write, const Reply& reply) {
 
 void WriteSource::Leave(const CallerPtr& caller) {
   const WritePtr write = std::exchange(caller->write, {}).lock();
-  if (write == nullptr) return caller->pending.Finish(Cancelled());
+  if (write == nullptr) return caller->pending.Finish(CancelledReply());
   std::erase(write->callers, caller);
   const bool is_last = write->callers.empty();
   if (write->is_sent()) {
@@ -147,7 +143,7 @@ void WriteSource::Leave(const CallerPtr& caller) {
     Drop(*write);
     std::exchange(write->ticket, Ticket()).Cancel();
   }
-  caller->pending.Finish(Cancelled());
+  caller->pending.Finish(CancelledReply());
 }
 
 // Whoever asks for the same from now on has it sent.
