@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "service/mapping/error_from_http.h"
 #include "service/source/credential.h"
 
@@ -51,6 +52,21 @@ Outcome OpenedAnswer::Answered(const google::protobuf::MessageLite& response) co
   outcome.http_status = answer_.status;
   outcome.message = response.SerializeAsString();
   return outcome;
+}
+
+std::optional<Outcome> OpenedAnswer::NoObject() const {
+  if (error_.has_value()) return FailedWith(*error_);
+  if (result() == nullptr) return Invalid("without a result");
+  if (!result()->is_object()) return Invalid("with a result that is not an object");
+  return std::nullopt;
+}
+
+std::string PcapsPath(const Query& query) {
+  return absl::StrCat("/accounts/", query.account.ToString(), "/pcaps");
+}
+
+std::string PcapPath(const Query& query) {
+  return absl::StrCat(PcapsPath(query), "/", query.resource.ToString());
 }
 
 bool IsAbout(const JsonValue& result, const Id& asked) {

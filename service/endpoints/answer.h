@@ -3,6 +3,7 @@
 #define PCAP_GATEWAY_SERVICE_ENDPOINTS_ANSWER_H_
 
 #include <optional>
+#include <string>
 
 #include "absl/strings/string_view.h"
 #include "google/protobuf/arena.h"
@@ -43,6 +44,9 @@ class OpenedAnswer {
   // nothing about what became of it: OUTCOME_UNKNOWN.
   Outcome Invalid(absl::string_view what) const;
 
+  // The outcome of an answer whose result is not a JSON object; nullopt: it is one.
+  std::optional<Outcome> NoObject() const;
+
   // The outcome with `response`, unless it is larger than what a client accepts.
   Outcome Answered(const google::protobuf::MessageLite& response) const;
 
@@ -70,6 +74,14 @@ class ResponseArena {
   alignas(std::max_align_t) char block_[4096];
   google::protobuf::Arena arena_{OptionsFor(block_, sizeof(block_))};
 };
+
+// /accounts/{account_id}/pcaps, and that of the query's capture.
+std::string PcapsPath(const Query& query);
+std::string PcapPath(const Query& query);
+
+inline Secrets SecretsOf(const ParseOptions& options) {
+  return options.reveal_destination_secrets ? Secrets::kReveal : Secrets::kHide;
+}
 
 // Whether `result` is about `asked`. Every field of a capture is optional, so one without an id
 // says nothing else; and hexadecimal digits are the same in capitals.

@@ -1,9 +1,10 @@
 #include "service/endpoints/create_pcap.h"
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "pcap/v1/pcap_service.pb.h"
 #include "service/endpoints/answer.h"
 #include "service/endpoints/list_pcaps.h"
@@ -16,20 +17,12 @@ namespace {
 
 using pcap::v1::CreatePcapResponse;
 
-std::string Target(const Query& query) {
-  return absl::StrCat("/accounts/", query.account.ToString(), "/pcaps");
-}
-
 Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& options) {
   const OpenedAnswer opened(query, answer, options);
-  if (opened.error().has_value()) return opened.Failed();
-  if (opened.result() == nullptr) return opened.Invalid("without a result");
-  if (!opened.result()->is_object()) {
-    return opened.Invalid("with a result that is not an object");
-  }
+  if (std::optional<Outcome> none = opened.NoObject()) return *std::move(none);
   ResponseArena arena;
   auto& response = *CreatePcapResponse::default_instance().New(arena.arena());
-  const Secrets secrets = options.reveal_destination_secrets ? Secrets::kReveal : Secrets::kHide;
+  const Secrets secrets = SecretsOf(options);
   PcapFromJson(*opened.result(), secrets, *response.mutable_pcap());
   AppendInfos(opened.envelope().messages, secrets, *response.mutable_messages());
   return opened.Answered(response);
@@ -59,7 +52,7 @@ const Endpoint kCreatePcap = {
     .method = "POST",
     .effect = Effect::kWritesOnce,
     .not_found = Reason::kAccountNotFound,
-    .target = Target,
+    .target = PcapsPath,
     .parse = Parse,
     .outdates = Outdates,
 };

@@ -13,10 +13,7 @@
 namespace pcap_gateway {
 namespace {
 
-std::string Target(const Query& query) {
-  return absl::StrCat("/accounts/", query.account.ToString(), "/pcaps/", query.resource.ToString(),
-                      "/download");
-}
+std::string Target(const Query& query) { return absl::StrCat(PcapPath(query), "/download"); }
 
 // libpcap's classic format in either byte order, with microseconds or nanoseconds, or pcapng.
 bool IsCaptureFile(absl::string_view first_bytes) {

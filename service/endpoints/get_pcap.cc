@@ -1,8 +1,8 @@
 #include "service/endpoints/get_pcap.h"
 
-#include <string>
+#include <optional>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "pcap/v1/pcap_service.pb.h"
 #include "service/endpoints/answer.h"
 #include "service/mapping/pcap_from_json.h"
@@ -13,24 +13,16 @@ namespace {
 
 using pcap::v1::GetPcapResponse;
 
-std::string Target(const Query& query) {
-  return absl::StrCat("/accounts/", query.account.ToString(), "/pcaps/", query.resource.ToString());
-}
-
 Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& options) {
   const OpenedAnswer opened(query, answer, options);
-  if (opened.error().has_value()) return opened.Failed();
-  if (opened.result() == nullptr) return opened.Invalid("without a result");
-  if (!opened.result()->is_object()) {
-    return opened.Invalid("with a result that is not an object");
-  }
+  if (std::optional<Outcome> none = opened.NoObject()) return *std::move(none);
   if (!IsAbout(*opened.result(), query.resource)) {
     return opened.Invalid("with a capture that is not the one asked for");
   }
 
   ResponseArena arena;
   auto& response = *GetPcapResponse::default_instance().New(arena.arena());
-  const Secrets secrets = options.reveal_destination_secrets ? Secrets::kReveal : Secrets::kHide;
+  const Secrets secrets = SecretsOf(options);
   PcapFromJson(*opened.result(), secrets, *response.mutable_pcap());
   AppendInfos(opened.envelope().messages, secrets, *response.mutable_messages());
   Outcome outcome = opened.Answered(response);
@@ -49,7 +41,7 @@ const Endpoint kGetPcap = {
     .method = "GET",
     .effect = Effect::kReads,
     .not_found = Reason::kPcapNotFound,
-    .target = Target,
+    .target = PcapPath,
     .parse = Parse,
 };
 

@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "pcap/v1/pcap_service.pb.h"
 #include "service/endpoints/answer.h"
 #include "service/mapping/extra_fields.h"
@@ -15,10 +14,6 @@ namespace pcap_gateway {
 namespace {
 
 using pcap::v1::ListPcapsResponse;
-
-std::string Target(const Query& query) {
-  return absl::StrCat("/accounts/", query.account.ToString(), "/pcaps");
-}
 
 // The list's, of which `moving` is one: it may change as soon as the one that changes first.
 Run WithMoving(const Run& list, const Run& moving, bool is_first) {
@@ -46,7 +41,7 @@ Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& 
 
   ResponseArena arena;
   auto& response = *ListPcapsResponse::default_instance().New(arena.arena());
-  const Secrets secrets = options.reveal_destination_secrets ? Secrets::kReveal : Secrets::kHide;
+  const Secrets secrets = SecretsOf(options);
   bool moves = false;
   Run run;
   const auto add = [&](const JsonValue& element) {
@@ -81,7 +76,7 @@ const Endpoint kListPcaps = {
     .method = "GET",
     .effect = Effect::kReads,
     .not_found = Reason::kAccountNotFound,
-    .target = Target,
+    .target = PcapsPath,
     .parse = Parse,
 };
 

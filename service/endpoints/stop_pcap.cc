@@ -15,10 +15,7 @@ namespace {
 
 using pcap::v1::StopPcapResponse;
 
-std::string Target(const Query& query) {
-  return absl::StrCat("/accounts/", query.account.ToString(), "/pcaps/", query.resource.ToString(),
-                      "/stop");
-}
+std::string Target(const Query& query) { return absl::StrCat(PcapPath(query), "/stop"); }
 
 // Cloudflare promises no body: whatever comes with a 2xx will do, unless it says that it failed.
 Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& options) {
@@ -27,7 +24,7 @@ Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& 
   const bool says_no = opened.envelope().kind == Envelope::Kind::kFailure;
   if (opened.error().has_value() && (!is_success || says_no)) return opened.Failed();
   StopPcapResponse response;
-  const Secrets secrets = options.reveal_destination_secrets ? Secrets::kReveal : Secrets::kHide;
+  const Secrets secrets = SecretsOf(options);
   AppendInfos(opened.envelope().messages, secrets, *response.mutable_messages());
   return opened.Answered(response);
 }

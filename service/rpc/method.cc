@@ -27,70 +27,70 @@ const Request* Parsed(const grpc::ByteBuffer& bytes) {
   return ParseBytes(bytes, request) ? &request : nullptr;
 }
 
-Error NotA(const google::protobuf::Descriptor* descriptor) {
-  return Error(absl::StatusCode::kInvalidArgument, Reason::kInvalidRequest,
-               absl::StrCat("the request is not a valid ", descriptor->full_name()));
+// What all requests begin with, into `query`: the message, the endpoint, the account. Then
+// `read_rest` takes the rest of the request.
+template <typename Request, typename ReadRest>
+std::optional<Error> ReadRequest(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
+                                 const Endpoint& endpoint, Query& query, ReadRest read_rest) {
+  const auto* const request = Parsed<Request>(bytes);
+  if (request == nullptr) {
+    return Error(absl::StatusCode::kInvalidArgument, Reason::kInvalidRequest,
+                 absl::StrCat("the request is not a valid ", Request::descriptor()->full_name()));
+  }
+  RequestFields fields;
+  query.endpoint = &endpoint;
+  query.account = fields.ReadIdOr("account_id", request->account_id(), defaults.account_id);
+  read_rest(*request, fields);
+  return std::move(fields).error();
+}
+
+template <typename Request>
+absl::Duration MaxAgeOf(const Request& request, RequestFields& fields) {
+  return fields.ReadMaxAge("max_age", request.has_max_age() ? &request.max_age() : nullptr);
 }
 
 std::optional<Error> ReadGetPcap(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
                                  Query& query) {
-  const auto* const request = Parsed<pcap::v1::GetPcapRequest>(bytes);
-  if (request == nullptr) return NotA(pcap::v1::GetPcapRequest::descriptor());
-  RequestFields fields;
-  query.endpoint = &kGetPcap;
-  query.account = fields.ReadIdOr("account_id", request->account_id(), defaults.account_id);
-  query.resource = fields.ReadId("pcap_id", request->pcap_id());
-  query.max_age =
-      fields.ReadMaxAge("max_age", request->has_max_age() ? &request->max_age() : nullptr);
-  return std::move(fields).error();
+  return ReadRequest<pcap::v1::GetPcapRequest>(
+      bytes, defaults, kGetPcap, query, [&](const auto& request, RequestFields& fields) {
+        query.resource = fields.ReadId("pcap_id", request.pcap_id());
+        query.max_age = MaxAgeOf(request, fields);
+      });
 }
 
 std::optional<Error> ReadListPcaps(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
                                    Query& query) {
-  const auto* const request = Parsed<pcap::v1::ListPcapsRequest>(bytes);
-  if (request == nullptr) return NotA(pcap::v1::ListPcapsRequest::descriptor());
-  RequestFields fields;
-  query.endpoint = &kListPcaps;
-  query.account = fields.ReadIdOr("account_id", request->account_id(), defaults.account_id);
-  query.max_age =
-      fields.ReadMaxAge("max_age", request->has_max_age() ? &request->max_age() : nullptr);
-  return std::move(fields).error();
+  return ReadRequest<pcap::v1::ListPcapsRequest>(bytes, defaults, kListPcaps, query,
+                                                 [&](const auto& request, RequestFields& fields) {
+                                                   query.max_age = MaxAgeOf(request, fields);
+                                                 });
 }
 
 std::optional<Error> ReadDownloadPcap(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
                                       Query& query) {
-  const auto* const request = Parsed<pcap::v1::DownloadPcapRequest>(bytes);
-  if (request == nullptr) return NotA(pcap::v1::DownloadPcapRequest::descriptor());
-  RequestFields fields;
-  query.endpoint = &kDownloadPcap;
-  query.account = fields.ReadIdOr("account_id", request->account_id(), defaults.account_id);
-  query.resource = fields.ReadId("pcap_id", request->pcap_id());
-  return std::move(fields).error();
+  return ReadRequest<pcap::v1::DownloadPcapRequest>(
+      bytes, defaults, kDownloadPcap, query, [&](const auto& request, RequestFields& fields) {
+        query.resource = fields.ReadId("pcap_id", request.pcap_id());
+      });
 }
 
 std::optional<Error> ReadCreatePcap(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
                                     Query& query) {
-  const auto* const request = Parsed<pcap::v1::CreatePcapRequest>(bytes);
-  if (request == nullptr) return NotA(pcap::v1::CreatePcapRequest::descriptor());
-  RequestFields fields;
-  query.endpoint = &kCreatePcap;
-  query.account = fields.ReadIdOr("account_id", request->account_id(), defaults.account_id);
-  CheckCreate(*request, absl::Now(), fields);
-  query.body = BodyOf(*request);
-  query.write_id = request->request_id();
-  return std::move(fields).error();
+  return ReadRequest<pcap::v1::CreatePcapRequest>(bytes, defaults, kCreatePcap, query,
+                                                  [&](const auto& request, RequestFields& fields) {
+                                                    CheckCreate(request, absl::Now(), fields);
+                                                    query.body = BodyOf(request);
+                                                    query.write_id = request.request_id();
+                                                  });
 }
 
 std::optional<Error> ReadStopPcap(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
                                   Query& query) {
-  const auto* const request = Parsed<pcap::v1::StopPcapRequest>(bytes);
-  if (request == nullptr) return NotA(pcap::v1::StopPcapRequest::descriptor());
-  RequestFields fields;
-  query.endpoint = &kStopPcap;
-  query.account = fields.ReadIdOr("account_id", request->account_id(), defaults.account_id);
-  query.resource = fields.ReadId("pcap_id", request->pcap_id());
-  query.body = std::make_shared<const std::string>();  // a PUT has a length
-  return std::move(fields).error();
+  return ReadRequest<pcap::v1::StopPcapRequest>(
+      bytes, defaults, kStopPcap, query, [&](const auto& request, RequestFields& fields) {
+        query.resource = fields.ReadId("pcap_id", request.pcap_id());
+        query.body = std::make_shared<const std::string>();  // a PUT has a length
+      });
 }
 
 // THE list.
