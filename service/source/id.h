@@ -29,12 +29,15 @@ class Id {
   static std::optional<Id> Parse(absl::string_view text) {
     if (text.size() != kDigits) return std::nullopt;
     Id id;
+    int all = 0;
     for (size_t i = 0; i < kBytes; ++i) {
-      const int high = HexValue(text[2 * i]);
-      const int low = HexValue(text[2 * i + 1]);
-      if ((high | low) < 0) return std::nullopt;
-      id.bytes_[i] = static_cast<uint8_t>(high << 4 | low);
+      const int high = kHexValues[static_cast<uint8_t>(text[2 * i])];
+      const int low = kHexValues[static_cast<uint8_t>(text[2 * i + 1])];
+      all |= high | low;
+      id.bytes_[i] =
+          static_cast<uint8_t>(static_cast<unsigned>(high) << 4 | static_cast<unsigned>(low));
     }
+    if (all < 0) return std::nullopt;
     return id;
   }
 
@@ -52,14 +55,22 @@ class Id {
   }
 
  private:
-  static constexpr int HexValue(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-  }
+  // Of each byte; -1 where it is no digit of ours. A table, as each call has two ids: comparing
+  // took a fiftieth of a hit.
+  static const std::array<int8_t, 256> kHexValues;
 
   std::array<uint8_t, kBytes> bytes_{};
 };
+
+inline constexpr std::array<int8_t, 256> Id::kHexValues = [] {
+  std::array<int8_t, 256> values{};
+  for (size_t c = 0; c < values.size(); ++c) {
+    values[c] = -1;
+    if (c >= '0' && c <= '9') values[c] = static_cast<int8_t>(c - '0');
+    if (c >= 'a' && c <= 'f') values[c] = static_cast<int8_t>(c - 'a' + 10);
+  }
+  return values;
+}();
 
 }  // namespace pcap_gateway
 
