@@ -14,6 +14,14 @@ from harness.identities import Authority
 from harness.stubs import REPOSITORY
 
 PCAPCTL = Path(os.environ.get("PCAPCTL_BINARY", REPOSITORY / "build" / "client" / "pcapctl"))
+# grpcurl, pcapctl, and a python that has grpcio-tools.
+PROGRAMS = (REPOSITORY / "build" / "tools" / "bin", PCAPCTL.parent, REPOSITORY / "build" / "venv" / "bin")
+# Every page that has commands.
+PAGES = sorted(
+    str(page.relative_to(REPOSITORY))
+    for page in (REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md"))
+    if documents.commands_of(page)
+)
 CALLER = "spiffe://example.com/team/network"
 
 
@@ -37,7 +45,7 @@ def known(start_gateway: StartGateway, tmp_path: Path) -> dict[str, str]:
         f"--tls-client-ca-file={tmp_path}/ca.pem",
     )
     return {
-        "PATH": f"{REPOSITORY}/build/tools/bin:{PCAPCTL.parent}:{os.environ['PATH']}",
+        "PATH": ":".join([*map(str, PROGRAMS), os.environ["PATH"]]),
         "HOME": str(tmp_path),
         "GATEWAY": gateway.address,
         "PCAP_GATEWAY_ADDRESS": gateway.address,
@@ -51,7 +59,11 @@ def channelz_of(gateway: Gateway) -> str:
     return gateway.process.stdout.wait_for(r"^pcap-gateway channelz on (\S+)$").group(1)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/grpcurl.md"])
+def test_the_pages_for_the_shell_have_commands() -> None:
+    assert {"README.md", "docs/grpcurl.md", "docs/pcapctl.md"} <= set(PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_a_pages_commands_print_what_it_says(known: dict[str, str], page: str) -> None:
     ran = documents.run(REPOSITORY / page, known, REPOSITORY)
     print(f"{page}: {ran} commands")
@@ -66,15 +78,3 @@ def test_other_output_than_the_page_shows_is_an_error(tmp_path: Path) -> None:
     page.write_text("```console\n$ export A=b\n$ printf '%s c\\nd\\n' $A\nb …\nd\n```\n")
     assert documents.run(page, {}, tmp_path) == 2
     assert documents.run(page, {"A": "b"}, tmp_path) == 2
-
-
-def test_the_readme_says_what_ci_does() -> None:
-    ci = (REPOSITORY / ".ci" / "run").read_text().splitlines()
-    steps = [line.removeprefix("step ") for line in ci if line.startswith("step ")]
-    assert steps
-    told = [
-        line
-        for line in (REPOSITORY / "README.md").read_text().splitlines()
-        if line.startswith("    .ci/run ")
-    ]
-    assert [line.partition("what CI does: ")[2] for line in told] == [", ".join(steps)]

@@ -94,13 +94,13 @@ def test_help_and_version_need_nothing(tmp_path: Path, option: str) -> None:
     assert ended.stdout and ended.stderr == ""
 
 
-# Of the command line alone, and told in the README's text; and what has a row under its other name.
+# Of the command line alone, and told in the page's text; and what has a row under its other name.
 BESIDE_THE_TABLE = {"help", "version", "check", "reflection"}
 
 
-def options_of_the_readme() -> dict[str, str]:
+def options_of_the_page() -> dict[str, str]:
     """Those of its table: name without --, and the default, where that is a value."""
-    text = (REPOSITORY / "README.md").read_text()
+    text = (REPOSITORY / "docs" / "configuration.md").read_text()
     table = text.partition("| option | default | meaning |\n")[2].partition("\n\n")[0]
     told: dict[str, str] = {}
     for row in table.splitlines()[1:]:
@@ -110,8 +110,8 @@ def options_of_the_readme() -> dict[str, str]:
     return told
 
 
-def test_help_and_the_readme_name_the_same_options() -> None:
-    told, defaults = options_of_the_readme(), program_options()
+def test_help_and_the_page_name_the_same_options() -> None:
+    told, defaults = options_of_the_page(), program_options()
     assert set(told) | BESIDE_THE_TABLE == set(defaults)
     # What depends on another option has no default of its own in the help.
     untrue = {name for name, value in told.items() if defaults[name] not in ("", value)}

@@ -20,7 +20,7 @@ from harness.redis import Redis, free_port
 
 ADMIN = "--admin-listen=127.0.0.1:0"
 PATIENT = "--redis-timeout=10s"
-README = Path(__file__).resolve().parents[2] / "README.md"
+REPLICAS = Path(__file__).resolve().parents[2] / "docs" / "replicas.md"
 
 
 @pytest.fixture
@@ -63,10 +63,10 @@ def test_a_user_without_scripts_holds_up_no_call(
     assert said(gateway, "it says NOPERM") == 1
 
 
-def test_the_rights_in_the_readme_are_enough(
+def test_the_rights_that_the_page_names_are_enough(
     start_gateway: StartGateway, redis: Redis, emulator: Emulator
 ) -> None:
-    (line,) = re.findall(r"ACL SETUSER gateway on >PASSWORD (.+)", README.read_text())
+    (line,) = re.findall(r"ACL SETUSER gateway on >PASSWORD (.+)", REPLICAS.read_text())
     url = with_user(redis, *line.split())
     gateway = start_gateway(f"--redis-url={url}", ADMIN, PATIENT, "--cache-bytes=0")
     wait_for_redis(gateway, True)

@@ -84,7 +84,7 @@ def test_the_table_of_errors_is_the_one_that_holds() -> None:
 
 
 def test_the_versions_are_those_that_are_tested() -> None:
-    text = page.PAGE.read_text()
+    text = page.whole()
     module = (REPOSITORY / "tests" / "cloudflare_go" / "go.mod").read_text()
     in_go = re.search(r"cloudflare-go/v7 (v\S+)", module)
     assert in_go is not None

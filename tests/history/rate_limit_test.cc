@@ -3,7 +3,7 @@
 // newcomer beside them.
 //
 // HISTORY_SEED in the environment sets what it says. The table that it prints stands in
-// docs/rate-limit.md.
+// docs/rate-limit-and-failures.md.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 """Redis' commands: what the gateway sends, and its scripts use, is rehearsed on each new connection.
 
-A user of Redis who may do less is found out before a call depends on it, and README.md says what the
-user needs. Reads the sources; runs nothing.
+A user of Redis who may do less is found out before a call depends on it, and docs/replicas.md says
+what the user needs. Reads the sources; runs nothing.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class RedisCommandsTest(unittest.TestCase):
         self.assertGreater(len(sent), 5)
         self.assertEqual(rehearsed, sent)
 
-    def test_the_readme_says_what_a_user_needs(self) -> None:
-        (line,) = re.findall(r"ACL SETUSER .+", (REPOSITORY / "README.md").read_text())
+    def test_the_page_says_what_a_user_needs(self) -> None:
+        (line,) = re.findall(r"ACL SETUSER .+", (REPOSITORY / "docs" / "replicas.md").read_text())
         named = {word.upper() for word in re.findall(r"\+(\w+)", line)}
         rehearsed = set(re.findall(r'\{"([A-Z]+)"', (SHARED / "redis_rehearsal.cc").read_text()))
         self.assertEqual(named, called_in(*self.scripts) | rehearsed | ALWAYS)

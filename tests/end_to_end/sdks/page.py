@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads docs/coming-from-an-sdk.md: its code, and its tables.
+"""Reads docs/coming-from-an-sdk.md and the two pages that go on with it: their code, and their tables.
 
 A code block's language is followed by the side that it is for: "go sdk", "go gateway", "python sdk"
 or "python gateway". The blocks of one kind, in their order, are one program; tests/cloudflare_go/build
@@ -15,16 +15,22 @@ import sys
 from pathlib import Path
 from typing import Iterable, Mapping
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "coming-from-an-sdk.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+# In the order in which they are read: a program goes on from page to page.
+PAGES = [DOCS / f"coming-from-an-sdk{part}.md" for part in ("", "-errors", "-fields")]
 
 PROGRAMS = ("go-sdk", "go-gateway", "python-sdk", "python-gateway")
+
+
+def whole() -> str:
+    return "\n".join(page.read_text() for page in PAGES)
 
 
 def blocks(kind: str) -> list[str]:
     """`kind`: "text", or as in PROGRAMS."""
     opening = re.escape(kind.replace("-", " "))
-    found = re.findall(rf"^```{opening}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    assert found, f"{PAGE.name} has no block of {kind}"
+    found = re.findall(rf"^```{opening}\n(.*?)^```$", whole(), re.MULTILINE | re.DOTALL)
+    assert found, f"no page has a block of {kind}"
     return found
 
 
@@ -40,8 +46,8 @@ def program(kind: str) -> str:
 
 def rows(heading: str) -> list[list[str]]:
     """The cells of the table under the heading; without the table's own head."""
-    section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", PAGE.read_text(), re.M | re.S)
-    assert section is not None, f"{PAGE.name} has no section {heading!r}"
+    section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", whole(), re.M | re.S)
+    assert section is not None, f"no page has a section {heading!r}"
     lines = [line for line in section[1].splitlines() if line.startswith("|")]
     # A bar in a cell is written \|.
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
@@ -63,7 +69,7 @@ def check(heading: str, wanted: list[list[str]]) -> None:
     """Fails unless the page's table is this one."""
     shown = rows(heading)
     text = "\n".join("| " + " | ".join(row) + " |" for row in wanted)
-    assert shown == wanted, f"{PAGE.name}, {heading!r} has to have these rows:\n{text}"
+    assert shown == wanted, f"{heading!r} has to have these rows:\n{text}"
 
 
 if __name__ == "__main__":
