@@ -20,13 +20,19 @@ constexpr absl::Duration kLongestBackoff = absl::Hours(1);
 
 // Methods that change nothing, so that asking twice is asking once. A method that creates or stops
 // something does not belong here: "unavailable" does not say that nothing happened.
-constexpr const char* kSafeMethods[] = {"GetPcap", "ListPcaps"};
+struct SafeMethod {
+  const char* service;
+  const char* method;
+};
+constexpr SafeMethod kSafeMethods[] = {{"PcapService", "GetPcap"},
+                                       {"PcapService", "ListPcaps"},
+                                       {"PcapOwnershipService", "ListOwnerships"}};
 
 std::string MethodNames() {
   std::string names;
-  for (const char* method : kSafeMethods) {
-    absl::StrAppendFormat(&names, R"(%s{"service":"pcap.v1.PcapService","method":"%s"})",
-                          names.empty() ? "" : ",", method);
+  for (const SafeMethod& safe : kSafeMethods) {
+    absl::StrAppendFormat(&names, R"(%s{"service":"pcap.v1.%s","method":"%s"})",
+                          names.empty() ? "" : ",", safe.service, safe.method);
   }
   return names;
 }

@@ -105,6 +105,8 @@ void CallLog::Write(const EndedCall& call) {
   const std::string cache_status = CacheStatusText(status);
   const std::string account = TextOf(call.query.account);
   const std::string resource = TextOf(call.query.resource);
+  const Endpoint* const endpoint = call.query.endpoint;
+  const absl::string_view resource_name = endpoint == nullptr ? "pcap_id" : endpoint->resource;
   const std::string request_id = WithoutCredential(call.request_id, call.query);
   const Caller caller = call.caller();
   const std::string message =
@@ -127,7 +129,7 @@ void CallLog::Write(const EndedCall& call) {
   }
   if (http_status != 0) fields.push_back({"http_status", http_status});
   fields.insert(fields.end(), {{"account_id", account},
-                               {"pcap_id", resource},
+                               {resource_name, resource},
                                {"request_id", request_id},
                                {"trace_id", TraceIdOf(trace)},
                                {"span_id", SpanIdOf(trace)},

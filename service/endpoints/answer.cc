@@ -61,6 +61,25 @@ std::optional<Outcome> OpenedAnswer::NoObject() const {
   return std::nullopt;
 }
 
+std::optional<Outcome> OpenedAnswer::NoList() const {
+  if (error_.has_value()) return FailedWith(*error_);
+  if (result() != nullptr && !result()->is_array()) {
+    return Invalid("with a result that is not a list");
+  }
+  // A null is how Go writes an empty list.
+  if (result() == nullptr && document_.root().Find("result") == nullptr) {
+    return Invalid("without a result");
+  }
+  return std::nullopt;
+}
+
+std::optional<Outcome> OpenedAnswer::NoSuccess() const {
+  const bool is_success = answer_.status >= 200 && answer_.status < 300;
+  const bool says_no = envelope_.kind == Envelope::Kind::kFailure;
+  if (error_.has_value() && (!is_success || says_no)) return FailedWith(*error_);
+  return std::nullopt;
+}
+
 std::string PcapsPath(const Query& query) {
   return absl::StrCat("/accounts/", query.account.ToString(), "/pcaps");
 }

@@ -30,11 +30,6 @@ class OpenedAnswer {
 
   // Null where the answer has none, or a JSON null.
   const JsonValue* result() const { return envelope_.result; }
-  // The latter: how Go writes an empty list.
-  bool has_null_result() const {
-    const JsonValue* const result = document_.root().Find("result");
-    return result != nullptr && result->is_null();
-  }
   const Envelope& envelope() const { return envelope_; }
 
   // The outcome with that error, with which the parsing ends; without one, an empty outcome.
@@ -46,6 +41,11 @@ class OpenedAnswer {
 
   // The outcome of an answer whose result is not a JSON object; nullopt: it is one.
   std::optional<Outcome> NoObject() const;
+  // The same of a list, where a null is an empty one.
+  std::optional<Outcome> NoList() const;
+  // The outcome of an answer that is no success; nullopt: it is a 2xx, whose body may be anything
+  // that does not say that it failed.
+  std::optional<Outcome> NoSuccess() const;
 
   // The outcome with `response`, unless it is larger than what a client accepts.
   Outcome Answered(const google::protobuf::MessageLite& response) const;

@@ -1,6 +1,7 @@
 #include "service/endpoints/list_pcaps.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -31,13 +32,7 @@ Run WithMoving(const Run& list, const Run& moving, bool is_first) {
 
 Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& options) {
   const OpenedAnswer opened(query, answer, options);
-  if (opened.error().has_value()) return opened.Failed();
-  if (opened.result() == nullptr && !opened.has_null_result()) {
-    return opened.Invalid("without a result");
-  }
-  if (opened.result() != nullptr && !opened.result()->is_array()) {
-    return opened.Invalid("with a result that is not a list");
-  }
+  if (std::optional<Outcome> none = opened.NoList()) return *std::move(none);
 
   ResponseArena arena;
   auto& response = *ListPcapsResponse::default_instance().New(arena.arena());

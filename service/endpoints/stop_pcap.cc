@@ -1,6 +1,8 @@
 #include "service/endpoints/stop_pcap.h"
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -20,9 +22,7 @@ std::string Target(const Query& query) { return absl::StrCat(PcapPath(query), "/
 // Cloudflare promises no body: whatever comes with a 2xx will do, unless it says that it failed.
 Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& options) {
   const OpenedAnswer opened(query, answer, options);
-  const bool is_success = answer.status >= 200 && answer.status < 300;
-  const bool says_no = opened.envelope().kind == Envelope::Kind::kFailure;
-  if (opened.error().has_value() && (!is_success || says_no)) return opened.Failed();
+  if (std::optional<Outcome> none = opened.NoSuccess()) return *std::move(none);
   StopPcapResponse response;
   const Secrets secrets = SecretsOf(options);
   AppendInfos(opened.envelope().messages, secrets, *response.mutable_messages());

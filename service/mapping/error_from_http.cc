@@ -42,6 +42,7 @@ constexpr Verdict kUnavailable = {StatusCode::kUnavailable, Reason::kUpstreamUna
 
 absl::string_view Missing(Reason not_found) {
   if (not_found == Reason::kAccountNotFound) return "Cloudflare knows no such account";
+  if (not_found == Reason::kOwnershipNotFound) return "Cloudflare knows no such bucket";
   return "Cloudflare knows no such capture in this account";
 }
 

@@ -121,7 +121,7 @@ void KeepMember(absl::string_view prefix, const JsonValue& value, Treatment trea
 
 void ExtraFields::Keep(absl::string_view prefix, const JsonValue& value) {
   KeepMember(prefix, value, secrets_ == Secrets::kHide ? Treatment::kText : Treatment::kNone,
-             *pcap_.mutable_extra_fields());
+             *fields_(message_));
 }
 
 }  // namespace pcap_gateway

@@ -1,4 +1,4 @@
-// ExtraFields: keeps what the typed messages have no place for in Pcap.extra_fields, as it came.
+// ExtraFields: keeps what a typed message has no place for in its extra_fields, as it came.
 //
 //   ExtraFields extra(pcap, Secrets::kHide);
 //   extra.Keep("", value);            // {"color": "red"}      → extra_fields["color"] = "red"
@@ -10,7 +10,7 @@
 #define PCAP_GATEWAY_SERVICE_MAPPING_EXTRA_FIELDS_H_
 
 #include "absl/strings/string_view.h"
-#include "pcap/v1/pcap.pb.h"
+#include "google/protobuf/struct.pb.h"
 #include "service/mapping/json_value.h"
 #include "service/source/redaction.h"
 
@@ -18,8 +18,13 @@ namespace pcap_gateway {
 
 class ExtraFields {
  public:
-  // `pcap` must outlive this. Its extra_fields stay absent until there is something to keep.
-  ExtraFields(pcap::v1::Pcap& pcap, Secrets secrets) : pcap_(pcap), secrets_(secrets) {}
+  // `message`: a Pcap, or another with such a field; it must outlive this. Its extra_fields stay
+  // absent until there is something to keep.
+  template <typename Message>
+  ExtraFields(Message& message, Secrets secrets)
+      : message_(&message),
+        fields_([](void* of) { return static_cast<Message*>(of)->mutable_extra_fields(); }),
+        secrets_(secrets) {}
 
   // What typed fields are to do with secrets, too.
   Secrets secrets() const { return secrets_; }
@@ -30,7 +35,8 @@ class ExtraFields {
   void Keep(absl::string_view prefix, const JsonValue& value);
 
  private:
-  pcap::v1::Pcap& pcap_;
+  void* const message_;
+  google::protobuf::Struct* (*const fields_)(void* of);
   const Secrets secrets_;
 };
 

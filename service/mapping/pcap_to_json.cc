@@ -55,4 +55,13 @@ std::string JsonOf(const pcap::v1::CreateFullPcap& pcap) {
   return TextOf(made);
 }
 
+std::string JsonOf(const pcap::v1::CreateOwnershipRequest& request) {
+  return TextOf({{"destination_conf", request.destination_conf()}});
+}
+
+std::string JsonOf(const pcap::v1::ValidateOwnershipRequest& request) {
+  return TextOf({{"destination_conf", request.destination_conf()},
+                 {"ownership_challenge", request.ownership_challenge()}});
+}
+
 }  // namespace pcap_gateway

@@ -20,7 +20,6 @@ using pcap::v1::PcapFilter;
 
 constexpr int64_t kNoMost = std::numeric_limits<int64_t>::max();
 constexpr size_t kMostColoName = 64;
-constexpr size_t kMostDestination = 2048;
 constexpr size_t kMostRequestId = 64;
 // A caller's clock may be ahead of ours by as much.
 constexpr absl::Duration kClockSkew = absl::Minutes(1);
@@ -98,7 +97,7 @@ void CheckSimple(const CreateSimplePcap& pcap, absl::Time now, RequestFields& fi
 void CheckFull(const CreateFullPcap& pcap, RequestFields& fields) {
   CheckShared(pcap, absl::ToInt64Seconds(absl::Hours(24)), "full.", fields);
   fields.CheckText("full.colo_name", pcap.colo_name(), 1, kMostColoName);
-  fields.CheckText("full.destination_conf", pcap.destination_conf(), 1, kMostDestination);
+  fields.CheckDestination("full.destination_conf", pcap.destination_conf());
   if (pcap.has_byte_limit()) {
     fields.CheckNumber("full.byte_limit", pcap.byte_limit(), 1, 1'000'000'000);
   }

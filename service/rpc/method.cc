@@ -5,11 +5,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "pcap/v1/pcap_ownership_service.pb.h"
 #include "pcap/v1/pcap_service.pb.h"
 #include "service/endpoints/create_pcap.h"
 #include "service/endpoints/download_pcap.h"
 #include "service/endpoints/get_pcap.h"
 #include "service/endpoints/list_pcaps.h"
+#include "service/endpoints/ownerships.h"
 #include "service/endpoints/stop_pcap.h"
 #include "service/rpc/create_request.h"
 #include "service/rpc/download_feed.h"
@@ -93,6 +95,44 @@ std::optional<Error> ReadStopPcap(const grpc::ByteBuffer& bytes, const CallDefau
       });
 }
 
+// More than any file that Cloudflare writes as a proof.
+constexpr size_t kMostChallenge = 4096;
+
+std::optional<Error> ReadListOwnerships(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
+                                        Query& query) {
+  return ReadRequest<pcap::v1::ListOwnershipsRequest>(
+      bytes, defaults, kListOwnerships, query, [&](const auto& request, RequestFields& fields) {
+        query.max_age = MaxAgeOf(request, fields);
+      });
+}
+
+std::optional<Error> ReadCreateOwnership(const grpc::ByteBuffer& bytes,
+                                         const CallDefaults& defaults, Query& query) {
+  return ReadRequest<pcap::v1::CreateOwnershipRequest>(
+      bytes, defaults, kCreateOwnership, query, [&](const auto& request, RequestFields& fields) {
+        fields.CheckDestination("destination_conf", request.destination_conf());
+        query.body = BodyOf(request);
+      });
+}
+
+std::optional<Error> ReadValidateOwnership(const grpc::ByteBuffer& bytes,
+                                           const CallDefaults& defaults, Query& query) {
+  return ReadRequest<pcap::v1::ValidateOwnershipRequest>(
+      bytes, defaults, kValidateOwnership, query, [&](const auto& request, RequestFields& fields) {
+        fields.CheckDestination("destination_conf", request.destination_conf());
+        fields.CheckText("ownership_challenge", request.ownership_challenge(), 1, kMostChallenge);
+        query.body = BodyOf(request);
+      });
+}
+
+std::optional<Error> ReadDeleteOwnership(const grpc::ByteBuffer& bytes,
+                                         const CallDefaults& defaults, Query& query) {
+  return ReadRequest<pcap::v1::DeleteOwnershipRequest>(
+      bytes, defaults, kDeleteOwnership, query, [&](const auto& request, RequestFields& fields) {
+        query.resource = fields.ReadId("ownership_id", request.ownership_id());
+      });
+}
+
 // THE list.
 constexpr std::array kMethods = {
     Method{.path = "/pcap.v1.PcapService/GetPcap", .ahead = 64, .read = ReadGetPcap},
@@ -107,6 +147,16 @@ constexpr std::array kMethods = {
            .read = ReadDownloadPcap,
            .permission = Permission::kDownload,
            .feed = MakeDownloadFeed},
+    Method{.path = "/pcap.v1.PcapOwnershipService/ListOwnerships", .read = ReadListOwnerships},
+    Method{.path = "/pcap.v1.PcapOwnershipService/CreateOwnership",
+           .read = ReadCreateOwnership,
+           .permission = Permission::kWrite},
+    Method{.path = "/pcap.v1.PcapOwnershipService/ValidateOwnership",
+           .read = ReadValidateOwnership,
+           .permission = Permission::kWrite},
+    Method{.path = "/pcap.v1.PcapOwnershipService/DeleteOwnership",
+           .read = ReadDeleteOwnership,
+           .permission = Permission::kWrite},
 };
 
 }  // namespace

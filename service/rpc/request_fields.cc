@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace pcap_gateway {
 namespace {
@@ -14,6 +16,8 @@ namespace {
 // google/protobuf/duration.proto: ±315,576,000,000 s, and nanos of the same sign as seconds.
 constexpr int64_t kMostSeconds = 315576000000;
 constexpr int32_t kMostNanos = 999999999;
+
+constexpr size_t kMostDestination = 2048;
 
 }  // namespace
 
@@ -76,6 +80,18 @@ void RequestFields::CheckText(absl::string_view field, absl::string_view text, s
                                 " printable ASCII characters without spaces; it has ", text.size(),
                                 " bytes", proper ? "" : ", others among them"));
   }
+}
+
+void RequestFields::CheckDestination(absl::string_view field, absl::string_view uri) {
+  const size_t before = violations_.size();
+  CheckText(field, uri, 1, kMostDestination);
+  if (violations_.size() > before) return;
+  for (const absl::string_view scheme : {"s3://", "gs://", "r2://"}) {
+    absl::string_view bucket = uri;
+    if (!absl::ConsumePrefix(&bucket, scheme)) continue;
+    if (!bucket.empty() && !absl::StrContains("/?#", bucket[0])) return;
+  }
+  Violate(field, "must be the URI of a bucket: s3://BUCKET…, gs://BUCKET… or r2://BUCKET…");
 }
 
 std::optional<Error> RequestFields::error() && {

@@ -39,6 +39,9 @@ class RequestFields {
   // A text of printable ASCII characters, `least` to `most` of them. The text is not repeated.
   void CheckText(absl::string_view field, absl::string_view text, size_t least, size_t most);
 
+  // A bucket's URI, which is required: s3://…, gs://… or r2://…. It is not repeated.
+  void CheckDestination(absl::string_view field, absl::string_view uri);
+
   // Something else is wrong with the field.
   void Violate(absl::string_view field, std::string description);
 

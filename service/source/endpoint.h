@@ -57,6 +57,8 @@ struct Endpoint {
   Effect effect;
   // What a 404 of Cloudflare's says is missing.
   Reason not_found;
+  // What the request calls that which Query::resource names; for the log.
+  absl::string_view resource = "pcap_id";
   // The path below the base URL, beginning with '/', with its query. Made of checked ids only.
   std::string (*target)(const Query& query);
   // Turns any HTTP answer into an outcome (`as_of` and `cf_ray` are filled in by the caller), and

@@ -32,6 +32,8 @@ absl::string_view NameOf(Reason reason) {
       return "UPSTREAM_ACCOUNT_DENIED";
     case Reason::kAccountNotFound:
       return "ACCOUNT_NOT_FOUND";
+    case Reason::kOwnershipNotFound:
+      return "OWNERSHIP_NOT_FOUND";
     case Reason::kPcapNotFound:
       return "PCAP_NOT_FOUND";
     case Reason::kPcapNotReady:

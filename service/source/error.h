@@ -32,6 +32,7 @@ enum class Reason {
   kUpstreamAccountDenied,
   kPcapNotFound,
   kAccountNotFound,
+  kOwnershipNotFound,
   kPcapNotReady,
   kPcapInBucket,
   kNotCached,

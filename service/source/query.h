@@ -46,7 +46,7 @@ struct Query {
   const Endpoint* endpoint = nullptr;
   std::shared_ptr<const Credential> credential;
   Id account;
-  // The capture; all zeros where the endpoint names none.
+  // The capture or bucket; all zeros where the endpoint names none.
   Id resource;
   // The oldest answer that will do. Infinite: the server's policy decides. Zero: only one asked for
   // from now on.

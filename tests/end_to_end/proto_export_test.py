@@ -12,7 +12,11 @@ from grpc_tools import protoc
 
 from harness.stubs import REPOSITORY
 
-OURS = {"pcap/v1/pcap.proto", "pcap/v1/pcap_service.proto"}
+OURS = {
+    "pcap/v1/pcap.proto",
+    "pcap/v1/pcap_ownership_service.proto",
+    "pcap/v1/pcap_service.proto",
+}
 DETAILS = {f"google/rpc/{name}.proto" for name in ("status", "error_details", "code")}
 WELL_KNOWN = Path(protoc.__file__).parent / "_proto"
 # No protoc, no Python.
@@ -96,6 +100,6 @@ def test_the_pages_ask_for_no_install(page: str) -> None:
         if one.stem in ("cpp", "http-json"):  # a library that is built as the gateway is; no stubs
             continue
         text = one.read_text()
-        copied = re.search(r"[Cc]opy the two files", text)
+        copied = re.search(r"[Cc]opy the files", text)
         assert copied, one
         assert text.find("proto/export") == -1 or copied.start() < text.find("proto/export"), one

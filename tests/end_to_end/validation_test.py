@@ -64,7 +64,8 @@ def compiled(
     if known is not None:
         (work / "known.binpb").write_bytes(known.SerializeToString())
         options.append(f"--descriptor_set_in={work / 'known.binpb'}")
-    assert protoc.main(["protoc", *options, "pcap/v1/pcap_service.proto"]) == 0
+    names = [str(path.relative_to(root)) for path in sorted(root.glob("pcap/v1/*.proto"))]
+    assert protoc.main(["protoc", *options, *names]) == 0
     return descriptor_pb2.FileDescriptorSet.FromString(made.read_bytes())
 
 

@@ -45,6 +45,19 @@ def _generate() -> Path:
 
 sys.path.insert(0, str(_generate()))
 
-from pcap.v1 import pcap_pb2, pcap_service_pb2, pcap_service_pb2_grpc  # noqa: E402
+from pcap.v1 import (  # noqa: E402
+    pcap_ownership_service_pb2,
+    pcap_ownership_service_pb2_grpc,
+    pcap_pb2,
+    pcap_service_pb2,
+    pcap_service_pb2_grpc,
+)
 
-__all__ = ["REPOSITORY", "pcap_pb2", "pcap_service_pb2", "pcap_service_pb2_grpc"]
+__all__ = [
+    "REPOSITORY",
+    "pcap_ownership_service_pb2",
+    "pcap_ownership_service_pb2_grpc",
+    "pcap_pb2",
+    "pcap_service_pb2",
+    "pcap_service_pb2_grpc",
+]

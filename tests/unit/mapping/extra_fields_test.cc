@@ -4,6 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "pcap/v1/pcap.pb.h"
 #include "tests/unit/mapping/proto_matchers.h"
 
 namespace pcap_gateway {

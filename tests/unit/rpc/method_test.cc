@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "pcap/v1/pcap_ownership_service.pb.h"
 #include "pcap/v1/pcap_service.pb.h"
 
 namespace pcap_gateway {
@@ -14,13 +15,14 @@ namespace {
 
 using testing::UnorderedElementsAreArray;
 
-TEST(Methods, AreTheRpcsOfThePcapServiceEachOnce) {
-  const google::protobuf::ServiceDescriptor& service =
-      *pcap::v1::GetPcapRequest::descriptor()->file()->service(0);
+TEST(Methods, AreTheRpcsOfTheServicesEachOnce) {
   std::vector<std::string> rpcs;
-  rpcs.reserve(static_cast<size_t>(service.method_count()));
-  for (int i = 0; i < service.method_count(); ++i) {
-    rpcs.push_back(absl::StrCat("/", service.full_name(), "/", service.method(i)->name()));
+  for (const auto* const service :
+       {pcap::v1::GetPcapRequest::descriptor()->file()->service(0),
+        pcap::v1::ListOwnershipsRequest::descriptor()->file()->service(0)}) {
+    for (int i = 0; i < service->method_count(); ++i) {
+      rpcs.push_back(absl::StrCat("/", service->full_name(), "/", service->method(i)->name()));
+    }
   }
   std::vector<std::string> paths;
   paths.reserve(Methods().size());
