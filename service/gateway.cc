@@ -16,6 +16,8 @@
 #include "service/cache/caching_source.h"
 #include "service/call_log.h"
 #include "service/credential_check.h"
+#include "service/endpoints/get_pcap.h"
+#include "service/endpoints/list_pcaps.h"
 #include "service/gateway_metrics.h"
 #include "service/gateway_status.h"
 #include "service/log_redaction.h"
@@ -48,6 +50,7 @@
 #include "service/upstream/paced_client.h"
 #include "service/upstream/rest_source.h"
 #include "service/upstream/retrying_client.h"
+#include "service/watch/watches.h"
 #include "service/writes/write_source.h"
 
 namespace pcap_gateway {
@@ -125,6 +128,7 @@ struct Gateway::Parts {
   // Both in `source`, or null where there is none.
   SharedSource* shared = nullptr;
   CachingSource* cache = nullptr;
+  std::unique_ptr<Watches> watches;
   // The server tells them of calls until it is gone.
   std::unique_ptr<CallLog> call_log;
   std::unique_ptr<RecentErrors> errors;
@@ -175,6 +179,7 @@ absl::Status Gateway::Parts::WatchToken(const std::string& path) {
                            Credential::FromToken(Credential::Owner::kGateway, contents[0]);
                        if (!credential.ok()) return credential.status();
                        if (readiness != nullptr) readiness->SetCredential(*credential);
+                       watches->SetServiceCredential(*credential);
                        server->SetServiceCredential(*std::move(credential));
                        return absl::OkStatus();
                      });
@@ -250,6 +255,7 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
                                .cache = cache,
                                .most_cache_bytes = options.cache_bytes,
                                .shared = shared,
+                               .watches = watches.get(),
                                .loop = loop.get(),
                                .curl = curl.get(),
                                .budgeted = budgeted.get(),
@@ -363,19 +369,25 @@ void Gateway::Parts::BuildSource(const Options& options) {
     shared = sharing.get();
     source = std::move(sharing);
   }
+  const bool others_write = options.allow_write && shared != nullptr;
   if (options.cache_bytes > 0) {
-    auto caching = std::make_unique<CachingSource>(
-        std::move(source),
-        CacheOptions{.most_bytes = options.cache_bytes,
-                     .freshness = options.freshness,
-                     .others_write = options.allow_write && shared != nullptr},
-        clock);
+    auto caching = std::make_unique<CachingSource>(std::move(source),
+                                                   CacheOptions{.most_bytes = options.cache_bytes,
+                                                                .freshness = options.freshness,
+                                                                .others_write = others_write},
+                                                   clock);
     cache = caching.get();
     source = std::move(caching);
   }
   if (options.allow_write) {
     source = std::make_unique<WriteSource>(std::move(source), *loop, clock);
   }
+  watches = std::make_unique<Watches>(*source,
+                                      WatchOptions{.list = &kListPcaps,
+                                                   .get = &kGetPcap,
+                                                   .freshness = options.freshness,
+                                                   .others_write = others_write},
+                                      *loop, clock);
 }
 
 absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
@@ -394,6 +406,7 @@ absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
        .default_account_id = options.default_account_id,
        .most_connections = most_connections,
        .most_calls = options.max_calls,
+       .watches = watches.get(),
        .allowed = {.write = options.allow_write, .download = options.allow_download},
        .most_downloads = options.max_downloads,
        .streams = {.most = options.max_streams,
@@ -403,7 +416,7 @@ absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
        .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); },
        .channelz = !options.channelz_listen.empty(),
        .clock = &clock,
-       .observers = {call_log.get(), errors.get(), callers.get()},
+       .observers = {call_log.get(), errors.get(), callers.get(), watches.get()},
        .tracer = tracing.get()});
   if (!started.ok()) {
     return absl::Status(started.status().code(),

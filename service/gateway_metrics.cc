@@ -420,6 +420,30 @@ void AddHandoverMetrics(const EventLoop& loop, const CallStats& calls, Metrics& 
   handovers("calls", calls.handed_back);
 }
 
+void AddWatchMetrics(const WatchStats& stats, Metrics& metrics) {
+  metrics.Add({.name = "pcap_gateway_watch_rounds",
+               .help =
+                   "Credentials and accounts whose captures are watched; each asks for its list "
+                   "once for all who watch.",
+               .type = Metric::Type::kGauge,
+               .value = [&stats] { return stats.rounds.load(); }});
+  metrics.Add({.name = "pcap_gateway_watch_watchers",
+               .help = "Calls that watch captures now.",
+               .type = Metric::Type::kGauge,
+               .value = [&stats] { return stats.watchers.load(); }});
+  metrics.Add(
+      {.name = "pcap_gateway_watch_lists_total",
+       .help = "Lists that were asked for on account of watchers, from caches or Cloudflare.",
+       .value = [&stats] { return stats.asked.Value(); }});
+  metrics.Add(
+      {.name = "pcap_gateway_watch_lists_failed_total",
+       .help = "Of these, those that brought nothing new, as Cloudflare could not be asked.",
+       .value = [&stats] { return stats.failed.Value(); }});
+  metrics.Add({.name = "pcap_gateway_watch_changes_total",
+               .help = "Captures that were new to those who watch their account, or had changed.",
+               .value = [&stats] { return stats.changes.Value(); }});
+}
+
 // By the names that Prometheus' client libraries have for them.
 void AddProcessMetrics(Metrics& metrics) {
   using Value = double (*)(const ProcessStats&);
@@ -467,6 +491,7 @@ void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& 
                .value = [cache = parts.cache, shared = parts.shared] {
                  return CallsSaved(cache, shared);
                }});
+  AddWatchMetrics(parts.watches->stats(), metrics);
   AddHandoverMetrics(*parts.loop, *parts.calls, metrics);
   AddUpstreamMetrics(parts.curl->stats(), metrics);
   if (parts.budgeted != nullptr) AddBudgetMetrics(parts, metrics);

@@ -19,6 +19,7 @@
 #include "service/upstream/curl_client.h"
 #include "service/upstream/limited_client.h"
 #include "service/upstream/retrying_client.h"
+#include "service/watch/watches.h"
 
 namespace pcap_gateway {
 
@@ -30,6 +31,7 @@ struct MeteredParts {
   const CachingSource* cache;
   int64_t most_cache_bytes;
   const SharedSource* shared;
+  const Watches* watches;  // never null
   const EventLoop* loop = nullptr;
   const CurlClient* curl;  // never null
   BudgetedClient* budgeted;

@@ -13,6 +13,7 @@ namespace {
 
 // Enough for a gateway's own credential and its busiest tenants.
 constexpr size_t kMostBudgets = 20;
+constexpr size_t kMostWatched = 20;
 // Of a credential's SHA-256: enough to tell one from another by eye.
 constexpr size_t kFingerprintBytes = 4;
 
@@ -37,6 +38,14 @@ std::vector<StatusReport::Budget> BudgetsOf(BudgetedClient* budgeted, absl::Time
     }
   }
   return budgets;
+}
+
+std::vector<StatusReport::Watched> WatchedOf(const Watches& watches) {
+  std::vector<StatusReport::Watched> watched;
+  for (const auto& [account, watchers] : watches.MostWatched(kMostWatched)) {
+    watched.push_back({account.ToString(), watchers});
+  }
+  return watched;
 }
 
 StatusReport::Upstream UpstreamOf(const StatusFacts& facts, const MeteredParts& parts) {
@@ -113,6 +122,7 @@ StatusReport ReportOf(const StatusFacts& facts, const MeteredParts& parts, const
                     .hits = parts.shared->stats().hits.Value(),
                     .misses = parts.shared->stats().misses.Value()};
   }
+  report.watched = WatchedOf(*parts.watches);
   report.budgets = BudgetsOf(parts.budgeted, report.now.at);
   return report;
 }

@@ -2,9 +2,11 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "pcap/v1/pcap_service.pb.h"
 #include "service/endpoints/answer.h"
+#include "service/endpoints/pcap_part.h"
 #include "service/mapping/pcap_from_json.h"
 #include "service/source/query.h"
 
@@ -33,6 +35,16 @@ Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& 
   return outcome;
 }
 
+std::vector<Part> Parts(const Outcome& answer) {
+  std::vector<Part> parts;
+  ResponseArena arena;
+  auto& response = *GetPcapResponse::default_instance().New(arena.arena());
+  if (response.ParseFromString(answer.message)) {
+    parts.push_back(PartOf(response.pcap(), answer));
+  }
+  return parts;
+}
+
 }  // namespace
 
 const Endpoint kGetPcap = {
@@ -43,6 +55,7 @@ const Endpoint kGetPcap = {
     .not_found = Reason::kPcapNotFound,
     .target = PcapPath,
     .parse = Parse,
+    .parts = Parts,
 };
 
 }  // namespace pcap_gateway

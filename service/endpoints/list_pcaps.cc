@@ -4,9 +4,11 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "pcap/v1/pcap_service.pb.h"
 #include "service/endpoints/answer.h"
+#include "service/endpoints/pcap_part.h"
 #include "service/mapping/extra_fields.h"
 #include "service/mapping/pcap_from_json.h"
 #include "service/source/query.h"
@@ -63,6 +65,16 @@ Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& 
   return outcome;
 }
 
+std::vector<Part> Parts(const Outcome& answer) {
+  std::vector<Part> parts;
+  ResponseArena arena;
+  auto& response = *ListPcapsResponse::default_instance().New(arena.arena());
+  if (!response.ParseFromString(answer.message)) return parts;
+  parts.reserve(response.pcaps_size());
+  for (const pcap::v1::Pcap& pcap : response.pcaps()) parts.push_back(PartOf(pcap, answer));
+  return parts;
+}
+
 }  // namespace
 
 const Endpoint kListPcaps = {
@@ -73,6 +85,7 @@ const Endpoint kListPcaps = {
     .not_found = Reason::kAccountNotFound,
     .target = PcapsPath,
     .parse = Parse,
+    .parts = Parts,
 };
 
 }  // namespace pcap_gateway

@@ -246,6 +246,15 @@ std::string Callers(const StatusReport& report) {
                "No caller has asked for anything lately.");
 }
 
+std::string Watched(const StatusReport& report) {
+  std::string rows;
+  for (const StatusReport::Watched& watched : report.watched) {
+    absl::StrAppend(&rows, "<tr><td>", EscapedHtml(watched.account), "</td><td class=\"number\">",
+                    watched.watchers, "</td></tr>");
+  }
+  return Table("Who is watched", {"Account", "Watchers"}, rows, "Nobody watches any captures.");
+}
+
 // Those that somebody has to look into stand apart from those that callers can mend.
 std::string Errors(const StatusReport& report, bool faults) {
   const auto line = [](const std::string& css_class, const std::string& text) {
@@ -309,8 +318,9 @@ std::string StatusHtml(const StatusReport& report) {
       "</p><p>version ", EscapedHtml(report.version), "</p><p>up for ",
       Shown(report.now.at - report.started), ", since ", Shown(report.started),
       "</p></header>\n<main>", Charts(report), Calls(report), Cache(report), Upstream(report),
-      Redis(report), Budgets(report), Callers(report), Errors(report, /*faults=*/true),
-      Errors(report, /*faults=*/false), "</main>\n<footer>As of ", Shown(report.now.at),
+      Redis(report), Budgets(report), Callers(report), Watched(report),
+      Errors(report, /*faults=*/true), Errors(report, /*faults=*/false), "</main>\n<footer>As of ",
+      Shown(report.now.at),
       ", every ten seconds. <a href=\"/status.json\">status.json</a> <a href=\"/metrics\">metrics"
       "</a> <a href=\"/healthz\">healthz</a> <a "
       "href=\"/readyz\">readyz</a></footer></body></html>\n");
@@ -348,6 +358,7 @@ std::string StatusJson(const StatusReport& report) {
         {"answers", named(report.upstream.answers)},
         {"failures", named(report.upstream.failures)}}},
       {"budgets", Json::array()},
+      {"watched", Json::array()},
       {"errors", Json::array()},
   };
   if (report.cache.has_value()) {
@@ -375,6 +386,9 @@ std::string StatusJson(const StatusReport& report) {
           {{"caller", caller.name}, {"spent", caller.spent}, {"asked", caller.asked}});
     }
     json["budgets"].push_back(std::move(one));
+  }
+  for (const StatusReport::Watched& watched : report.watched) {
+    json["watched"].push_back({{"account", watched.account}, {"watchers", watched.watchers}});
   }
   for (const RecentError& error : report.errors) {
     json["errors"].push_back({{"last", Shown(error.last)},

@@ -64,6 +64,11 @@ struct StatusReport {
     uint64_t misses = 0;
   };
 
+  struct Watched {
+    std::string account;
+    int64_t watchers = 0;
+  };
+
   std::string version;
   std::string address;
   bool tls = false;
@@ -77,6 +82,7 @@ struct StatusReport {
   // The latest used first. Empty: there is no limit, or nothing was asked yet.
   std::vector<Budget> budgets;
   std::optional<Redis> redis;
+  std::vector<Watched> watched;        // the accounts that most watch
   std::vector<RecentError> errors;     // the latest first
   std::vector<StatusFigures> history;  // the oldest first; evenly spread, without `now`
 };

@@ -22,6 +22,7 @@ namespace pcap_gateway {
 struct CallEnvironment {
   RawService& service;
   Source& source;
+  Watches* const watches;  // null where nobody watches
   const CallDefaults& defaults;
   // Null: each caller brings its own.
   const Current<Credential>& service_credential;

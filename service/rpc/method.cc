@@ -18,6 +18,7 @@
 #include "service/rpc/feed.h"
 #include "service/rpc/message_bytes.h"
 #include "service/rpc/request_fields.h"
+#include "service/rpc/watch_feed.h"
 
 namespace pcap_gateway {
 namespace {
@@ -66,6 +67,21 @@ std::optional<Error> ReadListPcaps(const grpc::ByteBuffer& bytes, const CallDefa
                                                  [&](const auto& request, RequestFields& fields) {
                                                    query.max_age = MaxAgeOf(request, fields);
                                                  });
+}
+
+// A list has no more of them, and a list is what all are told from.
+constexpr int kMostWatched = 50;
+
+std::optional<Error> ReadWatchPcaps(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
+                                    Query& query) {
+  return ReadRequest<pcap::v1::WatchPcapsRequest>(
+      bytes, defaults, kListPcaps, query, [&](const auto& request, RequestFields& fields) {
+        query.resources = fields.ReadIds("pcap_ids", request.pcap_ids(), kMostWatched);
+        // For the log.
+        if (query.resources != nullptr && query.resources->size() == 1) {
+          query.resource = query.resources->front();
+        }
+      });
 }
 
 std::optional<Error> ReadDownloadPcap(const grpc::ByteBuffer& bytes, const CallDefaults& defaults,
@@ -137,6 +153,8 @@ std::optional<Error> ReadDeleteOwnership(const grpc::ByteBuffer& bytes,
 constexpr std::array kMethods = {
     Method{.path = "/pcap.v1.PcapService/GetPcap", .ahead = 64, .read = ReadGetPcap},
     Method{.path = "/pcap.v1.PcapService/ListPcaps", .read = ReadListPcaps},
+    Method{
+        .path = "/pcap.v1.PcapService/WatchPcaps", .read = ReadWatchPcaps, .feed = MakeWatchFeed},
     Method{.path = "/pcap.v1.PcapService/CreatePcap",
            .read = ReadCreatePcap,
            .permission = Permission::kWrite},

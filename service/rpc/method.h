@@ -27,11 +27,13 @@ struct CallDefaults {
 class Feed;
 class Outlet;
 class Source;
+class Watches;
 
 // What a feed is made of. All but the query outlive it.
 struct FeedParts {
   Outlet& outlet;
   Source& source;
+  Watches* watches;  // null where nobody watches: in tests of other things
   const Query& query;
 };
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -37,6 +38,34 @@ Id RequestFields::ReadIdOr(absl::string_view field, absl::string_view text,
     Violate(field, "is empty, and this gateway has no default account (--default-account-id)");
   }
   return fallback.value_or(Id());
+}
+
+std::shared_ptr<const std::vector<Id>> RequestFields::ReadIds(
+    absl::string_view field, const google::protobuf::RepeatedPtrField<std::string>& texts,
+    int most) {
+  if (texts.empty()) return nullptr;
+  if (texts.size() > most) {
+    Violate(field, absl::StrCat("can have at most ", most, " ids; it has ", texts.size()));
+    return nullptr;
+  }
+  const size_t violations = violations_.size();
+  absl::flat_hash_map<Id, int> first;  // place of each
+  for (int i = 0; i < texts.size(); ++i) {
+    const std::string element = absl::StrCat(field, "[", i, "]");
+    const size_t before = violations_.size();
+    const Id id = ReadId(element, texts[i]);
+    if (violations_.size() > before) continue;
+    const auto [place, is_new] = first.try_emplace(id, i);
+    if (!is_new) {
+      Violate(element, absl::StrCat("is the same id as ", field, "[", place->second, "]"));
+    }
+  }
+  if (violations_.size() > violations) return nullptr;
+  auto ids = std::make_shared<std::vector<Id>>();
+  ids->reserve(first.size());
+  for (const auto& [id, place] : first) ids->push_back(id);
+  std::sort(ids->begin(), ids->end());
+  return ids;
 }
 
 absl::Duration RequestFields::ReadMaxAge(absl::string_view field,

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
+#include "google/protobuf/repeated_field.h"
 #include "service/source/error.h"
 #include "service/source/id.h"
 
@@ -25,6 +27,11 @@ class RequestFields {
 
   // An id that may be empty where there is a default.
   Id ReadIdOr(absl::string_view field, absl::string_view text, const std::optional<Id>& fallback);
+
+  // Ids, at most `most` and each once; sorted. Null: there are none, or something is wrong.
+  std::shared_ptr<const std::vector<Id>> ReadIds(
+      absl::string_view field, const google::protobuf::RepeatedPtrField<std::string>& texts,
+      int most);
 
   // A duration of 0 or more (AIP-142); nullptr: infinite.
   absl::Duration ReadMaxAge(absl::string_view field, const google::protobuf::Duration* duration);

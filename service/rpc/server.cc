@@ -105,6 +105,7 @@ struct Server::Parts {
         shares(options.streams.most_of_connection),
         environment{service,
                     source,
+                    options.watches,
                     defaults,
                     service_credential,
                     policy,

@@ -50,6 +50,8 @@ struct ServerOptions {
   int64_t most_connections = 0;
   // Calls at once whose answer is not at hand; 0: any number. Further ones get TOO_MANY_CALLS.
   int64_t most_calls = 0;
+  // Whom to ask what becomes of captures; outlives the server. Null: nobody may watch them.
+  Watches* watches = nullptr;
   // What operators let callers do.
   Allowed allowed;
   // Downloads at once; 0: any number. Further ones get TOO_MANY_STREAMS.

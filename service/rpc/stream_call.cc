@@ -55,7 +55,7 @@ void StreamCall::Answer() {
     return Call::Finish(FailedReply(*std::move(error)));
   }
   intake_.PrepareToAsk();
-  feed_ = method_.feed({*this, environment_.source, intake_.query});
+  feed_ = method_.feed({*this, environment_.source, environment_.watches, intake_.query});
   Wait();
   feed_->Begin();
 }

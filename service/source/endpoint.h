@@ -46,6 +46,12 @@ struct Subject {
   friend bool operator==(const Subject& a, const Subject& b) = default;
 };
 
+// What an answer says of one resource.
+struct Part {
+  Id resource;      // all zeros: it does not say of which
+  Outcome outcome;  // with a message of the endpoint that gets one of them, as of the whole answer
+};
+
 // Lives for the whole process; compared by address.
 struct Endpoint {
   // The RPC's name, "GetPcap".
@@ -66,6 +72,9 @@ struct Endpoint {
   Outcome (*parse)(const Query& query, const HttpAnswer& answer, const ParseOptions& options);
   // What a write that succeeded makes out of date, for every credential; null: nothing.
   std::vector<Subject> (*outdates)(const Query& query) = nullptr;
+  // What an answer (`ok`) tells of single resources. The same thing said twice is the same bytes.
+  // Null: of none.
+  std::vector<Part> (*parts)(const Outcome& answer) = nullptr;
   // What the request accepts, as in its header.
   absl::string_view accept = "application/json";
   // Whether a 2xx's body that begins so (kFirstBytes of it, or all) is for Query::sink; what is not

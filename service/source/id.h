@@ -48,6 +48,7 @@ class Id {
   }
 
   friend bool operator==(const Id& a, const Id& b) { return a.bytes_ == b.bytes_; }
+  friend bool operator<(const Id& a, const Id& b) { return a.bytes_ < b.bytes_; }
 
   template <typename H>
   friend H AbslHashValue(H h, const Id& id) {
