@@ -26,6 +26,7 @@ struct SafeMethod {
 };
 constexpr SafeMethod kSafeMethods[] = {{"PcapService", "GetPcap"},
                                        {"PcapService", "ListPcaps"},
+                                       {"PcapService", "DownloadPcap"},
                                        {"PcapOwnershipService", "ListOwnerships"}};
 
 std::string MethodNames() {
