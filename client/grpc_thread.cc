@@ -47,8 +47,8 @@ class Helpers {
 
 }  // namespace
 
-GrpcThread::GrpcThread() { is_grpcs = true; }
-GrpcThread::~GrpcThread() { is_grpcs = false; }
+GrpcThread::GrpcThread() : was_(std::exchange(is_grpcs, true)) {}
+GrpcThread::~GrpcThread() { is_grpcs = was_; }
 
 void RunOffGrpcThreads(std::function<void()> work) {
   if (!is_grpcs) return work();

@@ -17,6 +17,9 @@ class GrpcThread {
   ~GrpcThread();
   GrpcThread(const GrpcThread&) = delete;
   GrpcThread& operator=(const GrpcThread&) = delete;
+
+ private:
+  const bool was_;  // one within another
 };
 
 // Runs `work`: here, or where that is a thread of gRPC's, on another one soon. The process does not

@@ -6,13 +6,11 @@
 #include <limits>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "client/call.h"
+#include "client/grpc_source.h"
 #include "client/grpc_thread.h"
 #include "client/metadata_entry.h"
 #include "client/service_config.h"
-#include "client/status_details.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "pcap/v1/pcap_service.grpc.pb.h"
 
@@ -21,9 +19,17 @@ namespace {
 
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
+using pcap::v1::CreatePcapRequest;
+using pcap::v1::CreatePcapResponse;
+using pcap::v1::DownloadPcapRequest;
+using pcap::v1::DownloadPcapResponse;
 using pcap::v1::GetPcapRequest;
 using pcap::v1::GetPcapResponse;
+using pcap::v1::ListPcapsRequest;
+using pcap::v1::ListPcapsResponse;
 using pcap::v1::PcapService;
+using pcap::v1::StopPcapRequest;
+using pcap::v1::StopPcapResponse;
 
 // What the gateway permits: service/rpc/server.cc.
 constexpr absl::Duration kLeastKeepaliveInterval = absl::Seconds(30);
@@ -35,10 +41,6 @@ constexpr int kMostReconnectBackoffMs = 10'000;
 // The gateway's errors are at most 3 KiB, as base64 and beside the percent-encoded message up to
 // twice that, which is just below gRPC's default of 8 KiB.
 constexpr int kMostMetadataBytes = 16 << 10;
-
-CallError InvalidCall(std::string message) {
-  return {.code = absl::StatusCode::kInvalidArgument, .message = std::move(message)};
-}
 
 absl::Status Validate(const ClientOptions& options) {
   // Without a port gRPC would take 443.
@@ -100,84 +102,15 @@ std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const ClientOptions& opt
                                .pem_cert_chain = options.tls->certificate_chain});
 }
 
-// What is wrong with the ids, as far as it must be known here: bytes that are not ASCII would be
-// refused by protobuf, with an error that names no field. The gateway checks the rest.
-std::optional<CallError> WhatIsWrongWith(const GetPcapRequest& request) {
-  const std::pair<const char*, const std::string*> ids[] = {{"account_id", &request.account_id()},
-                                                            {"pcap_id", &request.pcap_id()}};
-  for (const auto& [field, id] : ids) {
-    if (IsPrintableAscii(*id)) continue;
-    CallError error = InvalidCall(absl::StrCat(field, " is not 32 lower-case hex digits"));
-    error.field_violations.push_back({field, "has bytes that are not printable ASCII"});
-    return error;
+Health HealthOf(HealthCheckResponse::ServingStatus status) {
+  switch (status) {
+    case HealthCheckResponse::SERVING:
+      return Health::kServing;
+    case HealthCheckResponse::NOT_SERVING:
+      return Health::kNotServing;
+    default:
+      return Health::kUnknown;
   }
-  return std::nullopt;
-}
-
-// Readies `context` for one call, or says why the call cannot be made.
-std::optional<CallError> Prepare(const ClientOptions& client, const CallOptions& call,
-                                 grpc::ClientContext& context) {
-  const absl::Duration timeout = call.timeout.value_or(client.timeout);
-  if (timeout <= absl::ZeroDuration()) return InvalidCall("timeout must be more than 0");
-  const absl::Time deadline = absl::Now() + timeout;
-  if (deadline != absl::InfiniteFuture()) context.set_deadline(absl::ToChronoTime(deadline));
-  for (const auto& [key, value] : call.metadata) {
-    std::string wrong = WhatIsWrongWithEntry(key, value);
-    if (!wrong.empty()) return InvalidCall(std::move(wrong));
-    context.AddMetadata(key, value);
-  }
-  return std::nullopt;
-}
-
-// The response metadata `key`; empty if there is none. `context` of a call that has ended.
-std::string ResponseMetadata(const grpc::ClientContext& context, const char* key) {
-  for (const auto* metadata :
-       {&context.GetServerInitialMetadata(), &context.GetServerTrailingMetadata()}) {
-    const auto found = metadata->find(key);
-    if (found != metadata->end()) return {found->second.data(), found->second.size()};
-  }
-  return "";
-}
-
-AnswerInfo AnswerInfoOf(const grpc::ClientContext& context) {
-  AnswerInfo info{.cache_status = ResponseMetadata(context, "cache-status"),
-                  .request_id = ResponseMetadata(context, "x-request-id"),
-                  .cf_ray = ResponseMetadata(context, "cf-ray")};
-  uint32_t seconds = 0;
-  if (absl::SimpleAtoi(ResponseMetadata(context, "age"), &seconds)) {
-    info.age = absl::Seconds(seconds);
-  }
-  return info;
-}
-
-absl::StatusCode CodeOf(grpc::StatusCode code) {
-  // The same numbers, by Abseil's promise.
-  if (code > grpc::StatusCode::OK && code <= grpc::StatusCode::UNAUTHENTICATED) {
-    return static_cast<absl::StatusCode>(code);
-  }
-  return absl::StatusCode::kUnknown;
-}
-
-// Of a call on `channel` that has ended so. Whoever said more than a code was reached.
-bool HadNoConnection(const grpc::Status& status, grpc::Channel& channel) {
-  const bool may_be = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
-                      status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
-  return may_be && status.error_details().empty() &&
-         channel.GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
-}
-
-CallError CallErrorOf(const grpc::Status& status, const grpc::ClientContext& context,
-                      grpc::Channel& channel) {
-  CallError error{.code = CodeOf(status.error_code()),
-                  .message = status.error_message(),
-                  .request_id = ResponseMetadata(context, "x-request-id"),
-                  .cf_ray = ResponseMetadata(context, "cf-ray")};
-  ReadStatusDetails(status.error_details(), error);
-  error.no_connection = HadNoConnection(status, channel);
-  if (error.no_connection && error.code == absl::StatusCode::kDeadlineExceeded) {
-    error.message = "there was no connection to the gateway in time";
-  }
-  return error;
 }
 
 // Of a call that has ended with `status`.
@@ -186,20 +119,6 @@ CallResult<Answer<Response>> ResultOf(const grpc::Status& status, Response respo
                                       const grpc::ClientContext& context, grpc::Channel& channel) {
   if (!status.ok()) return CallErrorOf(status, context, channel);
   return Answer<Response>{std::move(response), AnswerInfoOf(context)};
-}
-
-// Makes one call and waits for it.
-template <typename Stub, typename Request, typename Response>
-CallResult<Answer<Response>> CallAndWait(Stub& stub,
-                                         grpc::Status (Stub::*method)(grpc::ClientContext*,
-                                                                      const Request&, Response*),
-                                         const Request& request, const ClientOptions& client,
-                                         const CallOptions& options, grpc::Channel& channel) {
-  grpc::ClientContext context;
-  if (auto error = Prepare(client, options, context)) return *std::move(error);
-  Response response;
-  const grpc::Status status = (stub.*method)(&context, request, &response);
-  return ResultOf(status, std::move(response), context, channel);
 }
 
 // What must live as long as a call in flight. Shared by gRPC's callback and the PendingCall.
@@ -213,49 +132,94 @@ struct CallInFlight {
   PcapClient::Done<Response> done;
 };
 
-// Starts one call on `channel`, which `call->client` keeps. `start(context, request, response,
-// on_status)` hands it to the stub.
-template <typename Request, typename Response, typename Start>
-PendingCall StartCall(std::shared_ptr<CallInFlight<Request, Response>> call,
-                      const ClientOptions& client, const CallOptions& options,
-                      grpc::Channel& channel, Start start) {
-  if (auto error = Prepare(client, options, call->context)) {
-    std::move(call->done)(*std::move(error));
-    return PendingCall();
-  }
-  start(&call->context, &call->request, &call->response,
-        [call, &channel](const grpc::Status& status) mutable {
-          const GrpcThread here;
-          auto done = std::move(call->done);
-          auto result = ResultOf(status, std::move(call->response), call->context, channel);
-          // Before whoever waits for `done` may let the client go: then it ends there, not here.
-          call.reset();
-          std::move(done)(std::move(result));
-        });
-  return PendingCall([call = std::move(call)] { call->context.TryCancel(); });
-}
-
-Health HealthOf(HealthCheckResponse::ServingStatus status) {
-  switch (status) {
-    case HealthCheckResponse::SERVING:
-      return Health::kServing;
-    case HealthCheckResponse::NOT_SERVING:
-      return Health::kNotServing;
-    default:
-      return Health::kUnknown;
-  }
+// Hands on all messages of `source`, then how it ended.
+template <typename Response>
+void HandOn(std::shared_ptr<typename MessageStream<Response>::Source> source,
+            PcapClient::OnMessage<Response> on_message, PcapClient::OnEnd on_end) {
+  auto& from = *source;
+  from.Pull([source = std::move(source), on_message = std::move(on_message),
+             on_end = std::move(on_end)](std::optional<Response> message) mutable {
+    if (!message.has_value()) {
+      CallResult<AnswerInfo> outcome = source->Outcome();
+      source.reset();  // as whoever waits for `on_end` may let the client go
+      std::move(on_end)(std::move(outcome));
+      return;
+    }
+    on_message(*std::move(message));
+    HandOn<Response>(std::move(source), std::move(on_message), std::move(on_end));
+  });
 }
 
 }  // namespace
 
-class PcapClient::Impl {
+class PcapClient::Impl : public std::enable_shared_from_this<PcapClient::Impl> {
  public:
+  using AsyncPcaps = PcapService::StubInterface::async_interface;
+
   explicit Impl(const ClientOptions& options)
       : options(options),
         channel(grpc::CreateCustomChannel(options.target, CredentialsOf(options),
                                           ChannelArgumentsOf(options))),
         pcap(PcapService::NewStub(channel)),
         health(grpc::health::v1::Health::NewStub(channel)) {}
+
+  // Makes one call and waits for it.
+  template <typename Stub, typename Request, typename Response>
+  CallResult<Answer<Response>> CallAndWait(Stub& stub,
+                                           grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                                        const Request&, Response*),
+                                           const Request& request, const CallOptions& call) const {
+    if (auto error = WhatIsWrongWith(request)) return *std::move(error);
+    grpc::ClientContext context;
+    if (auto error = Prepare(options.timeout, call, context)) return *std::move(error);
+    Response response;
+    const grpc::Status status = (stub.*method)(&context, request, &response);
+    return ResultOf(status, std::move(response), context, *channel);
+  }
+
+  // Starts one call.
+  template <typename Stub, typename Request, typename Response>
+  PendingCall Start(Stub& stub,
+                    void (Stub::*method)(grpc::ClientContext*, const Request*, Response*,
+                                         std::function<void(grpc::Status)>),
+                    const Request& request, const CallOptions& call_options,
+                    Done<Response> done) const {
+    auto call = std::make_shared<CallInFlight<Request, Response>>();
+    std::optional<CallError> error = WhatIsWrongWith(request);
+    if (!error.has_value()) error = Prepare(options.timeout, call_options, call->context);
+    if (error.has_value()) {
+      std::move(done)(*std::move(error));
+      return PendingCall();
+    }
+    call->client = shared_from_this();
+    call->request = request;
+    call->done = std::move(done);
+    (stub.*method)(&call->context, &call->request, &call->response,
+                   [call, &channel = *channel](const grpc::Status& status) mutable {
+                     const GrpcThread here;
+                     auto done = std::move(call->done);
+                     auto result =
+                         ResultOf(status, std::move(call->response), call->context, channel);
+                     // Before whoever waits for `done` may let the client go: then it ends there,
+                     // not here.
+                     call.reset();
+                     std::move(done)(std::move(result));
+                   });
+    return PendingCall([call = std::move(call)] { call->context.TryCancel(); });
+  }
+
+  // Starts a call with a stream of messages.
+  template <typename Stub, typename Request, typename Response>
+  std::shared_ptr<GrpcSource<Request, Response>> StartStream(
+      Stub& stub,
+      void (Stub::*method)(grpc::ClientContext*, const Request*,
+                           grpc::ClientReadReactor<Response>*),
+      const Request& request, const CallOptions& call) const {
+    auto source =
+        std::make_shared<GrpcSource<Request, Response>>(shared_from_this(), *channel, request);
+    source->Start(call, [&](auto*... arguments) { (stub.*method)(arguments...); });
+    return source;
+  }
 
   const ClientOptions options;
   const std::shared_ptr<grpc::Channel> channel;
@@ -270,26 +234,63 @@ absl::StatusOr<PcapClient> PcapClient::Create(const ClientOptions& options) {
 
 CallResult<GetPcapAnswer> PcapClient::GetPcap(const GetPcapRequest& request,
                                               const CallOptions& options) const {
-  if (auto error = WhatIsWrongWith(request)) return *std::move(error);
-  return CallAndWait(*impl_->pcap, &PcapService::Stub::GetPcap, request, impl_->options, options,
-                     *impl_->channel);
+  return impl_->CallAndWait(*impl_->pcap, &PcapService::Stub::GetPcap, request, options);
 }
 
 PendingCall PcapClient::GetPcapAsync(const GetPcapRequest& request, const CallOptions& options,
                                      Done<GetPcapResponse> done) const {
-  if (auto error = WhatIsWrongWith(request)) {
-    std::move(done)(*std::move(error));
-    return PendingCall();
-  }
-  auto call = std::make_shared<CallInFlight<GetPcapRequest, GetPcapResponse>>();
-  call->client = impl_;
-  call->request = request;
-  call->done = std::move(done);
-  return StartCall(std::move(call), impl_->options, options, *impl_->channel,
-                   [&](auto* context, auto* request, auto* response, auto on_status) {
-                     impl_->pcap->async()->GetPcap(context, request, response,
-                                                   std::move(on_status));
-                   });
+  return impl_->Start<Impl::AsyncPcaps>(*impl_->pcap->async(), &Impl::AsyncPcaps::GetPcap, request,
+                                        options, std::move(done));
+}
+
+CallResult<ListPcapsAnswer> PcapClient::ListPcaps(const ListPcapsRequest& request,
+                                                  const CallOptions& options) const {
+  return impl_->CallAndWait(*impl_->pcap, &PcapService::Stub::ListPcaps, request, options);
+}
+
+PendingCall PcapClient::ListPcapsAsync(const ListPcapsRequest& request, const CallOptions& options,
+                                       Done<ListPcapsResponse> done) const {
+  return impl_->Start<Impl::AsyncPcaps>(*impl_->pcap->async(), &Impl::AsyncPcaps::ListPcaps,
+                                        request, options, std::move(done));
+}
+
+CallResult<CreatePcapAnswer> PcapClient::CreatePcap(const CreatePcapRequest& request,
+                                                    const CallOptions& options) const {
+  return impl_->CallAndWait(*impl_->pcap, &PcapService::Stub::CreatePcap, request, options);
+}
+
+PendingCall PcapClient::CreatePcapAsync(const CreatePcapRequest& request,
+                                        const CallOptions& options,
+                                        Done<CreatePcapResponse> done) const {
+  return impl_->Start<Impl::AsyncPcaps>(*impl_->pcap->async(), &Impl::AsyncPcaps::CreatePcap,
+                                        request, options, std::move(done));
+}
+
+CallResult<StopPcapAnswer> PcapClient::StopPcap(const StopPcapRequest& request,
+                                                const CallOptions& options) const {
+  return impl_->CallAndWait(*impl_->pcap, &PcapService::Stub::StopPcap, request, options);
+}
+
+PendingCall PcapClient::StopPcapAsync(const StopPcapRequest& request, const CallOptions& options,
+                                      Done<StopPcapResponse> done) const {
+  return impl_->Start<Impl::AsyncPcaps>(*impl_->pcap->async(), &Impl::AsyncPcaps::StopPcap, request,
+                                        options, std::move(done));
+}
+
+DownloadStream PcapClient::DownloadPcap(const DownloadPcapRequest& request,
+                                        const CallOptions& options) const {
+  return DownloadStream(impl_->StartStream<Impl::AsyncPcaps>(
+      *impl_->pcap->async(), &Impl::AsyncPcaps::DownloadPcap, request, options));
+}
+
+PendingCall PcapClient::DownloadPcapAsync(const DownloadPcapRequest& request,
+                                          const CallOptions& options,
+                                          OnMessage<DownloadPcapResponse> on_message,
+                                          OnEnd on_end) const {
+  auto source = impl_->StartStream<Impl::AsyncPcaps>(
+      *impl_->pcap->async(), &Impl::AsyncPcaps::DownloadPcap, request, options);
+  HandOn<DownloadPcapResponse>(source, std::move(on_message), std::move(on_end));
+  return PendingCall([source = std::move(source)] { source->Cancel(); });
 }
 
 CallResult<Health> PcapClient::CheckHealth(const std::string& service,
@@ -297,8 +298,8 @@ CallResult<Health> PcapClient::CheckHealth(const std::string& service,
   if (!IsPrintableAscii(service)) return InvalidCall("the service's name is not printable ASCII");
   HealthCheckRequest request;
   request.set_service(service);
-  const auto result = CallAndWait(*impl_->health, &grpc::health::v1::Health::Stub::Check, request,
-                                  impl_->options, options, *impl_->channel);
+  const auto result =
+      impl_->CallAndWait(*impl_->health, &grpc::health::v1::Health::Stub::Check, request, options);
   if (!result.ok()) return result.error();
   return HealthOf(result->response.status());
 }

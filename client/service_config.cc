@@ -27,6 +27,7 @@ struct SafeMethod {
 constexpr SafeMethod kSafeMethods[] = {{"PcapService", "GetPcap"},
                                        {"PcapService", "ListPcaps"},
                                        {"PcapService", "WatchPcaps"},
+                                       {"PcapService", "DownloadPcap"},
                                        {"PcapOwnershipService", "ListOwnerships"}};
 
 std::string MethodNames() {

@@ -17,10 +17,6 @@ using Words = std::vector<std::string>;
 // Longer words are no slips, and would take long to compare.
 constexpr size_t kLongestName = 64;
 
-// What people look for, as other programs and Cloudflare's API have it.
-constexpr absl::string_view kNotThereYet[] = {"list",     "ls",      "watch",   "create", "stop",
-                                              "download", "buckets", "capture", "delete"};
-
 // How many letters are missing, too many, wrong or swapped with their neighbour.
 size_t Slips(absl::string_view a, absl::string_view b) {
   std::vector<std::vector<size_t>> slips(a.size() + 1, std::vector<size_t>(b.size() + 1));
@@ -52,23 +48,43 @@ const CompletedOption* Find(const std::vector<CompletedOption>& options, absl::s
   return found == options.end() ? nullptr : &*found;
 }
 
-const CompletedCommand* Find(const CompletedProgram& program, absl::string_view name) {
-  const auto found = std::find_if(program.commands.begin(), program.commands.end(),
+const CompletedCommand* Find(const std::vector<CompletedCommand>& commands,
+                             absl::string_view name) {
+  const auto found = std::find_if(commands.begin(), commands.end(),
                                   [&](const auto& command) { return command.name == name; });
-  return found == program.commands.end() ? nullptr : &*found;
+  return found == commands.end() ? nullptr : &*found;
 }
 
-Words CommandsOf(const CompletedProgram& program) {
+Words NamesOf(const std::vector<CompletedCommand>& commands) {
   Words names;
-  for (const CompletedCommand& command : program.commands) names.push_back(command.name);
+  names.reserve(commands.size());
+  for (const CompletedCommand& command : commands) names.push_back(command.name);
   return names;
+}
+
+// A command, and the words that name it: "create simple".
+struct Named {
+  const CompletedCommand* command = nullptr;
+  std::string name;
+};
+
+// All commands, not the groups.
+std::vector<Named> CommandsOf(const CompletedProgram& program) {
+  std::vector<Named> all;
+  for (const CompletedCommand& command : program.commands) {
+    if (command.commands.empty()) all.push_back({&command, command.name});
+    for (const CompletedCommand& second : command.commands) {
+      all.push_back({&second, absl::StrCat(command.name, " ", second.name)});
+    }
+  }
+  return all;
 }
 
 // Whichever command's it is; one name has one meaning.
 const CompletedOption* FindAnywhere(const CompletedProgram& program, absl::string_view name) {
   if (const CompletedOption* const option = Find(program.options, name)) return option;
-  for (const CompletedCommand& command : program.commands) {
-    if (const CompletedOption* const option = Find(command.options, name)) return option;
+  for (const Named& command : CommandsOf(program)) {
+    if (const CompletedOption* const option = Find(command.command->options, name)) return option;
   }
   return nullptr;
 }
@@ -81,12 +97,7 @@ std::string NameIn(const std::string& word) {
 bool IsOption(const std::string& word) { return word.size() > 1 && word.front() == '-'; }
 
 absl::Status NoSuchCommand(const CompletedProgram& program, const std::string& word) {
-  const Words commands = CommandsOf(program);
-  if (std::find(std::begin(kNotThereYet), std::end(kNotThereYet), word) != std::end(kNotThereYet)) {
-    return Wrong(absl::StrCat("there is no command `", word, "` yet: ", program.name,
-                              " reads captures by their ids, with `", program.name,
-                              " get PCAP_ID`"));
-  }
+  const Words commands = NamesOf(program.commands);
   const std::string no_such = absl::StrCat("there is no command `", word, "`");
   if (const auto id = FoldedId(word); id.ok()) {
     return Wrong(no_such, absl::StrCat("`", program.name, " get ", *id, "`"));
@@ -96,14 +107,35 @@ absl::Status NoSuchCommand(const CompletedProgram& program, const std::string& w
   return Wrong(absl::StrCat(no_such, "; there are ", absl::StrJoin(commands, ", ")));
 }
 
-absl::Status NoSuchOption(const CompletedProgram& program, const CompletedCommand* command,
+// `word`: what stands where the second word of a command of `group` should; empty: nothing.
+absl::Status NoSuchSecond(const CompletedCommand& group, const std::string& word) {
+  const Words seconds = NamesOf(group.commands);
+  const std::string all = absl::StrJoin(seconds, ", ");
+  if (word.empty()) return Wrong(absl::StrCat("`", group.name, "` needs one of ", all));
+  const std::string meant = MeantBy(word, seconds);
+  const std::string no_such = absl::StrCat("there is no command `", group.name, " ", word, "`");
+  if (meant.empty()) return Wrong(absl::StrCat(no_such, "; there are ", all));
+  return Wrong(no_such, absl::StrCat(group.name, " ", meant));
+}
+
+// What `bare` names: a command, or a group where that is all there is. INVALID_ARGUMENT: neither.
+absl::StatusOr<Named> NamedBy(const CompletedProgram& program, const Words& bare) {
+  const CompletedCommand* const first = Find(program.commands, bare.front());
+  if (first == nullptr) return NoSuchCommand(program, bare.front());
+  if (first->commands.empty() || bare.size() == 1) return Named{first, first->name};
+  const CompletedCommand* const second = Find(first->commands, bare[1]);
+  if (second == nullptr) return NoSuchSecond(*first, bare[1]);
+  return Named{second, absl::StrCat(first->name, " ", second->name)};
+}
+
+absl::Status NoSuchOption(const CompletedProgram& program, const Named& command,
                           const std::string& name) {
-  if (FindAnywhere(program, name) != nullptr && command != nullptr) {
+  if (FindAnywhere(program, name) != nullptr && command.command != nullptr) {
     Words others;
-    for (const CompletedCommand& other : program.commands) {
-      if (Find(other.options, name) != nullptr) others.push_back(other.name);
+    for (const Named& other : CommandsOf(program)) {
+      if (Find(other.command->options, name) != nullptr) others.push_back(other.name);
     }
-    return Wrong(absl::StrCat("`", command->name, "` has no option ", name, "; ",
+    return Wrong(absl::StrCat("`", command.name, "` has no option ", name, "; ",
                               absl::StrJoin(others, ", "), others.size() == 1 ? " has" : " have"));
   }
   Words known;
@@ -111,10 +143,10 @@ absl::Status NoSuchOption(const CompletedProgram& program, const CompletedComman
     for (const CompletedOption& option : options) known.push_back(option.name);
   };
   add(program.options);
-  if (command != nullptr) {
-    add(command->options);
+  if (command.command != nullptr) {
+    add(command.command->options);
   } else {
-    for (const CompletedCommand& each : program.commands) add(each.options);
+    for (const Named& each : CommandsOf(program)) add(each.command->options);
   }
   return Wrong(absl::StrCat("there is no option ", name), MeantBy(name, known));
 }
@@ -134,6 +166,22 @@ Words BareWordsOf(const CompletedProgram& program, const Words& words, Words& na
     if (option != nullptr && option->value != ValueKind::kNone && words[i] == name) ++i;
   }
   return bare;
+}
+
+bool IsHelp(const std::string& name) { return name == "-h" || name == "--help"; }
+
+// `words` with the bare word that has `before` others before it right after those.
+Words WithFirst(const CompletedProgram& program, Words words, size_t before) {
+  size_t at = before;
+  // The first that reads so may be an option's value; the bare one is not before its own place.
+  for (Words ignored; at < words.size(); ++at) {
+    const Words begun(words.begin(), words.begin() + static_cast<Words::difference_type>(at + 1));
+    if (BareWordsOf(program, begun, ignored).size() > before) break;
+  }
+  const auto place = words.begin() + static_cast<Words::difference_type>(before);
+  const auto found = words.begin() + static_cast<Words::difference_type>(at);
+  std::rotate(place, found, found + 1);
+  return words;
 }
 
 }  // namespace
@@ -166,43 +214,47 @@ absl::StatusOr<std::vector<std::string>> CommandLine(const CompletedProgram& pro
   }
   Words names;
   const Words bare = BareWordsOf(program, words, names);
-  const CompletedCommand* command = bare.empty() ? nullptr : Find(program, bare.front());
+  const bool asks_for_help = std::find_if(names.begin(), names.end(), IsHelp) != names.end();
+  const bool is_known = !bare.empty() && Find(program.commands, bare.front()) != nullptr;
   // First, as the value of an option that there is not would be taken for the command.
   for (const std::string& name : names) {
-    if (command != nullptr) break;
-    if (name == "-h" || name == "--help") continue;
-    if (FindAnywhere(program, name) == nullptr) return NoSuchOption(program, nullptr, name);
-  }
-  if (!bare.empty() && command == nullptr) return NoSuchCommand(program, bare.front());
-  for (const std::string& name : names) {
-    if (name == "-h" || name == "--help") continue;  // of all
-    if (FindAnywhere(program, name) == nullptr ||
-        (command != nullptr && Find(program.options, name) == nullptr &&
-         Find(command->options, name) == nullptr)) {
-      return NoSuchOption(program, command, name);
+    if (is_known) break;
+    if (!IsHelp(name) && FindAnywhere(program, name) == nullptr) {
+      return NoSuchOption(program, {}, name);
     }
   }
-  if (command == nullptr) return words;
+  if (bare.empty()) {
+    if (asks_for_help || std::find(names.begin(), names.end(), "--version") != names.end()) {
+      return words;
+    }
+    return Wrong(
+        absl::StrCat("a command is needed: ", absl::StrJoin(NamesOf(program.commands), ", ")));
+  }
+  const absl::StatusOr<Named> command = NamedBy(program, bare);
+  if (!command.ok()) return command.status();
+  for (const std::string& name : names) {
+    if (IsHelp(name)) continue;  // of all
+    if (FindAnywhere(program, name) == nullptr ||
+        (Find(program.options, name) == nullptr &&
+         Find(command->command->options, name) == nullptr)) {
+      return NoSuchOption(program, *command, name);
+    }
+  }
   if (command->name == "version") return Words{"--version"};
   if (command->name == "help") {
     Words asked(bare.begin() + 1, bare.end());
-    if (!asked.empty() && Find(program, asked.front()) == nullptr) {
-      return NoSuchCommand(program, asked.front());
+    if (!asked.empty()) {
+      if (const auto of = NamedBy(program, asked); !of.ok()) return of.status();
     }
     asked.emplace_back("--help");
     return asked;
   }
-  Words ordered = words;
-  // The first that reads so may be an option's value; the bare one is not before its own place.
-  size_t at = 0;
-  for (Words ignored; at < ordered.size(); ++at) {
-    const Words begun(ordered.begin(),
-                      ordered.begin() + static_cast<Words::difference_type>(at + 1));
-    if (!BareWordsOf(program, begun, ignored).empty()) break;
+  if (!command->command->commands.empty()) {
+    if (asks_for_help) return Words{command->name, "--help"};
+    return NoSuchSecond(*command->command, "");
   }
-  std::rotate(ordered.begin(), ordered.begin() + static_cast<Words::difference_type>(at),
-              ordered.begin() + static_cast<Words::difference_type>(at + 1));
-  return ordered;
+  const bool has_two_words = absl::StrContains(command->name, ' ');
+  return WithFirst(program, WithFirst(program, words, 0), has_two_words ? 1 : 0);
 }
 
 }  // namespace pcap_client

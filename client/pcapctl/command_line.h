@@ -2,8 +2,8 @@
 //
 //   CommandLine(program, {"-o", "json", "get", ID})  ==  {"get", "-o", "json", ID}
 //   CommandLine(program, {"help", "get"})            ==  {"get", "--help"}
-//   CommandLine(program, {"gte", ID})                // there is no command "gte"; did you mean
-//   get?
+//   CommandLine(program, {"create", "-o", "json", "full"})  ==  {"create", "full", "-o", "json"}
+//   CommandLine(program, {"gte", ID})  // there is no command "gte"; did you mean get?
 #ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_COMMAND_LINE_H_
 #define PCAP_GATEWAY_CLIENT_PCAPCTL_COMMAND_LINE_H_
 
@@ -17,7 +17,8 @@
 namespace pcap_client {
 
 // `typed`, without the program's name: the command first, then the options and arguments in the
-// order in which they were given. INVALID_ARGUMENT says in one line which word is wrong, and what
+// order in which they were given; all as it is where it asks for help or the version alone.
+// INVALID_ARGUMENT says in one line which word is wrong, and what
 // may have been meant: a command or an option that there is not, or that is another command's.
 absl::StatusOr<std::vector<std::string>> CommandLine(const CompletedProgram& program,
                                                      const std::vector<std::string>& typed);

@@ -31,6 +31,12 @@ std::string Quoted(absl::string_view text) {
   return absl::StrReplaceAll(text, {{"'", "’"}, {"\\", ""}});
 }
 
+// What may stand after the command's name.
+std::string WordsAfter(const CompletedCommand& command) {
+  return command.commands.empty() ? absl::StrJoin(command.words, " ")
+                                  : NamesOf(command.commands, " ");
+}
+
 std::string ContextsOf(const CompletedProgram& program) {
   return absl::StrCat(program.name, " contexts --names 2>/dev/null");
 }
@@ -77,6 +83,20 @@ constexpr absl::string_view kBashLines = R"sh(_lines() {
 }
 )sh";
 
+// What is offered after `command`, which the words `pattern` name.
+std::string BashCommand(const CompletedProgram& program, const CompletedCommand& command,
+                        absl::string_view pattern) {
+  std::string lines = absl::StrCat("    ", pattern, ")\n");
+  if (!command.before_context.empty()) {
+    absl::StrAppend(&lines, "      case $before in ", absl::StrJoin(command.before_context, "|"),
+                    ") _", program.name, "_lines < <(", ContextsOf(program), "); return ;; esac\n");
+  }
+  const std::string words = WordsAfter(command);
+  absl::StrAppend(&lines, "      word='", words, words.empty() ? "" : " ", NamesOf(command.options),
+                  " ", NamesOf(program.options), "' ;;\n");
+  return lines;
+}
+
 std::string BashScript(const CompletedProgram& program) {
   std::string script =
       absl::StrCat("# bash completion for ", program.name, "\n_", program.name, kBashLines, "_",
@@ -87,12 +107,24 @@ std::string BashScript(const CompletedProgram& program) {
                    // For bash, --output=json is three words.
                    "  if [ \"$current\" = = ]; then current=\n",
                    "  elif [ \"$before\" = = ]; then before=${COMP_WORDS[COMP_CWORD-2]}\n  fi\n",
-                   "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n", "    case $word in ",
-                   NamesOf(program.commands, "|"), ") command=$word; break ;; esac\n", "  done\n",
-                   "  case $before in\n");
-  std::vector<CompletedOption> with_value = program.options;
+                   // Of the command, one word or two.
+                   "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n",
+                   "    case $command:$word in\n      :", NamesOf(program.commands, "|:"),
+                   ") command=$word ;;\n");
   for (const CompletedCommand& command : program.commands) {
+    for (const CompletedCommand& second : command.commands) {
+      absl::StrAppend(&script, "      ", command.name, ":", second.name, ") command+=' ",
+                      second.name, "' ;;\n");
+    }
+  }
+  absl::StrAppend(&script, "    esac\n  done\n  case $before in\n");
+  std::vector<CompletedOption> with_value = program.options;
+  const auto add = [&](const CompletedCommand& command) {
     with_value.insert(with_value.end(), command.options.begin(), command.options.end());
+  };
+  for (const CompletedCommand& command : program.commands) {
+    add(command);
+    for (const CompletedCommand& second : command.commands) add(second);
   }
   // One name has one meaning, whichever command it is of; a second branch would never be reached.
   for (const CompletedOption& option : with_value) {
@@ -103,15 +135,11 @@ std::string BashScript(const CompletedProgram& program) {
   }
   absl::StrAppend(&script, "  esac\n  case $command in\n");
   for (const CompletedCommand& command : program.commands) {
-    absl::StrAppend(&script, "    ", command.name, ")\n");
-    if (!command.before_context.empty()) {
-      absl::StrAppend(&script, "      case $before in ", absl::StrJoin(command.before_context, "|"),
-                      ") _", program.name, "_lines < <(", ContextsOf(program),
-                      "); return ;; esac\n");
+    script += BashCommand(program, command, command.name);
+    for (const CompletedCommand& second : command.commands) {
+      script +=
+          BashCommand(program, second, absl::StrCat("'", command.name, " ", second.name, "'"));
     }
-    absl::StrAppend(&script, "      word='", absl::StrJoin(command.words, " "),
-                    command.words.empty() ? "" : " ", NamesOf(command.options), " ",
-                    NamesOf(program.options), "' ;;\n");
   }
   absl::StrAppend(&script, "    *)\n      word='", NamesOf(program.commands, " "), " ",
                   NamesOf(program.options), "' ;;\n  esac\n",
@@ -156,6 +184,28 @@ std::string ZshOptions(const CompletedProgram& program,
   return lines;
 }
 
+// What completes the words after a command: options, and what its first argument may be.
+std::string ZshCommand(const CompletedProgram& program, const CompletedCommand& command) {
+  std::string lines = absl::StrCat(
+      "        ", command.name, ")\n        _arguments", command.commands.empty() ? "" : " -C",
+      ZshOptions(program, command.options), ZshOptions(program, program.options));
+  if (const std::string words = WordsAfter(command); !words.empty()) {
+    absl::StrAppend(&lines, " \\\n        '1:argument:(", words, ")'");
+  }
+  if (!command.before_context.empty()) {
+    absl::StrAppend(&lines, " \\\n        '2:context:{[[ $words[CURRENT-1] == (",
+                    absl::StrJoin(command.before_context, "|"), ") ]] && ", ZshContexts(program),
+                    "}'");
+  }
+  if (!command.commands.empty()) {
+    absl::StrAppend(&lines, " \\\n        '*:: :->second'\n",
+                    "        [ \"$state\" != second ] || case $line[1] in\n");
+    for (const CompletedCommand& second : command.commands) lines += ZshCommand(program, second);
+    lines += "        esac";
+  }
+  return lines + "\n        ;;\n";
+}
+
 std::string ZshScript(const CompletedProgram& program) {
   std::string script =
       absl::StrCat("#compdef ", program.name, "\n_", program.name,
@@ -167,20 +217,7 @@ std::string ZshScript(const CompletedProgram& program) {
                   " \\\n        '1: :->command' '*:: :->argument'\n",
                   "  case $state in\n    command) _describe command commands ;;\n",
                   "    argument)\n      case $line[1] in\n");
-  for (const CompletedCommand& command : program.commands) {
-    absl::StrAppend(&script, "        ", command.name, ")\n        _arguments",
-                    ZshOptions(program, command.options), ZshOptions(program, program.options));
-    if (!command.words.empty()) {
-      absl::StrAppend(&script, " \\\n        '1:argument:(", absl::StrJoin(command.words, " "),
-                      ")'");
-    }
-    if (!command.before_context.empty()) {
-      absl::StrAppend(&script, " \\\n        '2:context:{[[ $words[CURRENT-1] == (",
-                      absl::StrJoin(command.before_context, "|"), ") ]] && ", ZshContexts(program),
-                      "}'");
-    }
-    absl::StrAppend(&script, "\n        ;;\n");
-  }
+  for (const CompletedCommand& command : program.commands) script += ZshCommand(program, command);
   absl::StrAppend(&script, "      esac ;;\n  esac\n}\n",
                   // Read by `source`, or found in $fpath and run.
                   "if [ \"$funcstack[1]\" = _", program.name, " ]; then\n  _", program.name,
@@ -215,6 +252,35 @@ std::string FishOption(const CompletedProgram& program, const CompletedOption& o
   return line + "\n";
 }
 
+// What is offered once the words of `seen` are typed, which name `command`.
+std::string FishCommand(const CompletedProgram& program, const CompletedCommand& command,
+                        absl::string_view seen) {
+  std::string script;
+  const std::string condition = absl::StrCat(" -n '", seen, "'");
+  for (const CompletedOption& option : command.options) {
+    script += FishOption(program, option, condition);
+  }
+  const std::string words = WordsAfter(command);
+  const std::string begin = absl::StrCat("complete -c ", program.name, " -n '", seen);
+  if (words.empty()) return script;
+  if (command.before_context.empty() && command.commands.empty()) {
+    absl::StrAppend(&script, begin, "' -a '", words, "'\n");
+    return script;
+  }
+  absl::StrAppend(&script, begin, "; and not __fish_seen_subcommand_from ", words, "' -a '", words,
+                  "'\n");
+  if (!command.before_context.empty()) {
+    absl::StrAppend(&script, begin, "; and __fish_seen_subcommand_from ",
+                    absl::StrJoin(command.before_context, " "), "' -x -a '(", ContextsOf(program),
+                    ")'\n");
+  }
+  for (const CompletedCommand& second : command.commands) {
+    script += FishCommand(program, second,
+                          absl::StrCat(seen, "; and __fish_seen_subcommand_from ", second.name));
+  }
+  return script;
+}
+
 std::string FishScript(const CompletedProgram& program) {
   std::string script = absl::StrCat("# fish completion for ", program.name, "\n", "complete -c ",
                                     program.name, " -f\n");
@@ -224,23 +290,8 @@ std::string FishScript(const CompletedProgram& program) {
   for (const CompletedCommand& command : program.commands) {
     absl::StrAppend(&script, "complete -c ", program.name, " -n __fish_use_subcommand -a ",
                     command.name, " -d '", Quoted(command.help), "'\n");
-    const std::string condition =
-        absl::StrCat(" -n '__fish_seen_subcommand_from ", command.name, "'");
-    for (const CompletedOption& option : command.options) {
-      script += FishOption(program, option, condition);
-    }
-    const std::string words = absl::StrJoin(command.words, " ");
-    if (command.before_context.empty()) {
-      if (words.empty()) continue;
-      absl::StrAppend(&script, "complete -c ", program.name, condition, " -a '", words, "'\n");
-      continue;
-    }
-    const std::string seen = absl::StrCat("complete -c ", program.name,
-                                          " -n '__fish_seen_subcommand_from ", command.name, "; ");
-    absl::StrAppend(&script, seen, "and not __fish_seen_subcommand_from ", words, "' -a '", words,
-                    "'\n", seen, "and __fish_seen_subcommand_from ",
-                    absl::StrJoin(command.before_context, " "), "' -x -a '(", ContextsOf(program),
-                    ")'\n");
+    script +=
+        FishCommand(program, command, absl::StrCat("__fish_seen_subcommand_from ", command.name));
   }
   return script;
 }

@@ -23,12 +23,13 @@ struct CompletedOption {
 };
 
 struct CompletedCommand {
-  std::string name;  // "get"
+  std::string name;  // "get"; of a group: "create"
   std::string help;
   std::vector<CompletedOption> options;
   std::vector<std::string> words;  // what its first argument may be; empty: not known
   // Those of `words` after which the name of a context stands.
   std::vector<std::string> before_context;
+  std::vector<CompletedCommand> commands;  // of a group, by their second words
 };
 
 struct CompletedProgram {

@@ -1,5 +1,8 @@
 #include "client/pcapctl/console.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <iostream>
 
 #include "absl/strings/ascii.h"
@@ -10,6 +13,11 @@
 namespace pcap_client {
 
 int ExitCode(absl::StatusCode code) { return static_cast<int>(code); }
+
+size_t WidthOfStderr() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
 
 int Fail(const CallError& error, absl::string_view subject) {
   std::cerr << ErrorLines(error, subject);

@@ -2,6 +2,7 @@
 #ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_CONSOLE_H_
 #define PCAP_GATEWAY_CLIENT_PCAPCTL_CONSOLE_H_
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <utility>
@@ -26,6 +27,9 @@ struct Console {
 };
 
 int ExitCode(absl::StatusCode code);
+
+// How many columns stderr's terminal has now; 0: not known.
+size_t WidthOfStderr();
 
 // Each writes to stderr and returns the exit code. `subject`: what the error is about, where there
 // are several; empty: it is clear.

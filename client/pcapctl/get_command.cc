@@ -16,13 +16,6 @@
 namespace pcap_client {
 namespace {
 
-google::protobuf::Duration ProtoDuration(absl::Duration duration) {
-  google::protobuf::Duration proto;
-  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
-  proto.set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(duration)));
-  return proto;
-}
-
 std::string NamesOf(const std::vector<PcapRow>& rows) {
   std::string names;
   for (const PcapRow& row : rows) {
@@ -34,13 +27,14 @@ std::string NamesOf(const std::vector<PcapRow>& rows) {
   return names;
 }
 
-absl::StatusOr<std::string> JsonOf(const std::vector<PcapRow>& rows, OutputFormat format) {
+absl::StatusOr<std::string> JsonOf(const std::vector<PcapRow>& rows, Shape shape,
+                                   OutputFormat format) {
   std::vector<std::string> documents;
   for (const PcapRow& row : rows) {
     if (row.answer == nullptr) continue;
     absl::StatusOr<std::string> document = format == OutputFormat::kYaml
                                                ? PcapYaml(row.answer->response)
-                                               : CompactPcapJson(row.answer->response);
+                                               : CompactJson(row.answer->response);
     if (!document.ok()) return document.status();
     documents.push_back(*std::move(document));
   }
@@ -49,11 +43,18 @@ absl::StatusOr<std::string> JsonOf(const std::vector<PcapRow>& rows, OutputForma
     for (std::string& document : documents) document += '\n';
     return absl::StrJoin(documents, "");
   }
-  if (rows.size() == 1) return documents.empty() ? "" : IndentedJson(documents.front());
+  if (shape == Shape::kOne) return documents.empty() ? "" : IndentedJson(documents.front());
   return IndentedJson(absl::StrCat("[", absl::StrJoin(documents, ","), "]"));
 }
 
 }  // namespace
+
+google::protobuf::Duration ProtoDuration(absl::Duration duration) {
+  google::protobuf::Duration proto;
+  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
+  proto.set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(duration)));
+  return proto;
+}
 
 pcap::v1::GetPcapRequest RequestFor(const std::string& pcap_id, const PcapArguments& arguments) {
   pcap::v1::GetPcapRequest request;
@@ -65,11 +66,11 @@ pcap::v1::GetPcapRequest RequestFor(const std::string& pcap_id, const PcapArgume
   return request;
 }
 
-absl::StatusOr<std::string> TextOf(const std::vector<PcapRow>& rows, OutputFormat format,
-                                   const Console& console) {
+absl::StatusOr<std::string> TextOf(const std::vector<PcapRow>& rows, Shape shape,
+                                   OutputFormat format, const Console& console) {
   switch (format) {
     case OutputFormat::kTable:
-      if (rows.size() > 1) return PcapList(rows, ListWidth::kUsual, absl::Now(), console.out);
+      if (shape == Shape::kList) return PcapList(rows, ListWidth::kUsual, absl::Now(), console.out);
       return rows.front().answer == nullptr
                  ? ""
                  : PcapTable(*rows.front().answer, absl::Now(), console.out);
@@ -82,7 +83,7 @@ absl::StatusOr<std::string> TextOf(const std::vector<PcapRow>& rows, OutputForma
     case OutputFormat::kYaml:
       break;
   }
-  return JsonOf(rows, format);
+  return JsonOf(rows, shape, format);
 }
 
 int Get(const PcapClient& client, const PcapArguments& arguments, const CallOptions& options,
@@ -106,7 +107,7 @@ int Get(const PcapClient& client, const PcapArguments& arguments, const CallOpti
     }
     rows.push_back(std::move(row));
   });
-  const absl::StatusOr<std::string> text = TextOf(rows, arguments.output, console);
+  const absl::StatusOr<std::string> text = TextOf(rows, ShapeOf(rows), arguments.output, console);
   if (!text.ok()) return Fail(text.status());
   return text->empty() ? exit_code : PrintAndExit(*text, exit_code);
 }

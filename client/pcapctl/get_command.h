@@ -8,12 +8,11 @@
 
 #include "absl/time/time.h"
 #include "client/pcapctl/console.h"
+#include "client/pcapctl/output_format.h"
 #include "client/pcapctl/print_list.h"
 #include "pcap_client/pcap_client.h"
 
 namespace pcap_client {
-
-enum class OutputFormat { kTable, kWide, kJson, kJsonl, kYaml, kName };
 
 // What `get` and `wait` ask for, and how they show it.
 struct PcapArguments {
@@ -30,11 +29,22 @@ pcap::v1::GetPcapRequest RequestFor(const std::string& pcap_id, const PcapArgume
 int Get(const PcapClient& client, const PcapArguments& arguments, const CallOptions& options,
         const Console& console);
 
-// What became of `rows`, as one text. Where one was asked for: a table, or a document. Several: a
-// list with a line each, those without an answer too; one JSON array of the answers; or a YAML
-// document each. kJsonl and kName have a line each, kWide a list, however many there are.
-absl::StatusOr<std::string> TextOf(const std::vector<PcapRow>& rows, OutputFormat format,
-                                   const Console& console);
+// Whether it is one capture that is shown, or however many there are.
+enum class Shape { kOne, kList };
+
+// Of captures that were asked for by their ids.
+inline Shape ShapeOf(const std::vector<PcapRow>& rows) {
+  return rows.size() == 1 ? Shape::kOne : Shape::kList;
+}
+
+// What became of `rows`, as one text. kOne: a table, or a document. kList: a list with a line each,
+// those without an answer too; one JSON array of the answers; or a YAML document each. kJsonl and
+// kName have a line each, kWide a list, in either shape.
+absl::StatusOr<std::string> TextOf(const std::vector<PcapRow>& rows, Shape shape,
+                                   OutputFormat format, const Console& console);
+
+// `duration`, which is a year or less, as a proto.
+google::protobuf::Duration ProtoDuration(absl::Duration duration);
 
 }  // namespace pcap_client
 

@@ -13,7 +13,11 @@ std::string ErrorLines(const CallError& error, absl::string_view subject) {
   for (const auto& [name, value] : error.metadata) {
     table.SubRow("detail", absl::StrCat(name, "=", value));
   }
-  if (error.retry_after.has_value()) table.SubRow("retry after", HumanDuration(*error.retry_after));
+  if (error.retry_after.has_value()) {
+    // Rounded up, so that it is not too early.
+    const absl::Duration delay = absl::Ceil(*error.retry_after, absl::Milliseconds(100));
+    table.SubRow("retry after", HumanDuration(delay));
+  }
   for (const FieldViolation& violation : error.field_violations) {
     table.SubRow("field", absl::StrCat(violation.field, ": ", violation.description));
   }

@@ -7,19 +7,19 @@
 
 namespace pcap_client {
 
-absl::StatusOr<std::string> CompactPcapJson(const pcap::v1::GetPcapResponse& response) {
+absl::StatusOr<std::string> CompactJson(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
   std::string json;
-  const auto status = google::protobuf::util::MessageToJsonString(response, &json, options);
+  const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
   if (!status.ok()) {
-    return absl::InternalError(absl::StrCat("the answer has no JSON form: ", status.ToString()));
+    return absl::InternalError(absl::StrCat("it has no JSON form: ", status.ToString()));
   }
   return EscapedText(json, Escapes::kJson);
 }
 
 absl::StatusOr<std::string> PcapJson(const pcap::v1::GetPcapResponse& response) {
-  absl::StatusOr<std::string> json = CompactPcapJson(response);
+  absl::StatusOr<std::string> json = CompactJson(response);
   if (json.ok()) *json = IndentedJson(*json);
   return json;
 }

@@ -2,6 +2,8 @@
 #ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_JSON_H_
 #define PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_JSON_H_
 
+#include <google/protobuf/message.h>
+
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -18,8 +20,8 @@ namespace pcap_client {
 // 9999).
 absl::StatusOr<std::string> PcapJson(const pcap::v1::GetPcapResponse& response);
 
-// The same in one line, without a newline.
-absl::StatusOr<std::string> CompactPcapJson(const pcap::v1::GetPcapResponse& response);
+// The same of any message, in one line and without a newline.
+absl::StatusOr<std::string> CompactJson(const google::protobuf::Message& message);
 
 // `json`, which is JSON, with a line for each member and element, two blanks deeper on each level,
 // and a newline at its end. Characters that a terminal would act on, or that hide or reorder text,

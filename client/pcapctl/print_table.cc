@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "client/pcapctl/age.h"
 #include "client/pcapctl/human_duration.h"
+#include "client/pcapctl/ip_protocol.h"
 #include "client/pcapctl/table.h"
 
 namespace pcap_client {
@@ -48,15 +49,9 @@ std::string Spelled(PcapSystem system) {
   return Spelled(PcapSystem_Name(system), "PCAP_SYSTEM_", system, '-');
 }
 
-// The protocols that people filter by; IANA "Assigned Internet Protocol Numbers".
 std::string ProtocolText(uint32_t number) {
-  static constexpr std::pair<uint32_t, absl::string_view> kNames[] = {
-      {1, "ICMP"}, {2, "IGMP"}, {4, "IPv4"}, {6, "TCP"},        {17, "UDP"},  {41, "IPv6"},
-      {47, "GRE"}, {50, "ESP"}, {51, "AH"},  {58, "IPv6-ICMP"}, {132, "SCTP"}};
-  for (const auto& [known, name] : kNames) {
-    if (known == number) return absl::StrCat(number, " (", name, ")");
-  }
-  return absl::StrCat(number);
+  const absl::string_view name = IpProtocolName(number);
+  return name.empty() ? absl::StrCat(number) : absl::StrCat(number, " (", name, ")");
 }
 
 void AddFilter(const PcapFilter& filter, Table& table) {

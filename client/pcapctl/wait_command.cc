@@ -1,8 +1,5 @@
 #include "client/pcapctl/wait_command.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <iostream>
 #include <string>
@@ -49,11 +46,6 @@ std::string Words(const Watched& one) {
     absl::StrAppend(&words, ", ", pcap.full().packets_captured(), " packets");
   }
   return words;
-}
-
-size_t WidthOfStderr() {
-  winsize size{};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 class Waiting {
@@ -195,7 +187,8 @@ class Waiting {
       rows.push_back(std::move(row));
     }
     if (!any && watched_.size() == 1) return exit_code;
-    const absl::StatusOr<std::string> text = TextOf(rows, arguments_.pcaps.output, console_);
+    const absl::StatusOr<std::string> text =
+        TextOf(rows, ShapeOf(rows), arguments_.pcaps.output, console_);
     if (!text.ok()) return Fail(text.status());
     return PrintAndExit(*text, exit_code);
   }

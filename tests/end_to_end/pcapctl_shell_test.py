@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
-import select
 import shlex
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,12 +15,12 @@ import yaml
 from emulator import demo
 
 from harness.emulator import Emulator, capture_of
-from harness.gateway import Gateway, environment
+from harness.gateway import Gateway
 from harness.stubs import REPOSITORY
+from harness.terminal import PATIENCE, Terminal, variables
 
 BINARY = Path(os.environ.get("PCAPCTL_BINARY", REPOSITORY / "build" / "client" / "pcapctl"))
 MANUAL = REPOSITORY / "client" / "pcapctl" / "pcapctl.1"
-PATIENCE = 20.0
 FORMATS = {"table", "wide", "json", "jsonl", "yaml", "name"}
 CONTEXTS = "contexts:\n  staging: {address: 'a:1'}\n  production: {address: 'b:1'}\n"
 
@@ -41,49 +38,10 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def variables(home: Path, **more: str) -> dict[str, str]:
-    path = f"{home}/bin:/usr/bin:/bin"
-    return environment(home, PATH=path, HOME=str(home), TERM="xterm", **more)
-
-
 def run(home: Path, *command: str) -> str:
     return subprocess.run(
         command, env=variables(home), capture_output=True, text=True, timeout=PATIENCE, check=True
     ).stdout
-
-
-class Terminal:
-    """A program on a terminal of its own."""
-
-    def __init__(self, home: Path, *command: str, **more: str) -> None:
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execvpe(command[0], command, variables(home, **more))
-        self.seen = ""
-
-    def type(self, text: str) -> None:
-        os.write(self.fd, text.encode())
-
-    def _more(self, left: float) -> bool:
-        if not select.select([self.fd], [], [], max(0.0, left))[0]:
-            return False
-        try:
-            data = os.read(self.fd, 4096)
-        except OSError:  # the program has closed its end
-            return False
-        self.seen += data.decode(errors="replace")
-        return bool(data)
-
-    def await_text(self, pattern: str) -> None:
-        until = time.monotonic() + PATIENCE
-        while not re.search(pattern, self.seen):
-            assert self._more(until - time.monotonic()), f"no {pattern} in {self.seen!r}"
-
-    def end(self) -> int:
-        """Its exit code, or minus the signal that ended it; all it wrote is in `seen`."""
-        while self._more(PATIENCE):
-            pass
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 BASH = """
@@ -122,6 +80,12 @@ def fish_offers(home: Path, line: str) -> set[str]:
         ("pcapctl contexts use sta", {"staging"}),
         ("pcapctl contexts remove ", {"production", "staging"}),
         ("pcapctl contexts add prod", set()),
+        ("pcapctl cre", {"create"}),
+        ("pcapctl create si", {"simple"}),
+        ("pcapctl create simple --source-a", {"--source-address"}),
+        ("pcapctl create simple --colo", set()),
+        ("pcapctl create full --colo", {"--colo-name"}),
+        ("pcapctl download --wr", {"--write"}),
     ],
 )
 def test_bash_and_fish_offer_what_fits(
@@ -182,6 +146,8 @@ def in_bash(home: Path, typed: str) -> str:
         ("pcapctl contexts us", "pcapctl contexts use "),
         ("pcapctl contexts use sta", "pcapctl contexts use staging "),
         ("pcapctl contexts add sta", "pcapctl contexts add sta"),
+        ("pcapctl create si", "pcapctl create simple "),
+        ("pcapctl create full --colo", "pcapctl create full --colo-name "),
     ],
 )
 def test_zsh_completes_what_fits(home: Path, typed: str, expected: str) -> None:
@@ -246,8 +212,14 @@ def test_the_manual_page_tells_of_every_option_and_command(home: Path) -> None:
     manual = re.sub(".\b", "", manual).replace("−", "-").replace("‐", "-")
     helps = [run(home, "pcapctl", "--help")]
     commands = re.findall(r"^  (\w+) {3,}", helps[0].split("Subcommands:")[1], re.MULTILINE)
-    assert commands == ["get", "wait", "status", "cache", "contexts", "help", "version", "completion"]
+    assert commands[:2] == ["get", "list"] and commands[-1] == "completion"
     helps += [run(home, "pcapctl", command, "--help") for command in commands]
+    for command, told in list(zip(commands, helps[1:])):
+        if "Subcommands:" not in told:
+            continue
+        seconds = re.findall(r"^  (\w+) {3,}", told.split("Subcommands:")[1], re.MULTILINE)
+        helps += [run(home, "pcapctl", command, second, "--help") for second in seconds]
+        commands += [f"{command} {second}" for second in seconds]
     options = {option for text in helps for option in re.findall(r"(?<![\w=])--[a-z-]+", text)}
     missing = [word for word in sorted(options) + commands if word not in manual]
     assert not missing

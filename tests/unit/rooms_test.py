@@ -130,7 +130,14 @@ ROOMS = {
 ONLY_IN = {
     # ThreadSanitizer cannot see into it as Debian builds it: locks are the standard library's.
     "absl_mutex": {"service/main.cc"},
-    "cli11": {"service/options.cc", "client/pcapctl/main.cc"},
+    "cli11": {
+        "service/options.cc",
+        "client/pcapctl/commands.cc",
+        "client/pcapctl/commands.h",
+        "client/pcapctl/main.cc",
+        "client/pcapctl/options.cc",
+        "client/pcapctl/options.h",
+    },
     "curl": {
         "service/upstream/curl_client.cc",
         "service/upstream/curl_pool.cc",

@@ -1,4 +1,4 @@
-// PcapClient: asks a pcap-gateway for Cloudflare packet captures.
+// PcapClient: Cloudflare packet captures through a pcap-gateway.
 //
 //   absl::StatusOr<PcapClient> client = PcapClient::Create({.target = "pcap-gateway:50051"});
 //   if (!client.ok()) return client.status();
@@ -30,7 +30,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "pcap/v1/pcap_service.pb.h"
+#include "pcap_client/answer.h"
 #include "pcap_client/call_result.h"
+#include "pcap_client/message_stream.h"
 #include "pcap_client/retry_policy.h"
 
 namespace pcap_client {
@@ -54,7 +56,7 @@ struct ClientOptions {
   std::optional<TlsOptions> tls{};
 
   // A call's deadline, all attempts together, unless its CallOptions say otherwise; more than 0.
-  // absl::InfiniteDuration(): none.
+  // absl::InfiniteDuration(): none. Streams have none unless their CallOptions say one.
   absl::Duration timeout = absl::Seconds(10);
 
   RetryPolicy retry{};
@@ -74,7 +76,7 @@ struct ClientOptions {
 
 // What differs from call to call.
 struct CallOptions {
-  // From now on, all attempts together, more than 0. Absent: the client's.
+  // From now on, all attempts together, more than 0. Absent: the client's; of a stream: none.
   std::optional<absl::Duration> timeout{};
 
   // Request metadata, such as {"x-request-id", …}, {"traceparent", …}, {"cache-control",
@@ -84,21 +86,11 @@ struct CallOptions {
   std::vector<std::pair<std::string, std::string>> metadata{};
 };
 
-// What the gateway says about an answer, beside the answer.
-struct AnswerInfo {
-  std::string cache_status;           // RFC 9211, e.g. "pcap-gateway; hit; ttl=27"; empty: not said
-  std::optional<absl::Duration> age;  // since Cloudflare gave the answer, whole seconds
-  std::string request_id;             // the call's name in the gateway's logs; empty: not said
-  std::string cf_ray;                 // the upstream request's name at Cloudflare; empty: not said
-};
-
-template <typename Response>
-struct Answer {
-  Response response;
-  AnswerInfo info;
-};
-
 using GetPcapAnswer = Answer<pcap::v1::GetPcapResponse>;
+using ListPcapsAnswer = Answer<pcap::v1::ListPcapsResponse>;
+using CreatePcapAnswer = Answer<pcap::v1::CreatePcapResponse>;
+using StopPcapAnswer = Answer<pcap::v1::StopPcapResponse>;
+using DownloadStream = MessageStream<pcap::v1::DownloadPcapResponse>;
 
 // grpc.health.v1.HealthCheckResponse.ServingStatus.
 enum class Health { kUnknown, kServing, kNotServing };
@@ -122,19 +114,61 @@ class PcapClient {
  public:
   template <typename Response>
   using Done = absl::AnyInvocable<void(CallResult<Answer<Response>>) &&>;
+  template <typename Response>
+  using OnMessage = absl::AnyInvocable<void(Response)>;
+  using OnEnd = absl::AnyInvocable<void(CallResult<AnswerInfo>) &&>;
 
   // Does not connect yet. kInvalidArgument names the option that cannot work.
   static absl::StatusOr<PcapClient> Create(const ClientOptions& options);
 
-  // Gets one capture; blocks until the answer, an error, or the deadline.
+  // Calls with one answer. Each of them blocks until the answer, an error, or the deadline.
+  //
+  // The same with Async at its name does not: `done` runs exactly once, on a thread of gRPC's,
+  // where it must not block, or, if the request cannot be sent at all, before the function returns.
+  // The client may go while calls are in flight; `done` still runs.
+
+  // Gets one capture.
   CallResult<GetPcapAnswer> GetPcap(const pcap::v1::GetPcapRequest& request,
                                     const CallOptions& options = {}) const;
-
-  // The same without blocking. `done` runs exactly once: on a thread of gRPC's, where it must not
-  // block, or, if the request cannot be sent at all, before GetPcapAsync returns. The client may go
-  // while calls are in flight; `done` still runs.
   PendingCall GetPcapAsync(const pcap::v1::GetPcapRequest& request, const CallOptions& options,
                            Done<pcap::v1::GetPcapResponse> done) const;
+
+  // Lists an account's captures.
+  CallResult<ListPcapsAnswer> ListPcaps(const pcap::v1::ListPcapsRequest& request,
+                                        const CallOptions& options = {}) const;
+  PendingCall ListPcapsAsync(const pcap::v1::ListPcapsRequest& request, const CallOptions& options,
+                             Done<pcap::v1::ListPcapsResponse> done) const;
+
+  // Makes a capture. A write: never tried again by itself, whatever the retry policy says. kUnknown
+  // (OUTCOME_UNKNOWN), kUnavailable, kDeadlineExceeded and kCancelled leave open whether there is
+  // one now; whoever asks again with the same `request_id` makes no second one.
+  CallResult<CreatePcapAnswer> CreatePcap(const pcap::v1::CreatePcapRequest& request,
+                                          const CallOptions& options = {}) const;
+  PendingCall CreatePcapAsync(const pcap::v1::CreatePcapRequest& request,
+                              const CallOptions& options,
+                              Done<pcap::v1::CreatePcapResponse> done) const;
+
+  // Stops a full capture. A write, too; stopping twice is as stopping once.
+  CallResult<StopPcapAnswer> StopPcap(const pcap::v1::StopPcapRequest& request,
+                                      const CallOptions& options = {}) const;
+  PendingCall StopPcapAsync(const pcap::v1::StopPcapRequest& request, const CallOptions& options,
+                            Done<pcap::v1::StopPcapResponse> done) const;
+
+  // Calls with a stream of messages. They have no deadline unless `options` say one.
+  //
+  // The same with Async at its name does not block: `on_message` takes the messages, one at a time,
+  // on threads of gRPC's, and `on_end` runs exactly once, after the last of them. The next message
+  // is read when `on_message` has returned. If the request cannot be sent at all, `on_end` runs
+  // before the function returns. The client may go meanwhile.
+
+  // Downloads the packets of a simple capture. A file that is cut off ends with kDataLoss or
+  // another error; what came until then is a part of it.
+  DownloadStream DownloadPcap(const pcap::v1::DownloadPcapRequest& request,
+                              const CallOptions& options = {}) const;
+  PendingCall DownloadPcapAsync(const pcap::v1::DownloadPcapRequest& request,
+                                const CallOptions& options,
+                                OnMessage<pcap::v1::DownloadPcapResponse> on_message,
+                                OnEnd on_end) const;
 
   // Asks grpc.health.v1 about `service`; "" is the gateway as a whole. One attempt: no retries.
   // kNotFound: the gateway does not know the service.

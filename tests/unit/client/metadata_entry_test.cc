@@ -35,5 +35,17 @@ TEST(MetadataEntry, ValuesThatWouldEndTheProcessAreRefusedWithoutRepeatingThem) 
   EXPECT_NE(WhatIsWrongWithEntry("a", absl::string_view("\0", 1)), "");
 }
 
+TEST(IsUtf8, TakesWhatIsAndNothingElse) {
+  for (const absl::string_view text :
+       {"", "abc", "\x7f", "é", "京", "\xF0\x9F\x98\x80", "\xEF\xBF\xBF", "\xF4\x8F\xBF\xBF"}) {
+    EXPECT_TRUE(IsUtf8(text)) << text;
+  }
+  for (const absl::string_view text :
+       {"\x80", "\xC0\x80", "\xC1\xBF", "a\xC3", "\xE0\x80\x80", "\xED\xA0\x80", "\xE4\xBA",
+        "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xE4(\xAC"}) {
+    EXPECT_FALSE(IsUtf8(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace pcap_client

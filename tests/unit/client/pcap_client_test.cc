@@ -18,8 +18,13 @@
 namespace pcap_client {
 namespace {
 
+using pcap::v1::CreatePcapRequest;
+using pcap::v1::DownloadPcapRequest;
+using pcap::v1::DownloadPcapResponse;
 using pcap::v1::GetPcapRequest;
 using pcap::v1::GetPcapResponse;
+using pcap::v1::ListPcapsRequest;
+using pcap::v1::StopPcapRequest;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -452,6 +457,240 @@ TEST(PcapClient, IsForManyThreads) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(gateway.calls(), 160);
+}
+
+// --- lists and writes
+
+template <typename Response, typename Start>
+CallResult<Answer<Response>> AwaitCall(Start start) {
+  absl::Notification ended;
+  std::optional<CallResult<Answer<Response>>> got;
+  start([&](CallResult<Answer<Response>> result) {
+    got = std::move(result);
+    ended.Notify();
+  });
+  ended.WaitForNotification();
+  return *std::move(got);
+}
+
+TEST(PcapClientList, GivesAllCapturesEitherWay) {
+  ScriptedGateway gateway;
+  pcap::v1::ListPcapsResponse list;
+  *list.add_pcaps() = FullCapture().pcap();
+  list.add_pcaps()->mutable_simple()->set_status(pcap::v1::PCAP_STATUS_PENDING);
+  gateway.Answer({.list = list, .initial_metadata = {{"age", "4"}}});
+  const PcapClient client = ClientOf(HastyOptions(gateway));
+  ListPcapsRequest request;
+  request.set_account_id("0123456789abcdef0123456789abcdef");
+  const auto async = AwaitCall<pcap::v1::ListPcapsResponse>(
+      [&](auto done) { client.ListPcapsAsync(request, {}, std::move(done)); });
+  for (const auto& result : {client.ListPcaps(request), async}) {
+    ASSERT_TRUE(result.ok()) << result.error().message;
+    EXPECT_EQ(result->response.SerializeAsString(), list.SerializeAsString());
+    EXPECT_EQ(result->info.age, absl::Seconds(4));
+  }
+  EXPECT_EQ(gateway.RequestAs<ListPcapsRequest>().account_id(), request.account_id());
+}
+
+CreatePcapRequest CreateSimple() {
+  CreatePcapRequest request;
+  request.mutable_simple()->mutable_time_limit()->set_seconds(10);
+  request.mutable_simple()->set_packet_limit(100);
+  request.set_request_id("r");
+  return request;
+}
+
+TEST(PcapClientWrites, AreSentAsTheyAre) {
+  ScriptedGateway gateway;
+  pcap::v1::CreatePcapResponse created;
+  created.mutable_pcap()->mutable_simple()->set_id(kPcapId);
+  gateway.Answer({.created = created});
+  const PcapClient client = ClientOf(HastyOptions(gateway));
+  const auto result = client.CreatePcap(CreateSimple());
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  EXPECT_EQ(result->response.pcap().simple().id(), kPcapId);
+  EXPECT_EQ(gateway.RequestAs<CreatePcapRequest>().SerializeAsString(),
+            CreateSimple().SerializeAsString());
+  StopPcapRequest stop;
+  stop.set_pcap_id(kPcapId);
+  EXPECT_TRUE(client.StopPcap(stop).ok());
+  EXPECT_EQ(gateway.RequestAs<StopPcapRequest>().pcap_id(), kPcapId);
+}
+
+// Whatever the policy is: "unavailable" does not say that nothing happened.
+TEST(PcapClientWrites, AreNeverTriedAgain) {
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kUnavailable, .message = "m"});
+  const PcapClient client = ClientOf(HastyOptions(gateway));
+  EXPECT_EQ(client.CreatePcap(CreateSimple()).error().message, "m");
+  EXPECT_EQ(gateway.calls(), 1);
+  EXPECT_EQ(client.StopPcap({}).error().message, "m");
+  EXPECT_EQ(gateway.calls(), 2);
+  const auto create = AwaitCall<pcap::v1::CreatePcapResponse>(
+      [&](auto done) { client.CreatePcapAsync(CreateSimple(), {}, std::move(done)); });
+  EXPECT_EQ(create.error().message, "m");
+  const auto stop = AwaitCall<pcap::v1::StopPcapResponse>(
+      [&](auto done) { client.StopPcapAsync({}, {}, std::move(done)); });
+  EXPECT_EQ(stop.error().message, "m");
+  EXPECT_EQ(gateway.calls(), 4);
+  EXPECT_FALSE(client.ListPcaps({}).ok());
+  EXPECT_GT(gateway.calls(), 5);  // a read is
+}
+
+TEST(PcapClient, ATextThatIsNoUtf8NamesItsFieldHoweverDeepItIs) {
+  ScriptedGateway gateway;
+  const PcapClient client = ClientOf(HastyOptions(gateway));
+  CreatePcapRequest request = CreateSimple();
+  request.mutable_simple()->mutable_filter_v1()->set_source_address("\xff");
+  const auto result = client.CreatePcap(request);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(result.error().field_violations[0].field, "simple.filter_v1.source_address");
+  EXPECT_EQ(gateway.calls(), 0);
+}
+
+// --- streams
+
+DownloadPcapResponse Piece(const std::string& data) {
+  DownloadPcapResponse piece;
+  piece.set_data(data);
+  return piece;
+}
+
+TEST(PcapClientStream, IsARangeOfMessages) {
+  ScriptedGateway gateway;
+  gateway.Answer({.download = {Piece("a"), Piece(""), Piece("b")},
+                  .trailing_metadata = {{"x-request-id", "r-1"}}});
+  const PcapClient client = ClientOf(HastyOptions(gateway));
+  DownloadPcapRequest request;
+  request.set_pcap_id(kPcapId);
+  DownloadStream stream = client.DownloadPcap(request);
+  std::vector<std::string> data;
+  for (const DownloadPcapResponse& message : stream) data.push_back(message.data());
+  EXPECT_EQ(data, (std::vector<std::string>{"a", "", "b"}));
+  ASSERT_TRUE(stream.Outcome().ok()) << stream.Outcome().error().message;
+  EXPECT_EQ(stream.Outcome()->request_id, "r-1");
+  EXPECT_EQ(stream.Next(), std::nullopt);  // and again
+  EXPECT_EQ(gateway.RequestAs<DownloadPcapRequest>().pcap_id(), kPcapId);
+}
+
+TEST(PcapClientStream, HandsItsMessagesAndItsEndToCallbacks) {
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kDataLoss,
+                  .details = DetailsWithReason("DOWNLOAD_INCOMPLETE"),
+                  .download = {Piece("a"), Piece("b")}});
+  std::string data;
+  absl::Notification ended;
+  std::optional<CallResult<AnswerInfo>> outcome;
+  {
+    const PcapClient client = ClientOf(HastyOptions(gateway));
+    client.DownloadPcapAsync(
+        {}, {}, [&](const DownloadPcapResponse& message) { data += message.data(); },
+        [&](CallResult<AnswerInfo> how) {
+          outcome = std::move(how);
+          ended.Notify();
+        });
+  }
+  ended.WaitForNotification();
+  EXPECT_EQ(data, "ab");
+  ASSERT_FALSE(outcome->ok());
+  EXPECT_EQ(outcome->error().reason, "DOWNLOAD_INCOMPLETE");
+}
+
+TEST(PcapClientStream, IsTriedAgainBeforeItsFirstMessageAlone) {
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kUnavailable});
+  gateway.Answer(
+      {.code = absl::StatusCode::kUnavailable, .message = "m", .download = {Piece("a")}});
+  DownloadStream stream = ClientOf(HastyOptions(gateway)).DownloadPcap({});
+  EXPECT_EQ(stream.Next()->data(), "a");
+  EXPECT_EQ(stream.Next(), std::nullopt);
+  EXPECT_EQ(stream.Outcome().error().message, "m");
+  EXPECT_EQ(gateway.calls(), 2);
+}
+
+TEST(PcapClientStream, OfASlowReaderStaysWithTheSender) {
+  ScriptedGateway gateway;
+  const std::vector<DownloadPcapResponse> pieces(2000, Piece(std::string(64 << 10, 'x')));
+  gateway.Answer({.download = pieces});
+  const PcapClient client = ClientOf(HastyOptions(gateway));
+  DownloadStream stream = client.DownloadPcap({});
+  ASSERT_TRUE(stream.Next().has_value());
+  // A whole call later there is as much under way as windows and sockets hold.
+  (void)client.CheckHealth("");
+  EXPECT_LT(gateway.written(), 1000);
+  int count = 1;
+  while (stream.Next().has_value()) ++count;
+  EXPECT_EQ(count, 2000);
+  EXPECT_TRUE(stream.Outcome().ok());
+}
+
+TEST(PcapClientStream, EndsWhenItIsCancelledDroppedOrOutOfTime) {
+  ScriptedGateway gateway;
+  gateway.Answer({.download = {Piece("a")}, .never = true});
+  const PcapClient client = ClientOf(HastyOptions(gateway));
+  DownloadStream cancelled = client.DownloadPcap({});
+  ASSERT_TRUE(cancelled.Next().has_value());
+  std::thread([&] { cancelled.Cancel(); }).join();
+  EXPECT_EQ(cancelled.Next(), std::nullopt);
+  EXPECT_EQ(cancelled.Outcome().error().code, absl::StatusCode::kCancelled);
+  gateway.AwaitCancelled(1);
+  {
+    const DownloadStream dropped = client.DownloadPcap({});
+  }
+  {
+    DownloadStream dropped = client.DownloadPcap({});
+    ASSERT_TRUE(dropped.Next().has_value());
+  }
+  gateway.AwaitCancelled(2);
+  DownloadStream late = client.DownloadPcap({}, {.timeout = absl::Milliseconds(50)});
+  while (late.Next().has_value()) continue;
+  EXPECT_EQ(late.Outcome().error().code, absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST(PcapClientStream, HasNoDeadlineUnlessItsOptionsSayOne) {
+  ScriptedGateway gateway;
+  gateway.Answer({.download = {Piece("a")}});
+  ClientOptions options = HastyOptions(gateway);
+  options.timeout = absl::Milliseconds(1);
+  DownloadStream stream = ClientOf(options).DownloadPcap({});
+  EXPECT_TRUE(stream.Next().has_value());
+  EXPECT_GT(gateway.deadline(), absl::Now() + 100 * 365 * absl::Hours(24));
+}
+
+TEST(PcapClientStream, ThatCannotBeSentSaysSoAtOnce) {
+  ScriptedGateway gateway;
+  const PcapClient client = ClientOf(HastyOptions(gateway));
+  DownloadStream stream = client.DownloadPcap({}, {.metadata = {{"a", "\n"}}});
+  EXPECT_EQ(stream.Next(), std::nullopt);
+  EXPECT_EQ(stream.Outcome().error().code, absl::StatusCode::kInvalidArgument);
+  bool ended = false;
+  client
+      .DownloadPcapAsync(
+          {}, {.timeout = absl::ZeroDuration()}, [](const DownloadPcapResponse&) { FAIL(); },
+          [&](const CallResult<AnswerInfo>& how) {
+            EXPECT_EQ(how.error().code, absl::StatusCode::kInvalidArgument);
+            ended = true;
+          })
+      .Cancel();
+  EXPECT_TRUE(ended);
+  EXPECT_EQ(gateway.calls(), 0);
+}
+
+TEST(PcapClientStream, ByCallbackCanBeCancelled) {
+  ScriptedGateway gateway;
+  gateway.Answer({.never = true});
+  absl::Notification ended;
+  const PendingCall call = ClientOf(HastyOptions(gateway))
+                               .DownloadPcapAsync(
+                                   {}, {}, [](const DownloadPcapResponse&) {},
+                                   [&](const CallResult<AnswerInfo>& how) {
+                                     EXPECT_EQ(how.error().code, absl::StatusCode::kCancelled);
+                                     ended.Notify();
+                                   });
+  gateway.AwaitNever();
+  call.Cancel();
+  ended.WaitForNotification();
 }
 
 TEST(PcapClient, SaysThatNobodyListens) {

@@ -28,6 +28,7 @@ using pcap::v1::GetPcapResponse;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::MatchesRegex;
 using testing::Not;
 using testing::Pair;
 using testing::StartsWith;
@@ -743,17 +744,256 @@ TEST(PcapctlStatus, SaysThatNobodyAnswers) {
   EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1);
 }
 
+// --- list, create, stop, download
+
+TEST(PcapctlList, PrintsALineEachAndTheSameJsonAsGet) {
+  ScriptedGateway gateway;
+  pcap::v1::ListPcapsResponse list;
+  *list.add_pcaps() = FullCapture().pcap();
+  gateway.Answer({.list = list});
+  const ProgramRun run = PcapctlAt(gateway, {"list", "--account", kAccountId, "--max-age", "0"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, StartsWith("ID "));
+  EXPECT_THAT(run.out, HasSubstr(kPcapId));
+  const auto request = gateway.RequestAs<pcap::v1::ListPcapsRequest>();
+  EXPECT_EQ(request.account_id(), kAccountId);
+  EXPECT_TRUE(request.has_max_age());
+  EXPECT_EQ(PcapctlAt(gateway, {"list", "-o", "jsonl"}).out, CompactCapture() + "\n");
+  EXPECT_THAT(PcapctlAt(gateway, {"list", "--json"}).out, StartsWith("[\n  {\n    \"pcap\": {"));
+  EXPECT_EQ(PcapctlAt(gateway, {"list", "-o", "name"}).out, absl::StrCat(kPcapId, "\n"));
+}
+
+TEST(PcapctlList, OfNoneIsNoError) {
+  ScriptedGateway gateway;
+  const ProgramRun run = PcapctlAt(gateway, {"list"});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_THAT(run.out, IsEmpty());
+  EXPECT_EQ(run.err, "pcapctl: there are no captures\n");
+  EXPECT_EQ(PcapctlAt(gateway, {"list", "--json"}).out, "[]\n");
+}
+
+TEST(PcapctlCreate, SendsWhatTheCommandLineSaysAndPrintsTheCapture) {
+  ScriptedGateway gateway;
+  pcap::v1::CreatePcapResponse created;
+  created.mutable_pcap()->mutable_simple()->set_id(kPcapId);
+  gateway.Answer({.created = created});
+  const ProgramRun run = PcapctlAt(gateway, {"--account",
+                                             kAccountId,
+                                             "create",
+                                             "-o",
+                                             "name",
+                                             "simple",
+                                             "--time-limit",
+                                             "10s",
+                                             "--packet-limit",
+                                             "100",
+                                             "--source-address",
+                                             "192.0.2.1",
+                                             "--destination-port",
+                                             "0",
+                                             "--protocol",
+                                             "UDP",
+                                             "--offset-time",
+                                             "2026-11-29T13:45:00.5Z",
+                                             "--request-id",
+                                             "r"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.out, absl::StrCat(kPcapId, "\n"));
+  EXPECT_EQ(gateway.RequestAs<pcap::v1::CreatePcapRequest>().ShortDebugString(),
+            absl::StrCat("account_id: \"", kAccountId,
+                         "\" simple { time_limit { seconds: 10 } packet_limit: 100 filter_v1 { "
+                         "destination_port: 0 protocol: 17 source_address: \"192.0.2.1\" } "
+                         "offset_time { seconds: 1795959900 nanos: 500000000 } } "
+                         "request_id: \"r\""));
+}
+
+TEST(PcapctlCreate, ASimpleOneNeedsNoOptionsAndHasARequestIdOfItsOwn) {
+  ScriptedGateway gateway;
+  std::string ids[2];
+  for (std::string& id : ids) {
+    ASSERT_EQ(PcapctlAt(gateway, {"create", "simple"}).exit_code, 0);
+    const auto request = gateway.RequestAs<pcap::v1::CreatePcapRequest>();
+    EXPECT_EQ(request.simple().time_limit().seconds(), 60);
+    EXPECT_EQ(request.simple().packet_limit(), 10'000);
+    EXPECT_FALSE(request.simple().has_filter_v1());
+    id = request.request_id();
+    EXPECT_THAT(id, MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-"
+                                 "[0-9a-f]{12}"));
+  }
+  EXPECT_NE(ids[0], ids[1]);
+}
+
+constexpr char kBucket[] =
+    "r2://bucket?account-id=1&access-key-id=AKIACANARY&secret-access-key=s3cr3t&region=eu";
+
+TEST(PcapctlCreate, ADryRunSendsNothingAndShowsNoSecret) {
+  ScriptedGateway gateway;
+  const TemporaryFile bucket(std::string(kBucket) + "\n");
+  const std::vector<std::string> full = {"create",      "full",         "--time-limit",
+                                         "1h",          "--colo-name",  "ord02",
+                                         "--account",   kAccountId,     "--byte-limit",
+                                         "5",           "--dry-run",    "--destination-conf-file",
+                                         bucket.path(), "--request-id", "r"};
+  const ProgramRun run = PcapctlAt(gateway, full);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.out, R"({
+  "account_id": "0123456789abcdef0123456789abcdef",
+  "full": {
+    "time_limit": "3600s",
+    "colo_name": "ord02",
+    "destination_conf": "r2://bucket?account-id=1&access-key-id=REDACTED&secret-access-key=REDACTED&region=eu",
+    "byte_limit": "5"
+  },
+  "request_id": "r"
+}
+)");
+  std::vector<std::string> yaml = full;
+  yaml.insert(yaml.end(), {"-o", "yaml"});
+  EXPECT_THAT(PcapctlAt(gateway, yaml).out, StartsWith("---\naccount_id: "));
+  EXPECT_EQ(PcapctlAt(gateway, {"stop", "--dry-run", kPcapId}).out,
+            absl::StrCat("{\n  \"pcap_id\": \"", kPcapId, "\"\n}\n"));
+  EXPECT_EQ(gateway.calls(), 0);
+  std::vector<std::string> real = full;
+  real.erase(std::find(real.begin(), real.end(), "--dry-run"));
+  EXPECT_EQ(PcapctlAt(gateway, real).exit_code, 0);
+  EXPECT_EQ(gateway.RequestAs<pcap::v1::CreatePcapRequest>().full().destination_conf(), kBucket);
+}
+
+TEST(PcapctlCreate, OfAnOutcomeThatIsNotKnownSaysHowToTryAgain) {
+  for (const absl::StatusCode code : {absl::StatusCode::kUnknown, absl::StatusCode::kUnavailable}) {
+    ScriptedGateway gateway;
+    gateway.Answer({.code = code});
+    const ProgramRun run = PcapctlAt(gateway, {"create", "simple", "--request-id", "r-7"});
+    EXPECT_EQ(run.exit_code, static_cast<int>(code));
+    EXPECT_EQ(gateway.calls(), 1);
+    EXPECT_THAT(run.err, HasSubstr("with --request-id r-7, within ten minutes, makes no second"));
+  }
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kInvalidArgument});
+  EXPECT_THAT(PcapctlAt(gateway, {"create", "simple"}).err, Not(HasSubstr("--request-id")));
+  EXPECT_THAT(Pcapctl({"create", "simple", "--address", AddressOfNobody()}).err,
+              Not(HasSubstr("--request-id")));
+}
+
+TEST(PcapctlStop, StopsEachAndTellsTheFirstFailure) {
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kNotFound});
+  gateway.Answer({});
+  const ProgramRun run = PcapctlAt(gateway, {"stop", kPcapId, "nonsense", kAccountId});
+  EXPECT_EQ(run.exit_code, 5);
+  EXPECT_EQ(run.out, absl::StrCat(kAccountId, "\n"));
+  EXPECT_THAT(run.err, HasSubstr("`nonsense` is no id"));
+  EXPECT_EQ(gateway.calls(), 2);
+}
+
+std::vector<pcap::v1::DownloadPcapResponse> Pieces(const std::vector<std::string>& data,
+                                                   int64_t total) {
+  std::vector<pcap::v1::DownloadPcapResponse> pieces;
+  for (const std::string& each : data) pieces.emplace_back().set_data(each);
+  pieces.front().set_total_bytes(total);
+  return pieces;
+}
+
+// A folder of its own that is gone afterwards.
+class Folder {
+ public:
+  Folder() : path_(absl::StrCat(testing::TempDir(), "packets.", getpid())) {
+    std::filesystem::create_directory(path_);
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+
+  std::string File(const std::string& name) const { return path_ + "/" + name; }
+  size_t count() const {
+    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
+  }
+
+ private:
+  std::string path_;
+};
+
+TEST(PcapctlDownload, WritesTheFileWholeAndSaysItsName) {
+  const Folder folder;
+  ScriptedGateway gateway;
+  gateway.Answer({.download = Pieces({"abc", "def"}, 6)});
+  const std::string file = folder.File("a.pcap");
+  const ProgramRun run = PcapctlAt(gateway, {"download", kPcapId, "-w", file});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.out, file + "\n");
+  EXPECT_EQ(ContentOf(file), "abcdef");
+  struct stat now;
+  ASSERT_EQ(stat(file.c_str(), &now), 0);
+  EXPECT_EQ(now.st_mode & 07777, 0600u);  // packets are nobody else's
+  EXPECT_EQ(gateway.RequestAs<pcap::v1::DownloadPcapRequest>().pcap_id(), kPcapId);
+  EXPECT_EQ(PcapctlAt(gateway, {"download", kPcapId, "-w", "-"}).out, "abcdef");
+  EXPECT_EQ(folder.count(), 1u);
+}
+
+TEST(PcapctlDownload, OverwritesAFileOnlyWhenToldTo) {
+  const Folder folder;
+  ScriptedGateway gateway;
+  gateway.Answer({.download = Pieces({"new"}, 3)});
+  const std::string file = folder.File("a.pcap");
+  std::ofstream(file) << "old";
+  ASSERT_EQ(chmod(file.c_str(), 0640), 0);
+  const ProgramRun refused = PcapctlAt(gateway, {"download", kPcapId, "-w", file});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("is there already; --force overwrites it"));
+  EXPECT_EQ(ContentOf(file), "old");
+  EXPECT_EQ(gateway.calls(), 0);
+  EXPECT_EQ(PcapctlAt(gateway, {"download", kPcapId, "-w", file, "--force"}).exit_code, 0);
+  EXPECT_EQ(ContentOf(file), "new");
+  struct stat now;
+  ASSERT_EQ(stat(file.c_str(), &now), 0);
+  EXPECT_EQ(now.st_mode & 07777, 0640u);
+}
+
+TEST(PcapctlDownload, LeavesNothingBehindWhereItFails) {
+  const Folder folder;
+  const std::string file = folder.File("a.pcap");
+  const struct {
+    ScriptedGateway::Step step;
+    int exit_code;
+  } all[] = {
+      {{.code = absl::StatusCode::kDataLoss, .download = Pieces({"abc"}, 6)}, 15},
+      {{.code = absl::StatusCode::kNotFound}, 5},
+      {{.download = Pieces({"abc"}, 6)}, 15},  // less than was announced
+      {{.download = Pieces({"abc"}, 6), .never = true}, 4},
+  };
+  for (const auto& [step, exit_code] : all) {
+    ScriptedGateway gateway;
+    gateway.Answer(step);
+    const ProgramRun run = PcapctlAt(gateway, {"download", kPcapId, "-w", file, "--timeout", "2s"});
+    EXPECT_EQ(run.exit_code, exit_code) << run.err;
+    EXPECT_THAT(run.out, IsEmpty());
+    EXPECT_EQ(folder.count(), 0u);
+  }
+}
+
+TEST(PcapctlDownload, ToWhatIsNoFileWritesAsItIs) {
+  ScriptedGateway gateway;
+  gateway.Answer({.download = Pieces({"abc"}, 3)});
+  EXPECT_EQ(PcapctlAt(gateway, {"download", kPcapId, "-w", "/dev/null"}).exit_code, 0);
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  const ProgramRun full = PcapctlAt(gateway, {"download", kPcapId, "-w", "/dev/full"});
+  EXPECT_EQ(full.exit_code, 15);
+  EXPECT_EQ(full.err, "pcapctl: DATA_LOSS: cannot write /dev/full: No space left on device\n");
+}
+
 TEST(Pcapctl, HelpAndVersionNeedNoGateway) {
   const ProgramRun version = Pcapctl({"--version"});
   EXPECT_EQ(version.exit_code, 0);
   EXPECT_EQ(version.out, "pcapctl " PCAPCTL_VERSION "\n");
   EXPECT_EQ(Pcapctl({"version"}).out, version.out);
   EXPECT_EQ(Pcapctl({"help", "get"}).out, Pcapctl({"get", "--help"}).out);
+  EXPECT_EQ(Pcapctl({"help", "create", "full"}).out, Pcapctl({"create", "full", "--help"}).out);
   for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--help"},
                                                     {"get", "--help"},
                                                     {"status", "--help"},
                                                     {"help"},
-                                                    {"help", "get"}}) {
+                                                    {"help", "get"},
+                                                    {"create", "--help"},
+                                                    {"help", "create"},
+                                                    {"create", "full", "--help"}}) {
     const ProgramRun help = Pcapctl(arguments);
     EXPECT_EQ(help.exit_code, 0);
     EXPECT_THAT(help.out, HasSubstr("Usage: "));
@@ -772,9 +1012,36 @@ TEST(Pcapctl, AWrongCommandLineIsOneClearLineAndExitCode2) {
       {{"gett"}, "there is no command `gett`; did you mean get?"},
       {{"gte", kPcapId}, "did you mean get?"},
       {{"stat"}, "did you mean status?"},
-      {{"xyzzy"}, "there are get, wait, status, cache, contexts, help, version, completion"},
-      {{"list"}, "there is no command `list` yet"},
-      {{"create", "simple"}, "there is no command `create` yet"},
+      {{"xyzzy"}, "there are get, list, wait, "},
+      {{"create"}, "`create` needs one of simple, full"},
+      {{"create", "-o", "json"}, "`create` needs one of simple, full"},
+      {{"create", "simpel"}, "there is no command `create simpel`; did you mean create simple?"},
+      {{"create", "xyzzy"}, "there is no command `create xyzzy`; there are simple, full"},
+      {{"help", "create", "ful"}, "did you mean create full?"},
+      {{"create", "simple", "--colo-name", "x"}, "`create simple` has no option --colo-name"},
+      {{"create", "simple", kPcapId}, "more arguments than the command has: 3d2b"},
+      {{"create", "simple", "--time-limit", "10"}, "--time-limit: is a duration with its unit"},
+      {{"create", "simple", "--time-limit", "-1s"}, "--time-limit: is a duration with its unit"},
+      {{"create", "simple", "--packet-limit", "1e3"}, "--packet-limit: is a whole number"},
+      {{"create", "simple", "--source-port", "65536"}, "from 0 to 65535; not 65536"},
+      {{"create", "simple", "--destination-port", "-1"}, "--destination-port: is a whole number"},
+      {{"create", "simple", "--protocol", "256"}, "--protocol: is a number from 0 to 255"},
+      {{"create", "simple", "--protocol", "tpc"}, "or one of icmp, igmp, ipv4, tcp, "},
+      {{"create", "simple", "--offset-time", "yesterday"}, "--offset-time: is a time such as "},
+      {{"create", "full"}, "--time-limit: needed for a full capture"},
+      {{"create", "full", "--time-limit", "1m"}, "--colo-name: needed"},
+      {{"create", "full", "--time-limit", "1m", "--colo-name", "x"}, "--destination-conf: needed"},
+      {{"create", "full", "--destination-conf", "x", "--destination-conf-file", "/x"},
+       "give one of them"},
+      {{"create", "full", "--destination-conf-file", "/nowhere"},
+       "--destination-conf-file: cannot read /nowhere"},
+      {{"create", "full", "--destination-conf-file", "/dev/null"}, "/dev/null is empty"},
+      {{"stop"}, "PCAP_ID"},
+      {{"download"}, "PCAP_ID"},
+      {{"download", kPcapId, kPcapId}, "more arguments than the command has"},
+      {{"download", kPcapId, "-w"}, "--write: needs a value"},
+      {{"download", kPcapId, "-w", "/tmp"}, "--write: /tmp is a folder"},
+      {{"download", kPcapId, "-w", "/nowhere/x"}, "/nowhere/x cannot be written: No such file"},
       {{"help", "statsu"}, "did you mean status?"},
       {{kPcapId}, "did you mean `pcapctl get 3d2b8c5f1a7e4960b1c2d3e4f5a60718`?"},
       {{"get", "--jsno", kPcapId}, "there is no option --jsno; did you mean --json?"},

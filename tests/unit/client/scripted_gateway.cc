@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 
@@ -13,6 +14,7 @@
 namespace pcap_client {
 namespace {
 
+using pcap::v1::DownloadPcapResponse;
 using pcap::v1::GetPcapRequest;
 using pcap::v1::GetPcapResponse;
 
@@ -20,41 +22,42 @@ std::string Text(grpc::string_ref text) { return {text.data(), text.size()}; }
 
 class Service final : public pcap::v1::PcapService::CallbackService {
  public:
+  using Step = ScriptedGateway::Step;
+
   grpc::ServerUnaryReactor* GetPcap(grpc::CallbackServerContext* context,
                                     const GetPcapRequest* request,
                                     GetPcapResponse* response) override {
-    ScriptedGateway::Step step;
-    {
-      absl::MutexLock lock(&mutex);
-      ++calls;
-      last_request = *request;
-      last_deadline = absl::FromChrono(context->deadline());
-      last_metadata.clear();
-      for (const auto& [key, value] : context->client_metadata()) {
-        last_metadata.emplace(Text(key), Text(value));
-      }
-      if (!script.empty()) step = script.front();
-      if (script.size() > 1) script.pop_front();
-      nevers += step.never ? 1 : 0;
-    }
-    if (step.never) return new Never(*this);
-    for (const auto& [key, value] : step.initial_metadata) context->AddInitialMetadata(key, value);
-    for (const auto& [key, value] : step.trailing_metadata) {
-      context->AddTrailingMetadata(key, value);
-    }
-    *response = step.response;
-    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    reactor->Finish(
-        grpc::Status(static_cast<grpc::StatusCode>(step.code), step.message, step.details));
-    return reactor;
+    return Answer(context, *request, &Step::response, response);
+  }
+  grpc::ServerUnaryReactor* ListPcaps(grpc::CallbackServerContext* context,
+                                      const pcap::v1::ListPcapsRequest* request,
+                                      pcap::v1::ListPcapsResponse* response) override {
+    return Answer(context, *request, &Step::list, response);
+  }
+  grpc::ServerUnaryReactor* CreatePcap(grpc::CallbackServerContext* context,
+                                       const pcap::v1::CreatePcapRequest* request,
+                                       pcap::v1::CreatePcapResponse* response) override {
+    return Answer(context, *request, &Step::created, response);
+  }
+  grpc::ServerUnaryReactor* StopPcap(grpc::CallbackServerContext* context,
+                                     const pcap::v1::StopPcapRequest* request,
+                                     pcap::v1::StopPcapResponse* response) override {
+    return Answer(context, *request, &Step::stopped, response);
+  }
+  grpc::ServerWriteReactor<DownloadPcapResponse>* DownloadPcap(
+      grpc::CallbackServerContext* context, const pcap::v1::DownloadPcapRequest* request) override {
+    const Step step = Take(*context, *request);
+    AddMetadata(step, *context);
+    return new Writer<DownloadPcapResponse>(*this, step, step.download);
   }
 
   mutable absl::Mutex mutex;
-  std::deque<ScriptedGateway::Step> script ABSL_GUARDED_BY(mutex);
+  std::deque<Step> script ABSL_GUARDED_BY(mutex);
   int calls ABSL_GUARDED_BY(mutex) = 0;
+  int written ABSL_GUARDED_BY(mutex) = 0;
   int nevers ABSL_GUARDED_BY(mutex) = 0;
   int cancelled ABSL_GUARDED_BY(mutex) = 0;
-  GetPcapRequest last_request ABSL_GUARDED_BY(mutex);
+  std::string last_request ABSL_GUARDED_BY(mutex);
   absl::Time last_deadline ABSL_GUARDED_BY(mutex);
   std::multimap<std::string, std::string> last_metadata ABSL_GUARDED_BY(mutex);
 
@@ -64,10 +67,7 @@ class Service final : public pcap::v1::PcapService::CallbackService {
     explicit Never(Service& service) : service_(service) {}
 
     void OnCancel() override {
-      {
-        absl::MutexLock lock(&service_.mutex);
-        ++service_.cancelled;
-      }
+      service_.NoteCancelled();
       Finish(grpc::Status::CANCELLED);
     }
     void OnDone() override { delete this; }
@@ -75,6 +75,91 @@ class Service final : public pcap::v1::PcapService::CallbackService {
    private:
     Service& service_;
   };
+
+  // All messages, and then the step's end.
+  template <typename Message>
+  class Writer : public grpc::ServerWriteReactor<Message> {
+   public:
+    Writer(Service& service, const Step& step, std::vector<Message> messages)
+        : service_(service), step_(step), messages_(std::move(messages)) {
+      WriteNext();
+    }
+
+    void OnWriteDone(bool ok) override {
+      if (!ok) return EndOnce(grpc::Status::CANCELLED);
+      {
+        absl::MutexLock lock(&service_.mutex);
+        ++service_.written;
+      }
+      WriteNext();
+    }
+    void OnCancel() override {
+      service_.NoteCancelled();
+      EndOnce(grpc::Status::CANCELLED);
+    }
+    void OnDone() override { delete this; }
+
+   private:
+    void WriteNext() {
+      if (next_ < messages_.size()) return this->StartWrite(&messages_[next_++]);
+      if (!step_.never) EndOnce(StatusOf(step_));
+    }
+    void EndOnce(const grpc::Status& status) {
+      if (!ended_.exchange(true)) this->Finish(status);
+    }
+
+    Service& service_;
+    const Step step_;
+    const std::vector<Message> messages_;
+    size_t next_ = 0;
+    std::atomic<bool> ended_ = false;
+  };
+
+  static grpc::Status StatusOf(const Step& step) {
+    return {static_cast<grpc::StatusCode>(step.code), step.message, step.details};
+  }
+
+  static void AddMetadata(const Step& step, grpc::CallbackServerContext& context) {
+    for (const auto& [key, value] : step.initial_metadata) context.AddInitialMetadata(key, value);
+    for (const auto& [key, value] : step.trailing_metadata) {
+      context.AddTrailingMetadata(key, value);
+    }
+  }
+
+  // The step of a call that has come.
+  Step Take(const grpc::CallbackServerContext& context, const google::protobuf::Message& request) {
+    Step step;
+    absl::MutexLock lock(&mutex);
+    ++calls;
+    last_request = request.SerializeAsString();
+    last_deadline = absl::FromChrono(context.deadline());
+    last_metadata.clear();
+    for (const auto& [key, value] : context.client_metadata()) {
+      last_metadata.emplace(Text(key), Text(value));
+    }
+    if (!script.empty()) step = script.front();
+    if (script.size() > 1) script.pop_front();
+    nevers += step.never ? 1 : 0;
+    return step;
+  }
+
+  void NoteCancelled() {
+    absl::MutexLock lock(&mutex);
+    ++cancelled;
+  }
+
+  template <typename Response>
+  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
+                                   const google::protobuf::Message& request,
+                                   Response Step::* answer, Response* response) {
+    const Step step = Take(*context, request);
+    if (step.never) return new Never(*this);
+    AddMetadata(step, *context);
+    *response = step.*answer;
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    reactor->Finish(StatusOf(step));
+    return reactor;
+  }
 };
 
 std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const SelfSigned* identity) {
@@ -122,7 +207,12 @@ int ScriptedGateway::calls() const {
   return parts_->service.calls;
 }
 
-GetPcapRequest ScriptedGateway::request() const {
+int ScriptedGateway::written() const {
+  absl::MutexLock lock(&parts_->service.mutex);
+  return parts_->service.written;
+}
+
+std::string ScriptedGateway::request_bytes() const {
   absl::MutexLock lock(&parts_->service.mutex);
   return parts_->service.last_request;
 }
@@ -142,8 +232,8 @@ void ScriptedGateway::AwaitNever() const {
   absl::MutexLock lock(&parts_->service.mutex, absl::Condition(&has_come));
 }
 
-void ScriptedGateway::AwaitCancelled() const {
-  const auto was_cancelled = [this] { return parts_->service.cancelled > 0; };
+void ScriptedGateway::AwaitCancelled(int count) const {
+  const auto was_cancelled = [&] { return parts_->service.cancelled >= count; };
   absl::MutexLock lock(&parts_->service.mutex, absl::Condition(&was_cancelled));
 }
 

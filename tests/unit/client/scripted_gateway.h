@@ -1,4 +1,4 @@
-// ScriptedGateway: a real gRPC server on a loopback port that answers GetPcap as the test says.
+// ScriptedGateway: a real gRPC server on a loopback port that answers calls as the test says.
 //
 //   ScriptedGateway gateway;
 //   gateway.Answer({.code = absl::StatusCode::kUnavailable});
@@ -6,7 +6,8 @@
 //   … two calls to gateway.address() …
 //   EXPECT_EQ(gateway.calls(), 2);
 //
-// Thread-safe. The last step of the script is repeated without end.
+// Whichever method is called takes the next step. Thread-safe. The last step of the script is
+// repeated without end.
 #ifndef PCAP_GATEWAY_TESTS_UNIT_CLIENT_SCRIPTED_GATEWAY_H_
 #define PCAP_GATEWAY_TESTS_UNIT_CLIENT_SCRIPTED_GATEWAY_H_
 
@@ -34,9 +35,13 @@ class ScriptedGateway {
     std::string message;
     std::string details;  // the bytes of grpc-status-details-bin
     pcap::v1::GetPcapResponse response;
+    pcap::v1::ListPcapsResponse list;
+    pcap::v1::CreatePcapResponse created;
+    pcap::v1::StopPcapResponse stopped;
+    std::vector<pcap::v1::DownloadPcapResponse> download;  // what comes before the end
     Metadata initial_metadata;
     Metadata trailing_metadata;
-    bool never = false;  // no answer until the caller goes away
+    bool never = false;  // no answer, or no end, until the caller goes away
   };
 
   // Plaintext, or TLS as `identity`.
@@ -52,22 +57,34 @@ class ScriptedGateway {
   // 127.0.0.1:PORT.
   const std::string& address() const;
 
-  // How many calls of GetPcap came, attempts counted.
+  // How many calls came, attempts counted.
   int calls() const;
 
+  // How many messages of streams were taken by gRPC.
+  int written() const;
+
   // Of the last call.
-  pcap::v1::GetPcapRequest request() const;
+  pcap::v1::GetPcapRequest request() const { return RequestAs<pcap::v1::GetPcapRequest>(); }
+  template <typename Request>
+  Request RequestAs() const {
+    Request request;
+    request.ParseFromString(request_bytes());
+    return request;
+  }
   std::multimap<std::string, std::string> request_metadata() const;
   absl::Time deadline() const;  // centuries ahead: none
 
-  // Blocks until a call that never gets an answer has come, or was given up by its caller.
+  // Blocks until a call that never gets an answer has come, or until so many were given up by their
+  // callers.
   void AwaitNever() const;
-  void AwaitCancelled() const;
+  void AwaitCancelled(int count = 1) const;
 
  private:
   struct Parts;
 
   explicit ScriptedGateway(const SelfSigned* identity);
+
+  std::string request_bytes() const;
 
   std::unique_ptr<Parts> parts_;
 };
