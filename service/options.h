@@ -1,4 +1,5 @@
-// Options: everything an operator can set, finalised. An Options value can always be started with.
+// Options: everything an operator can set, finalised. What ReadOptions gives can be started with;
+// the defaults stand in option_table.cc.
 #ifndef PCAP_GATEWAY_SERVICE_OPTIONS_H_
 #define PCAP_GATEWAY_SERVICE_OPTIONS_H_
 
@@ -24,7 +25,7 @@ namespace pcap_gateway {
 
 struct Options {
   // HOST:PORT; port 0 takes a free one, which the ready line names.
-  std::string listen = "127.0.0.1:50051";
+  std::string listen;
   // Files of the certificate that callers see, of its key, and of the authorities whose
   // certificates callers must show; empty: no TLS, or any caller.
   std::string tls_cert_file;
@@ -33,11 +34,11 @@ struct Options {
   // Who may call what (gRFC A43, see access/policy.h); empty: who can connect.
   std::string policy_file;
   // How often these files and the token's are looked at.
-  absl::Duration reload_interval = absl::Seconds(10);
+  absl::Duration reload_interval;
   // The file that `service_credential` came from; empty: it came from elsewhere.
   std::string api_token_file;
   // Base URL of Cloudflare's API, without a slash at its end.
-  std::string upstream_url = "https://api.cloudflare.com/client/v4";
+  std::string upstream_url;
   // PEM file of the certificates that the upstream is checked against; empty: the system's.
   std::string upstream_ca_file;
   // URL of a proxy towards the upstream; empty: none, whatever the environment says.
@@ -51,7 +52,7 @@ struct Options {
   // For requests that name no account.
   std::optional<Id> default_account_id;
   // Bytes of answers and their bookkeeping that the cache may hold; 0: no cache.
-  int64_t cache_bytes = 64 << 20;
+  int64_t cache_bytes = 0;
   // How long what is kept answers calls.
   FreshnessPolicy freshness;
   // The Redis that replicas share; absent: none.
@@ -59,9 +60,9 @@ struct Options {
   // For that, over TLS.
   RedisTlsFiles redis_tls_files;
   // How long a call waits for Redis.
-  absl::Duration redis_timeout = absl::Milliseconds(5);
+  absl::Duration redis_timeout;
   // HOST:PORT of metrics and health over HTTP; empty: none.
-  std::string admin_listen = "127.0.0.1:9464";
+  std::string admin_listen;
   // The operator named it: then a port that is taken stops the start.
   bool admin_listen_is_explicit = false;
   // HOST:PORT of gRPC's channelz, on loopback; empty: none.
@@ -69,64 +70,64 @@ struct Options {
   // Answers carry destination_conf as Cloudflare sent it.
   bool reveal_destination_secrets = false;
   // One request upstream takes no longer than this, repeated or not.
-  absl::Duration upstream_timeout = absl::Seconds(30);
+  absl::Duration upstream_timeout;
   // A connection takes no longer than this: the name's address, TCP, TLS.
-  absl::Duration upstream_connect_timeout = absl::Seconds(5);
+  absl::Duration upstream_connect_timeout;
   // From a request's last byte to its answer's first.
-  absl::Duration upstream_first_byte_timeout = absl::Seconds(10);
+  absl::Duration upstream_first_byte_timeout;
   // Requests in any five minutes that one credential may send to Cloudflare; 0: any number.
-  int64_t upstream_limit = 1200;
+  int64_t upstream_limit = 0;
   // An operator set it: then Cloudflare's own word lowers it, but does not raise it.
   bool upstream_limit_is_explicit = false;
   // Of these, so many are for calls alone; refreshes leave them.
-  int64_t upstream_reserve = 240;
+  int64_t upstream_reserve = 0;
   // Of these, so many are for callers who have had less than half of their fair part of them.
   // Absent: a twentieth.
   std::optional<int64_t> caller_hold;
   // Requests in any second that leave this process for Cloudflare, whosever they are; 0: any
   // number, which is the default where `upstream_limit` is 0.
-  int64_t upstream_address_limit = 200;
+  int64_t upstream_address_limit = 0;
   // How often a request that failed for the moment is repeated; 0: never.
-  int64_t upstream_retries = 2;
+  int64_t upstream_retries = 0;
   // Failures in a row after which Cloudflare is left alone for a moment; 0: it never is.
-  int64_t upstream_failures = 20;
+  int64_t upstream_failures = 0;
   // From SIGTERM: still serving, but NOT_SERVING to health checks, so that balancers turn away.
-  absl::Duration lame_duck = absl::Seconds(5);
+  absl::Duration lame_duck;
   // After that, calls in flight may take this long to finish.
-  absl::Duration drain_timeout = absl::Seconds(30);
+  absl::Duration drain_timeout;
   // Connections of callers at once; 0: as many as there are descriptors for, which bounds any
   // number.
-  int64_t max_connections = 10'000;
+  int64_t max_connections = 0;
   // Calls at once whose answer is not at hand; 0: any number.
-  int64_t max_calls = 10'000;
+  int64_t max_calls = 0;
   // Streams at once that wait for no answer from upstream: health watches, reflection, calls whose
   // request has not come or whose answer is not taken; 0: any number.
-  int64_t max_streams = 10'000;
+  int64_t max_streams = 0;
   // Streams at once of one connection; 0: any number.
-  int64_t max_streams_per_connection = 100;
+  int64_t max_streams_per_connection = 0;
   // How long a stream's first message may take, and its peer to take what it is sent.
-  absl::Duration first_message_timeout = absl::Seconds(10);
+  absl::Duration first_message_timeout;
   // URL that the OpenTelemetry collector takes spans at, /v1/traces included; empty: no spans.
   std::string traces_url;
   Sampling sampling;
   // How long a caller may take to read one message of a stream of answers.
-  absl::Duration stream_idle_timeout = absl::Seconds(60);
+  absl::Duration stream_idle_timeout;
   // What callers may do beside reading.
   bool allow_write = false;
   bool allow_download = false;
   // Downloads at once; 0: any number.
-  int64_t max_downloads = 64;
+  int64_t max_downloads = 0;
   // A larger file is not passed on.
-  int64_t most_download_bytes = int64_t{1} << 30;
+  int64_t most_download_bytes = 0;
   // Serve grpc.reflection.
-  bool reflection = true;
+  bool reflection = false;
 
   // The form of log lines; absent: text on a terminal, JSON otherwise.
   std::optional<LogFormat> log_format;
   // What is below is not logged.
   LogLevel log_level = LogLevel::kInfo;
   // Of the calls that the cache answers, this share is logged: 0 to 1.
-  double log_hits = 0.01;
+  double log_hits = 0;
   // The file that log lines are appended to; empty: stderr.
   std::string log_file;
 

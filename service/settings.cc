@@ -53,6 +53,11 @@ std::string ShownValue(absl::string_view name, absl::string_view value) {
   return shown;
 }
 
+absl::Status OfOption(absl::string_view option, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat("--", option, ": ", status.message()));
+}
+
 absl::Status Explained(const absl::Status& status, const std::vector<Setting>& settings) {
   absl::string_view rest = status.message();
   if (status.ok() || !absl::ConsumePrefix(&rest, "--")) return status;

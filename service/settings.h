@@ -22,6 +22,9 @@ struct Setting {
 // path may be, without user names and passwords of URLs, and `REDACTED` for what may be a token.
 std::string ShownValue(absl::string_view name, absl::string_view value);
 
+// The status with the option's name before its message: `--cache-bytes: …`. A good one as it is.
+absl::Status OfOption(absl::string_view option, const absl::Status& status);
+
 // The status whose message begins with an option's name, `--cache-bytes: …`, with what that option
 // is set to and by whom at its end. Any other status as it is.
 absl::Status Explained(const absl::Status& status, const std::vector<Setting>& settings);

@@ -31,8 +31,8 @@ class Id {
     Id id;
     int all = 0;
     for (size_t i = 0; i < kBytes; ++i) {
-      const int high = kHexValues[static_cast<uint8_t>(text[2 * i])];
-      const int low = kHexValues[static_cast<uint8_t>(text[2 * i + 1])];
+      const int8_t high = kHexValues[static_cast<uint8_t>(text[2 * i])];
+      const int8_t low = kHexValues[static_cast<uint8_t>(text[2 * i + 1])];
       all |= high | low;
       id.bytes_[i] =
           static_cast<uint8_t>(static_cast<unsigned>(high) << 4 | static_cast<unsigned>(low));

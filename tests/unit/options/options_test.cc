@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "service/option_table.h"
 #include "service/tracing/tracing.h"
 
 namespace pcap_gateway {
@@ -142,6 +144,32 @@ TEST_F(OptionsTest, HaveDefaults) {
   EXPECT_EQ(SummaryOf(options.settings), "");
   EXPECT_THAT(options.warnings, IsEmpty());
   EXPECT_EQ(options.check, Options::Check::kNone);
+}
+
+// Of what somebody may have set for all programs of a pod, too, once there are spans.
+TEST_F(OptionsTest, ABadSamplerIsRefusedWhereThereAreSpans) {
+  for (const char* bad : {"--traces-sampler=some", "--traces-sampler-arg=2"}) {
+    Good({"--traces-sampler=traceidratio", bad});
+    EXPECT_THAT(
+        Refusal({"--otlp-endpoint=http://a:4318", "--traces-sampler=traceidratio", bad}),
+        HasSubstr(absl::StrCat(std::string(bad).substr(0, std::string(bad).find('=')), ": ")));
+  }
+}
+
+TEST_F(OptionsTest, EachRowOfTheTableHasANameOfItsOwnAndWords) {
+  std::set<std::string> names;
+  for (const OptionGroup& group : OptionTable()) {
+    for (const OptionRow& row : group.rows) {
+      EXPECT_TRUE(names.insert(row.name).second) << row.name;
+      EXPECT_EQ(FindOption(row.name), &row);
+      EXPECT_THAT(row.what, AllOf(Not(EndsWith(".")), Not(HasSubstr("|")))) << row.name;
+      if (row.more != nullptr) {
+        EXPECT_THAT(row.more, AllOf(EndsWith("."), Not(HasSubstr("|")))) << row.name;
+      }
+      EXPECT_TRUE(*row.preset == '\0' || row.unset == nullptr) << row.name << " has two defaults";
+    }
+  }
+  EXPECT_EQ(FindOption("config"), nullptr);
 }
 
 TEST_F(OptionsTest, SayWhatIsLogged) {
@@ -523,7 +551,7 @@ TEST_F(OptionsTest, ATokenInThePlaceOfItsFileIsNotRepeated) {
 }
 
 TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
-  const std::pair<std::string, std::string> rows[] = {
+  std::vector<std::pair<std::string, std::string>> rows = {
       {"listen", "nonsense"},
       {"listen", ""},
       {"listen", "127.0.0.1:99999"},
@@ -604,7 +632,25 @@ TEST_F(OptionsTest, AValueThatCannotWorkIsRefusedByTheNameOfItsOption) {
       {"reveal-destination-secrets", "2"},
       {"reveal-destination-secrets", ""},
       {"config", "/"},
+      {"caller-hold", "1200"},
+      {"upstream-address-limit", "many"},
+      {"ready", "soon"},
+      {"otlp-endpoint", "collector:4318"},
+      {"otlp-traces-endpoint", "collector:4318"},
   };
+  // Files are opened elsewhere, samplers where there are spans.
+  std::set<std::string> tested = {"tls-cert-file", "tls-key-file",   "policy-file",
+                                  "log-file",      "traces-sampler", "traces-sampler-arg"};
+  for (const auto& [name, value] : rows) tested.insert(name);
+  for (const OptionGroup& group : OptionTable()) {
+    for (const OptionRow& row : group.rows) {
+      if (row.is_switch) {
+        rows.emplace_back(row.name, "perhaps");
+      } else {
+        EXPECT_EQ(tested.count(row.name), 1u) << row.name;
+      }
+    }
+  }
   for (const auto& [name, value] : rows) {
     SCOPED_TRACE(name + "=" + value);
     const std::string expected = "pcap-gateway: --" + name + ": ";
