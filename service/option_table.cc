@@ -477,7 +477,7 @@ constexpr OptionRow kLogging[] = {
     {.name = "log-file",
      .unset = "stderr",
      .what = "File that log lines are appended to",
-     .more = "SIGHUP opens it anew, for logrotate.",
+     .more = "SIGHUP opens it again, for logrotate.",
      .read = Text<&Options::log_file>},
 };
 
