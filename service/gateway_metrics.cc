@@ -96,6 +96,10 @@ void AddCallMetrics(const CallStats& calls, const StreamStats& streams, Metrics&
                    .type = Metric::Type::kGauge,
                    .labels = labels,
                    .value = [&stats] { return stats.open.load(std::memory_order_relaxed); }});
+      metrics.Add({.name = "pcap_gateway_streamed_bytes_total",
+                   .help = "Bytes of the messages that these streams brought.",
+                   .labels = labels,
+                   .value = [&stats] { return stats.streamed_bytes.Value(); }});
     }
     AddReasonMetrics(stats, labels, metrics);
   }
