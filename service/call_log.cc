@@ -46,6 +46,14 @@ bool IsHit(const EndedCall& call) {
   return call.reply.outcome->ok() && call.reply.cache_status.how == CacheStatus::How::kHit;
 }
 
+// A write that was sent, or packets that were taken: each has a line, however many there are.
+bool IsOnRecord(const EndedCall& call) {
+  const Endpoint* const endpoint = call.query.endpoint;
+  const bool is_write = endpoint != nullptr && endpoint->effect != Effect::kReads;
+  const bool is_download = call.streamed.has_value() && call.streamed->bytes > 0;
+  return is_download || (is_write && call.upstream_requests > 0);
+}
+
 // Empty for what the request did not name, or not properly.
 std::string TextOf(const Id& id) { return id == Id() ? "" : id.ToString(); }
 
@@ -85,7 +93,7 @@ void CallLog::Ended(const EndedCall& call) {
 bool CallLog::HasLine(const EndedCall& call) {
   if (IsHit(call)) return hits_.Take() && log_.Takes(LogLevel::kInfo);
   if (!log_.Takes(LevelOf(call))) return false;
-  if (call.reply.outcome->ok()) return true;
+  if (call.reply.outcome->ok() || IsOnRecord(call)) return true;
   const absl::Time now = now_();
   const std::lock_guard lock(mutex_);
   if (failures_[{call.code(), call.reply.outcome->error->reason}].Take(now)) return true;

@@ -42,6 +42,7 @@
 #include "service/shared/redis_rehearsal.h"
 #include "service/shared/shared_ledger.h"
 #include "service/shared/shared_source.h"
+#include "service/shared/shared_writes.h"
 #include "service/tracing/tracing.h"
 #include "service/upstream/breaker_client.h"
 #include "service/upstream/budgeted_client.h"
@@ -102,6 +103,11 @@ absl::Status CheckName(const std::string& host) {
                                           over ? "" : " within ten seconds"));
 }
 
+// What else than the question makes answers differ.
+std::string Variant(const Options& options) {
+  return options.reveal_destination_secrets ? "revealed" : "redacted";
+}
+
 }  // namespace
 
 // In the order of the way back: who is asked stands above who asks.
@@ -115,8 +121,9 @@ struct Gateway::Parts {
   std::unique_ptr<Tracing> tracing;  // null: there are no spans
   std::unique_ptr<EventLoop> loop;
   std::unique_ptr<CurlClient> curl;
-  std::shared_ptr<RedisClient> redis;    // null: there is none
-  std::unique_ptr<SharedLedger> ledger;  // where there is Redis, and a limit
+  std::shared_ptr<RedisClient> redis;           // null: there is none
+  std::unique_ptr<SharedLedger> ledger;         // where there is Redis, and a limit
+  std::unique_ptr<SharedWrites> shared_writes;  // where there is Redis, and writes are allowed
   // Each around the one before it; null where an option turned it off.
   std::unique_ptr<HttpClient> traced;
   std::unique_ptr<PacedClient> paced;
@@ -125,10 +132,11 @@ struct Gateway::Parts {
   std::unique_ptr<BreakerClient> breaker;
   std::unique_ptr<RetryingClient> retrying;
   std::unique_ptr<Source> source;
-  // Both in `source`, or null where there is none.
+  // All in `source`, or null where there is none.
   SharedSource* shared = nullptr;
   CachingSource* cache = nullptr;
   std::unique_ptr<Watches> watches;
+  WriteSource* writes = nullptr;
   // The server tells them of calls until it is gone.
   std::unique_ptr<CallLog> call_log;
   std::unique_ptr<RecentErrors> errors;
@@ -148,7 +156,7 @@ struct Gateway::Parts {
   absl::Status StartLoop(const Options& options);
   absl::Status StartClients(const Options& options, Log& log);
   HttpClient& BuildClient(const Options& options);
-  void BuildSource(const Options& options);
+  void BuildSource(const Options& options, Log& log);
   absl::Status StartServers(const Options& options, Log& log);
   absl::Status WatchToken(const std::string& path);
   void StartReadiness(const Options& options, Log& log);
@@ -256,6 +264,7 @@ absl::Status Gateway::Parts::StartAdmin(const Options& options) {
                                .most_cache_bytes = options.cache_bytes,
                                .shared = shared,
                                .watches = watches.get(),
+                               .writes = writes,
                                .loop = loop.get(),
                                .curl = curl.get(),
                                .budgeted = budgeted.get(),
@@ -351,8 +360,8 @@ absl::Status Gateway::Parts::StartClients(const Options& options, Log& log) {
 }
 
 // The way of a call, from its end: Cloudflare, what replicas share around it, our own cache around
-// that.
-void Gateway::Parts::BuildSource(const Options& options) {
+// that, and what sees writes to their end.
+void Gateway::Parts::BuildSource(const Options& options, Log& log) {
   source = std::make_unique<RestSource>(
       *loop, BuildClient(options),
       RestOptions{.base_url = options.upstream_url,
@@ -363,9 +372,7 @@ void Gateway::Parts::BuildSource(const Options& options) {
   if (redis != nullptr) {
     auto sharing = std::make_unique<SharedSource>(
         std::move(source), redis,
-        SharedOptions{.freshness = options.freshness,
-                      .variant = options.reveal_destination_secrets ? "revealed" : "redacted"},
-        clock);
+        SharedOptions{.freshness = options.freshness, .variant = Variant(options)}, clock);
     shared = sharing.get();
     source = std::move(sharing);
   }
@@ -380,7 +387,15 @@ void Gateway::Parts::BuildSource(const Options& options) {
     source = std::move(caching);
   }
   if (options.allow_write) {
-    source = std::make_unique<WriteSource>(std::move(source), *loop, clock);
+    if (redis != nullptr) {
+      shared_writes = std::make_unique<SharedWrites>(redis, Variant(options), clock);
+    }
+    auto writing = std::make_unique<WriteSource>(
+        std::move(source), *loop, clock,
+        WriteOptions{.memory = shared_writes.get(),
+                     .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); }});
+    writes = writing.get();
+    source = std::move(writing);
   }
   watches = std::make_unique<Watches>(*source,
                                       WatchOptions{.list = &kListPcaps,
@@ -450,7 +465,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, 
   if (!status.ok()) return status;
   status = parts->StartClients(options, log);
   if (!status.ok()) return status;
-  parts->BuildSource(options);
+  parts->BuildSource(options, log);
   status = parts->StartServers(options, log);
   if (!status.ok()) return status;
   parts->StartReadiness(options, log);

@@ -96,6 +96,10 @@ void AddCallMetrics(const CallStats& calls, const StreamStats& streams, Metrics&
                    .type = Metric::Type::kGauge,
                    .labels = labels,
                    .value = [&stats] { return stats.open.load(std::memory_order_relaxed); }});
+      metrics.Add({.name = "pcap_gateway_streamed_bytes_total",
+                   .help = "Bytes of the messages that these streams brought.",
+                   .labels = labels,
+                   .value = [&stats] { return stats.streamed_bytes.Value(); }});
     }
     AddReasonMetrics(stats, labels, metrics);
   }
@@ -232,6 +236,34 @@ void AddRedisMetrics(const SharedSource& shared, Metrics& metrics) {
                          "word.",
                  .labels = {{"kind", std::string(kRedisRefusals[i])}},
                  .value = [&redis, i] { return redis.refusals[i].Value(); }});
+  }
+}
+
+void AddWriteMetrics(const WriteStats& stats, Metrics& metrics) {
+  const struct {
+    const char* name;
+    const char* help;
+    const Counter& counter;
+  } counters[] = {
+      {"pcap_gateway_writes_repeated_total",
+       "Writes that were not sent, as the same one with the same request_id had been or was being.",
+       stats.repeated},
+      {"pcap_gateway_writes_awaited_total",
+       "Writes with a request_id that another replica was sending, which were waited for.",
+       stats.awaited},
+      {"pcap_gateway_writes_lost_total",
+       "Writes with a request_id that another replica had taken, which is gone: OUTCOME_UNKNOWN.",
+       stats.lost},
+      {"pcap_gateway_writes_alone_total",
+       "Writes with a request_id that were sent while Redis could not be asked about it.",
+       stats.alone},
+      {"pcap_gateway_writes_abandoned_total",
+       "Writes that went on to their end after all who had asked for them had left.",
+       stats.abandoned},
+  };
+  for (const auto& [name, help, counter] : counters) {
+    metrics.Add(
+        {.name = name, .help = help, .value = [&counter = counter] { return counter.Value(); }});
   }
 }
 
@@ -485,6 +517,7 @@ void AddGatewayMetrics(const MeteredParts& parts, const char* version, Metrics& 
   AddCallerMetrics(*parts.callers, metrics);
   if (parts.cache != nullptr) AddCacheMetrics(*parts.cache, parts.most_cache_bytes, metrics);
   if (parts.shared != nullptr) AddRedisMetrics(*parts.shared, metrics);
+  if (parts.writes != nullptr) AddWriteMetrics(parts.writes->stats(), metrics);
   metrics.Add({.name = "pcap_gateway_upstream_calls_saved_total",
                .help = "Calls that were answered without a request of their own: hits, collapsed "
                        "ones, and Redis' hits.",

@@ -20,6 +20,7 @@
 #include "service/upstream/limited_client.h"
 #include "service/upstream/retrying_client.h"
 #include "service/watch/watches.h"
+#include "service/writes/write_source.h"
 
 namespace pcap_gateway {
 
@@ -32,6 +33,7 @@ struct MeteredParts {
   int64_t most_cache_bytes;
   const SharedSource* shared;
   const Watches* watches;  // never null
+  const WriteSource* writes = nullptr;
   const EventLoop* loop = nullptr;
   const CurlClient* curl;  // never null
   BudgetedClient* budgeted;

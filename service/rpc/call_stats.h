@@ -43,6 +43,7 @@ struct StreamLimitStats {
 struct MethodStats : RpcStats {
   std::array<Counter, kReasons> failed;  // calls, by Reason
   std::atomic<int64_t> open{0};          // streams of answers
+  Counter streamed_bytes;                // of their messages
 
   void CountHandled(const Outcome& outcome, absl::Duration duration) {
     handled[outcome.ok() ? 0 : static_cast<int>(outcome.error->code)].Add();

@@ -98,6 +98,7 @@ void StreamCall::WasWritten(bool ok) {
   queue_.readers().Remove(*this);
   if (ok) {
     stats_.sent.Add();
+    stats_.streamed_bytes.Add(writing_bytes_);
     ++streamed_.messages;
     streamed_.bytes += writing_bytes_;
   }

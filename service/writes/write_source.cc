@@ -12,10 +12,34 @@
 namespace pcap_gateway {
 namespace {
 
-Reply LeftAlone() {
+using Kind = WriteMemory::Known::Kind;
+
+// How often is asked again how another replica's write has ended.
+constexpr absl::Duration kFirstPause = absl::Milliseconds(10);
+constexpr absl::Duration kLongestPause = absl::Milliseconds(100);
+// So often in a row the memory may be without a word: some seconds. Counted and not timed, as a
+// loop that stops lets no time pass.
+constexpr int kMostUnheard = 100;
+// A memory that is there and late is asked again before a write goes out that it may know.
+constexpr int kMostLate = 20;
+// For as long as it is remembered: each kWriteKeepEvery of kWriteRemembered.
+constexpr int kMostTold = 200;
+
+constexpr absl::Duration kBetweenLines = absl::Seconds(10);
+
+Reply UnknownOutcome(std::string message) {
   return FailedReply(Error(absl::StatusCode::kUnknown, Reason::kOutcomeUnknown,
-                           "the request was sent, and the call ended before its answer came: list "
-                           "what there is before you try again"));
+                           absl::StrCat(message, ": list what there is before you try again")));
+}
+
+Reply LeftAlone() {
+  return UnknownOutcome("the request was sent, and the call ended before its answer came");
+}
+
+Reply LostReply() {
+  return UnknownOutcome(
+      "the gateway that took the request of this request_id is gone, and did not tell how it "
+      "ended");
 }
 
 Reply OtherContent() {
@@ -50,18 +74,27 @@ struct WriteSource::Caller {
 
 struct WriteSource::Write {
   Query query;
-  std::array<uint8_t, 32> content{};
+  NamedWrite named;  // empty where it has no name
   std::vector<CallerPtr> callers;
   Ticket ticket;
+  // What is to be done later about the shared memory.
+  Ticket later;
+  bool is_claimed = false;  // there, for us
+  bool is_others = false;   // another replica sends it
+  absl::Duration pause = kFirstPause;
+  int unheard = 0;  // words of the memory's that did not come, in a row
+  int told = 0;     // attempts to tell it the end
   // Once it has ended.
   std::optional<Reply> reply;
   absl::Time ended_at = absl::InfiniteFuture();
 
-  bool is_sent() const { return query.requests_sent->load() > 0; }
+  // Or may have been, by another replica.
+  bool is_sent() const { return is_others || query.requests_sent->load() > 0; }
 };
 
-WriteSource::WriteSource(std::unique_ptr<Source> inner, Loop& loop, const Clock& clock)
-    : inner_(std::move(inner)), loop_(loop), clock_(clock) {}
+WriteSource::WriteSource(std::unique_ptr<Source> inner, Loop& loop, const Clock& clock,
+                         WriteOptions options)
+    : inner_(std::move(inner)), loop_(loop), clock_(clock), options_(std::move(options)) {}
 
 WriteSource::~WriteSource() = default;
 
@@ -83,10 +116,14 @@ void WriteSource::Begin(const CallerPtr& caller, Query query) {
   write->query = std::move(query);
   const Query& asked = write->query;
   if (!asked.write_id.empty()) {
-    write->content = ContentOf(asked);
+    write->named = {.credential = asked.credential,
+                    .account = asked.account,
+                    .endpoint = asked.endpoint->number,
+                    .name = asked.write_id,
+                    .content = ContentOf(asked)};
     Forget(clock_.Now());
     const auto [known, is_new] = remembered_.try_emplace(NameOf(asked), write);
-    if (!is_new && known->second->content != write->content) {
+    if (!is_new && known->second->named.content != write->named.content) {
       return caller->pending.Finish(OtherContent());
     }
     if (!is_new) {
@@ -101,11 +138,98 @@ void WriteSource::Begin(const CallerPtr& caller, Query query) {
     caller->write = write;
     write->callers.push_back(caller);
     if (!is_new) return;
+    if (options_.memory != nullptr) return Claim(write);
   } else {
     caller->write = write;
     write->callers.push_back(caller);
   }
   Send(write);
+}
+
+void WriteSource::Claim(const WritePtr& write) {
+  options_.memory->Claim(write->named, [this, write](WriteMemory::Known known) {
+    RunOn(loop_,
+          [this, write, known = std::move(known)]() mutable { Heard(write, std::move(known)); });
+  });
+}
+
+// What the memory knows of a write that was not sent here.
+void WriteSource::Heard(const WritePtr& write, WriteMemory::Known known) {
+  const bool is_unheard = known.kind == Kind::kLate || known.kind == Kind::kAway;
+  write->unheard = is_unheard ? write->unheard + 1 : 0;
+  if (write->callers.empty()) {
+    // All have left, and it is another one's turn.
+    if (known.kind == Kind::kOurs && IsLatest(write)) {
+      options_.memory->End(write->named, nullptr, [](bool) {});
+    }
+    return;
+  }
+  switch (known.kind) {
+    case Kind::kOurs:
+      write->is_claimed = true;
+      write->is_others = false;
+      Send(write);
+      return KeepLater(write);
+    case Kind::kOthers:
+      if (!std::exchange(write->is_others, true)) stats_.awaited.Add();
+      return Await(write);
+    case Kind::kFree:
+      write->is_others = false;
+      return Claim(write);
+    case Kind::kEnded:
+      stats_.repeated.Add();
+      Settle(write, {.outcome = known.outcome,
+                     .cache_status = {.how = CacheStatus::How::kBypass},
+                     .age = std::max(clock_.Now() - known.outcome->as_of, absl::ZeroDuration())});
+      write->ended_at = known.outcome->as_of;  // as the others have it
+      return;
+    case Kind::kOtherContent:
+      return Settle(write, OtherContent());
+    case Kind::kLost:
+      stats_.lost.Add();
+      return Settle(write, LostReply());
+    case Kind::kLate:
+    case Kind::kAway:
+      break;
+  }
+  if (write->is_others && write->unheard < kMostUnheard) return Await(write);
+  if (write->is_others) {
+    stats_.lost.Add();
+    return Settle(write, LostReply());
+  }
+  if (known.kind == Kind::kAway || write->unheard >= kMostLate) return SendAlone(write);
+  write->later = loop_.After(kFirstPause, [this, write] { Claim(write); });
+}
+
+void WriteSource::Await(const WritePtr& write) {
+  write->later = loop_.After(write->pause, [this, write] {
+    options_.memory->Look(write->named, [this, write](WriteMemory::Known known) {
+      RunOn(loop_,
+            [this, write, known = std::move(known)]() mutable { Heard(write, std::move(known)); });
+    });
+  });
+  write->pause = std::min(2 * write->pause, kLongestPause);
+}
+
+void WriteSource::SendAlone(const WritePtr& write) {
+  stats_.alone.Add();
+  const absl::Time now = clock_.Now();
+  if (options_.log && now >= log_from_) {
+    log_from_ = now + kBetweenLines;
+    options_.log(
+        "Redis cannot be asked about a write's request_id: this replica alone knows it, and "
+        "another "
+        "one would send it again");
+  }
+  Send(write);
+}
+
+void WriteSource::KeepLater(const WritePtr& write) {
+  if (write->reply.has_value()) return;
+  write->later = loop_.After(kWriteKeepEvery, [this, write] {
+    options_.memory->Keep(write->named);
+    KeepLater(write);
+  });
 }
 
 void WriteSource::Send(const WritePtr& write) {
@@ -120,6 +244,32 @@ void WriteSource::Send(const WritePtr& write) {
 
 void WriteSource::Ended(const WritePtr& write, const Reply& reply) {
   write->ticket = Ticket();
+  std::exchange(write->later, Ticket()).Cancel();
+  if (write->named.name.empty() || options_.memory == nullptr) return Settle(write, reply);
+  // Whoever asks another replica afterwards is to hear of it there.
+  write->reply = reply;
+  Tell(write);
+}
+
+void WriteSource::Tell(const WritePtr& write) {
+  const Outcome& outcome = *write->reply->outcome;
+  const bool is_of_use = MayHaveWritten(outcome) || write->query.requests_sent->load() > 0;
+  const bool is_to_tell = (is_of_use || write->is_claimed) && IsLatest(write);
+  if (!is_to_tell) return Settle(write, *write->reply);
+  const bool is_first = ++write->told == 1;
+  options_.memory->End(write->named, is_of_use ? write->reply->outcome : nullptr,
+                       [this, write, is_first](bool took) {
+                         RunOn(loop_, [this, write, is_first, took] {
+                           if (is_first) Settle(write, *write->reply);
+                           if (took || write->told >= kMostTold) return;
+                           write->later =
+                               loop_.After(kWriteKeepEvery, [this, write] { Tell(write); });
+                         });
+                       });
+}
+
+// It has ended, so that callers hear of it.
+void WriteSource::Settle(const WritePtr& write, Reply reply) {
   write->reply = reply;
   write->ended_at = clock_.Now();
   write->query.body = nullptr;  // it may hold secrets, and is not needed any more
@@ -135,15 +285,22 @@ void WriteSource::Leave(const CallerPtr& caller) {
   if (write == nullptr) return caller->pending.Finish(CancelledReply());
   std::erase(write->callers, caller);
   const bool is_last = write->callers.empty();
-  if (write->is_sent()) {
-    if (is_last) stats_.abandoned.Add();
-    return caller->pending.Finish(LeftAlone());
-  }
-  if (is_last) {
+  const bool is_sent = write->is_sent();
+  if (is_last && (write->is_others || !is_sent)) {
+    // What another replica sends goes on there.
     Drop(*write);
+    std::exchange(write->later, Ticket()).Cancel();
     std::exchange(write->ticket, Ticket()).Cancel();
+  } else if (is_last) {
+    stats_.abandoned.Add();
   }
-  caller->pending.Finish(CancelledReply());
+  caller->pending.Finish(is_sent ? LeftAlone() : CancelledReply());
+}
+
+// Whether nobody has begun the same anew.
+bool WriteSource::IsLatest(const WritePtr& write) const {
+  const auto found = remembered_.find(NameOf(write->query));
+  return found == remembered_.end() || found->second == write;
 }
 
 // From now on the same write is sent when somebody asks for it.

@@ -9,6 +9,11 @@
 // the first one ended. One that changed nothing, as it was refused or never sent, is not
 // remembered.
 //
+// With a memory that replicas share the same holds for all of them: one sends, and the others wait
+// for what it tells. Where that replica is gone nobody knows how the write ended, and it is not
+// sent again. While the memory cannot be asked, each replica remembers its own alone; what ends
+// meanwhile is told once it can.
+//
 // Reads, and writes that may be repeated, go straight through.
 #ifndef PCAP_GATEWAY_SERVICE_WRITES_WRITE_SOURCE_H_
 #define PCAP_GATEWAY_SERVICE_WRITES_WRITE_SOURCE_H_
@@ -16,6 +21,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,24 +32,36 @@
 #include "service/base/counter.h"
 #include "service/loop/loop.h"
 #include "service/source/source.h"
+#include "service/source/write_memory.h"
 
 namespace pcap_gateway {
 
 struct WriteStats {
   Counter repeated;   // answered by what another call with the same request_id had done, or does
   Counter abandoned;  // sent, and left by all who had asked for it
+  Counter awaited;    // that another replica was sending
+  Counter lost;       // claimed by another replica, which is gone
+  Counter alone;      // with a request_id, sent while the shared memory could not be asked
+};
+
+struct WriteOptions {
+  // What replicas remember together; it outlives the source. Null: this one is alone.
+  WriteMemory* memory = nullptr;
+  // Told, on the loop's thread and not often, that writes are remembered here alone. May be empty.
+  std::function<void(const std::string& line)> log;
 };
 
 // Thread-safe. Its state belongs to the loop's thread.
 class WriteSource final : public Source {
  public:
-  static constexpr absl::Duration kRemembered = absl::Minutes(10);
+  static constexpr absl::Duration kRemembered = kWriteRemembered;
   // More than Cloudflare's rate limit lets a credential make in that time, many times over. Beyond,
   // those that ended first are forgotten.
   static constexpr size_t kMostRemembered = 20'000;
 
   // The loop and the clock outlive it. All open questions of `inner` end before it is destroyed.
-  WriteSource(std::unique_ptr<Source> inner, Loop& loop, const Clock& clock);
+  WriteSource(std::unique_ptr<Source> inner, Loop& loop, const Clock& clock,
+              WriteOptions options = {});
   ~WriteSource() override;
 
   std::optional<Reply> AtHand(const Query& query) override { return inner_->AtHand(query); }
@@ -60,16 +78,26 @@ class WriteSource final : public Source {
   using Name = std::pair<std::pair<Partition, Id>, std::string>;
 
   void Begin(const CallerPtr& caller, Query query);
+  void Claim(const WritePtr& write);
+  void Heard(const WritePtr& write, WriteMemory::Known known);
+  void Await(const WritePtr& write);
+  void SendAlone(const WritePtr& write);
+  void KeepLater(const WritePtr& write);
   void Send(const WritePtr& write);
   void Ended(const WritePtr& write, const Reply& reply);
+  void Tell(const WritePtr& write);
+  void Settle(const WritePtr& write, Reply reply);
   void Leave(const CallerPtr& caller);
   void Drop(const Write& write);
+  bool IsLatest(const WritePtr& write) const;
   void Forget(absl::Time now);
 
   const std::unique_ptr<Source> inner_;
   Loop& loop_;
   const Clock& clock_;
+  const WriteOptions options_;
   absl::flat_hash_map<Name, WritePtr> remembered_;
+  absl::Time log_from_ = absl::InfinitePast();
   WriteStats stats_;
 };
 

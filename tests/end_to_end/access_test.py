@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from harness.admin import metrics_of
-from harness.calls import Failure, get, request_for
+from harness.calls import DEADLINE_SECONDS, Failure, get, request_for
 from harness.details import check_details
 from harness.emulator import Emulator
 from harness.gateway import BINARY, Gateway, StartGateway, environment
@@ -38,6 +38,7 @@ from harness.raw_http2 import (
     message,
     settings,
 )
+from harness.stubs import REPOSITORY
 
 READER = "spiffe://example.com/team/reader"
 NETWORK = "spiffe://example.com/team/network"
@@ -253,6 +254,43 @@ def test_health_and_reflection_are_calls_like_others(
 
 
 # --- changes
+
+
+# Each method, and who of the page's policy may call it beside "all teams".
+METHODS = {
+    "PcapService/GetPcap": None,
+    "PcapService/ListPcaps": None,
+    "PcapOwnershipService/ListOwnerships": None,
+    "PcapService/CreatePcap": "operators",
+    "PcapService/StopPcap": "operators",
+    "PcapService/DownloadPcap": "investigators",
+    "PcapOwnershipService/CreateOwnership": "platform",
+    "PcapOwnershipService/ValidateOwnership": "platform",
+    "PcapOwnershipService/DeleteOwnership": "platform",
+}
+
+
+def test_the_pages_policy_says_who_may_do_what(
+    start_gateway: StartGateway, files: Files, authority: Authority, emulator: Emulator
+) -> None:
+    page = (REPOSITORY / "docs" / "access.md").read_text()
+    section = page.split("## Who may only read")[1].split("\n## ")[0]
+    block = "\n".join(line for line in section.splitlines() if line.startswith("    "))
+    files.set_policy(block)
+    gateway = start_gateway(*files.all, "--allow=write,download")
+    before = len(emulator.requests())
+    for team in ("readers", "operators", "investigators", "platform"):
+        identity = authority.issue(f"spiffe://example.com/team/{team}")
+        with authority.channel(gateway.address, identity) as channel:
+            for method, only in METHODS.items():
+                # A request without ids: whoever may call is told what is wrong with it.
+                call = channel.unary_stream(f"/pcap.v1.{method}")(b"", timeout=DEADLINE_SECONDS)
+                with pytest.raises(grpc.RpcError) as caught:
+                    list(call)
+                may = only is None or only == team
+                wanted = "INVALID_ARGUMENT" if may else "PERMISSION_DENIED"
+                assert caught.value.code().name == wanted, (team, method)
+    assert len(emulator.requests()) == before
 
 
 def reload(gateway: Gateway, expected: str) -> None:

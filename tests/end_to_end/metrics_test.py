@@ -286,6 +286,7 @@ def everything(start_gateway: StartGateway, redis_url: str, tls_files: list[str]
         "--upstream-retries=1",
         "--upstream-failures=9",
         f"--redis-url={redis_url}",
+        "--allow=write,download",
         *tls_files,
     )
     check_lint(gateway)

@@ -13,6 +13,7 @@ void Chaos::Befall(uint64_t call) {
   const uint64_t since = call % kOften;
   if (since != 0 && since != 200 && since != 1000) return;
   const std::lock_guard lock(mutex_);
+  ++events_;
   if (since == 200 && paused_) {
     redis_.Continue();
     paused_ = false;
@@ -38,6 +39,7 @@ void Chaos::Befall(uint64_t call) {
         Spoil();
     }
   }
+  ++events_;
 }
 
 void Chaos::Spoil() {

@@ -2,6 +2,7 @@
 #ifndef PCAP_GATEWAY_TESTS_HISTORY_CHAOS_H_
 #define PCAP_GATEWAY_TESTS_HISTORY_CHAOS_H_
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <random>
@@ -24,6 +25,8 @@ class Chaos {
   // Redis runs once more.
   void End();
 
+  // Grows before and after each thing that befalls it.
+  uint64_t events() const { return events_; }
   int kills() const { return kills_; }
   int pauses() const { return pauses_; }
   int spoilt() const { return spoilt_; }
@@ -39,6 +42,7 @@ class Chaos {
   int kills_ = 0;
   int pauses_ = 0;
   int spoilt_ = 0;
+  std::atomic<uint64_t> events_{0};
 };
 
 }  // namespace pcap_gateway

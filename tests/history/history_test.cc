@@ -51,7 +51,7 @@ struct Gateway {
     auto client = RedisClient::Start(
         *loop, {.url = *RedisUrlFrom(redis.url()), .reconnect_after = absl::Milliseconds(5)});
     auto owned = std::make_unique<SharedSource>(
-        upstream.Connect(), std::move(client),
+        upstream.Connect(number), client,
         SharedOptions{.freshness = policy, .lock_time = absl::Milliseconds(100)}, clock);
     shared = owned.get();
     source = std::make_unique<CachingSource>(

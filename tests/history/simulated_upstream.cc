@@ -22,7 +22,7 @@ OutcomePtr Failure(absl::Time as_of, absl::StatusCode code, Reason reason, int h
 }  // namespace
 
 struct SimulatedUpstream::Connection final : Source {
-  explicit Connection(SimulatedUpstream& upstream) : upstream(upstream) {}
+  Connection(SimulatedUpstream& upstream, int gateway) : upstream(upstream), gateway(gateway) {}
 
   std::optional<Reply> AtHand(const Query&) override { return std::nullopt; }
   Ticket Ask(Query query, Done done) override {
@@ -31,10 +31,11 @@ struct SimulatedUpstream::Connection final : Source {
       std::move(done)(FailedReply(std::move(error)));
       return Ticket();
     }
-    return upstream.Ask(std::move(query), std::move(done));
+    return upstream.Ask(std::move(query), gateway, std::move(done));
   }
 
   SimulatedUpstream& upstream;
+  const int gateway;
 };
 
 struct SimulatedUpstream::Tapped final : Source {
@@ -68,7 +69,9 @@ void SimulatedUpstream::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::unique_ptr<Source> SimulatedUpstream::Connect() { return std::make_unique<Connection>(*this); }
+std::unique_ptr<Source> SimulatedUpstream::Connect(int gateway) {
+  return std::make_unique<Connection>(*this, gateway);
+}
 
 std::unique_ptr<Source> SimulatedUpstream::Tap(std::unique_ptr<Source> inner, int gateway) {
   return std::make_unique<Tapped>(*this, std::move(inner), gateway);
@@ -101,6 +104,11 @@ Exchange SimulatedUpstream::exchange(int64_t number) const {
   return exchanges_.at(number);
 }
 
+std::vector<Exchange> SimulatedUpstream::all() const {
+  const std::lock_guard lock(mutex_);
+  return exchanges_;
+}
+
 int64_t SimulatedUpstream::exchanges() const {
   const std::lock_guard lock(mutex_);
   return static_cast<int64_t>(exchanges_.size());
@@ -129,20 +137,23 @@ absl::Time SimulatedUpstream::LatestDenial(const Key& key, int gateway, absl::Ti
   return latest;
 }
 
-Ticket SimulatedUpstream::Ask(Query query, Source::Done done) {
+Ticket SimulatedUpstream::Ask(Query query, int gateway, Source::Done done) {
   int64_t number = 0;
   {
     const std::lock_guard lock(mutex_);
     number = static_cast<int64_t>(exchanges_.size());
     const Key key = AskedFor(query);
     const absl::Time now = clock_.Now();
-    exchanges_.push_back({.key = key, .began = now});
+    exchanges_.push_back({.key = key, .began = now, .gateway = gateway});
+    if (query.body != nullptr) exchanges_.back().written = *query.body;
+    if (query.requests_sent != nullptr) query.requests_sent->fetch_add(1);
     absl::Duration takes = kLongestAnswer * std::uniform_real_distribution<double>(0, 1)(random_);
     if (Happens(faults_(key).stalled)) takes *= 10;
     due_.emplace(now + takes, number);
     pending_.emplace(number, std::move(done));
   }
   changed_.notify_all();
+  if (query.body != nullptr) return Ticket();  // it has been sent, and cannot be taken back
   return Ticket([this, number] { Finish(number, /*cancelled=*/true); });
 }
 
@@ -206,8 +217,12 @@ OutcomePtr SimulatedUpstream::Answer(int64_t number) {
     return Failure(as_of, absl::StatusCode::kPermissionDenied, Reason::kUpstreamPermissionDenied,
                    403, number, exchange.denies);
   }
+  exchange.changed = !exchange.written.empty();
+  if (exchange.changed && Happens(faults.lost)) {
+    return Failure(as_of, absl::StatusCode::kUnknown, Reason::kOutcomeUnknown, 0, number);
+  }
   Capture& capture = captures_[exchange.key];
-  capture.final = capture.final || Happens(kComesToItsEnd);
+  capture.final = !faults.never_ends && (capture.final || Happens(kComesToItsEnd));
   exchange.ok = true;
   if (capture.final && !Happens(faults.lagging)) exchange.stage = Stage::kFinal;
   capture.latest_answered = std::max(capture.latest_answered, as_of);

@@ -41,6 +41,9 @@ struct Exchange {
   bool ok = false;
   Stage stage = Stage::kMoving;
   Denies denies = Denies::kNothing;
+  int gateway = 0;       // that asked
+  std::string written;   // the body; empty: it was a read
+  bool changed = false;  // it wrote, whatever it said
 };
 
 // How often what goes wrong, from 0 to 1.
@@ -51,6 +54,8 @@ struct Faults {
   double forbidden = 0;     // 403
   double lagging = 0;       // what was true before
   double stalled = 0;       // takes ten times as long
+  double lost = 0;          // a write's answer does not come: its outcome is unknown
+  bool never_ends = false;  // the capture is never final
 };
 
 // Thread-safe.
@@ -63,8 +68,8 @@ class SimulatedUpstream {
   // Answers what is still asked, refreshes that nobody waits for among it. Nothing is asked after.
   void Stop();
 
-  // A Source to put below a cache; as many as there are caches. They do not outlive this.
-  std::unique_ptr<Source> Connect();
+  // A Source to put below the caches of this gateway. It does not outlive this.
+  std::unique_ptr<Source> Connect(int gateway);
 
   // A Source around `inner`, right below the cache of this gateway: notes when the cache has dealt
   // with each answer.
@@ -75,6 +80,7 @@ class SimulatedUpstream {
 
   Exchange exchange(int64_t number) const;
   int64_t exchanges() const;
+  std::vector<Exchange> all() const;
 
   // When the latest exchange about `key` began of those that have brought an answer; infinite past:
   // none has.
@@ -102,7 +108,7 @@ class SimulatedUpstream {
     absl::Time heard;
   };
 
-  Ticket Ask(Query query, Source::Done done);
+  Ticket Ask(Query query, int gateway, Source::Done done);
   void Serve();
   void Finish(int64_t number, bool cancelled);
   void NoteEnd(const Outcome& outcome, int gateway);

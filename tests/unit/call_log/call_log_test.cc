@@ -47,6 +47,7 @@ class CallLogTest : public testing::Test {
                  .request_id = request_id_,
                  .duration = absl::Microseconds(12'345),
                  .upstream_requests = upstream_requests_,
+                 .streamed = streamed_,
                  .caller = caller});
   }
 
@@ -61,6 +62,7 @@ class CallLogTest : public testing::Test {
   Query query_ = QueryFor(7);
   std::string request_id_ = "request-7";
   int upstream_requests_ = 0;
+  std::optional<Streamed> streamed_;
   std::string principal_;
 };
 
@@ -213,6 +215,35 @@ TEST_F(CallLogTest, WhatIsBelowTheLevelHasNoLine) {
   EXPECT_EQ(LinesOf(tell_all, 1, LogLevel::kInfo).size(), 5u);
   EXPECT_EQ(LinesOf(tell_all, 1, LogLevel::kWarn).size(), 2u);
   EXPECT_EQ(LinesOf(tell_all, 1, LogLevel::kError).size(), 1u);
+}
+
+// Whoever looks for what was done is to find it, whatever else went wrong.
+TEST_F(CallLogTest, EachWriteThatWasSentAndEachDownloadHasALine) {
+  constexpr int kMany = 1000;
+  const auto lines_of = [&] {
+    return LinesOf([&](CallLog& calls) {
+      for (int i = 0; i < kMany; ++i) {
+        Tell(calls, Failure(absl::StatusCode::kUnknown, Reason::kOutcomeUnknown));
+      }
+    });
+  };
+  EXPECT_LT(lines_of().size(), kMany);
+  streamed_ = Streamed{.messages = 1, .bytes = 1};
+  EXPECT_EQ(lines_of().size(), kMany);
+  streamed_.reset();
+  query_ = WriteOf(7);
+  EXPECT_LT(lines_of().size(), kMany);  // none was sent
+  upstream_requests_ = 1;
+  EXPECT_EQ(lines_of().size(), kMany);
+}
+
+TEST_F(CallLogTest, TheResourceIsCalledWhatItsRequestCallsIt) {
+  Endpoint endpoint = WritingEndpoint();
+  endpoint.resource = "ownership_id";
+  query_.endpoint = &endpoint;
+  const json line = LineOf(Miss());
+  EXPECT_EQ(line["ownership_id"], query_.resource.ToString());
+  EXPECT_FALSE(line.contains("pcap_id"));
 }
 
 TEST_F(CallLogTest, AFloodOfEqualFailuresIsCountedInsteadOfWritten) {

@@ -6,8 +6,10 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_loop.h"
 #include "tests/support/fake_source.h"
@@ -189,6 +191,246 @@ TEST_F(WriteSourceTest, ANameIsTheCredentialsAndTheAccounts) {
   query.account = NumberedId(5);
   Call(query);
   EXPECT_EQ(below_->asked(), 3u);
+}
+
+// A memory that says what the test tells it to say, and notes what it was told.
+class FakeMemory final : public WriteMemory {
+ public:
+  void Claim(const NamedWrite& write, Done done) override {
+    claims.push_back(write);
+    Say(std::move(done));
+  }
+  void Look(const NamedWrite&, Done done) override {
+    ++looks;
+    Say(std::move(done));
+  }
+  void Keep(const NamedWrite&) override { ++keeps; }
+  void End(const NamedWrite&, OutcomePtr outcome, absl::AnyInvocable<void(bool) &&> done) override {
+    ended.push_back(std::move(outcome));
+    std::move(done)(takes);
+  }
+
+  // The last word is said again and again.
+  std::vector<Known> words = {{Known::Kind::kOurs}};
+  bool holds = false;  // says nothing until Release
+  bool takes = true;
+  std::vector<NamedWrite> claims;
+  int looks = 0;
+  int keeps = 0;
+  std::vector<OutcomePtr> ended;
+
+  void Release() {
+    holds = false;
+    for (Done& done : std::exchange(held_, {})) Say(std::move(done));
+  }
+
+ private:
+  void Say(Done done) {
+    if (holds) return held_.push_back(std::move(done));
+    const Known known = words.front();
+    if (words.size() > 1) words.erase(words.begin());
+    std::move(done)(known);
+  }
+
+  std::vector<Done> held_;
+};
+
+class SharedWriteTest : public WriteSourceTest {
+ protected:
+  using Kind = WriteMemory::Known::Kind;
+
+  SharedWriteTest() {
+    auto owned = std::make_unique<FakeSource>(clock_);
+    below_ = owned.get();
+    source_ = std::make_unique<WriteSource>(
+        std::move(owned), loop_, clock_,
+        WriteOptions{.memory = &memory_,
+                     .log = [this](const std::string& line) { lines_.push_back(line); }});
+  }
+
+  void Advance(absl::Duration by) {
+    loop_.Advance(by);
+    loop_.RunAll();
+  }
+  // Until nothing is to be done later; a word comes with each step.
+  void AdvanceToTheEnd() {
+    for (int i = 0; i < 1000 && !loop_.idle(); ++i) Advance(loop_.next_in());
+  }
+
+  FakeMemory memory_;
+  std::vector<std::string> lines_;
+};
+
+TEST_F(SharedWriteTest, WhatIsClaimedIsSentKeptAndTold) {
+  const auto caller = Call(Create("name"));
+  ASSERT_EQ(memory_.claims.size(), 1u);
+  EXPECT_EQ(memory_.claims[0].name, "name");
+  ASSERT_EQ(below_->asked(), 1u);
+  Sent(0);
+  Advance(3 * kWriteKeepEvery);
+  EXPECT_EQ(memory_.keeps, 3);
+  Answer(0, "made");
+  EXPECT_EQ(caller->told(), "made");
+  ASSERT_EQ(memory_.ended.size(), 1u);
+  EXPECT_EQ(memory_.ended[0]->message, "made");
+  EXPECT_TRUE(loop_.idle());
+  // The same content stands for the same thing, and shows nothing of it.
+  Call(Create("another", "{}"));
+  EXPECT_EQ(memory_.claims[1].content, memory_.claims[0].content);
+}
+
+TEST_F(SharedWriteTest, AWriteWithoutANameIsNobodysBusiness) {
+  Call(Create(""));
+  Answer(0, "made");
+  EXPECT_TRUE(memory_.claims.empty());
+  EXPECT_TRUE(memory_.ended.empty());
+}
+
+TEST_F(SharedWriteTest, AnothersWriteIsWaitedForAndNotSent) {
+  memory_.words = {{Kind::kOthers},
+                   {Kind::kOthers},
+                   {Kind::kLate},
+                   {Kind::kOthers},
+                   {Kind::kEnded, MakeOutcome(clock_.Now(), "theirs", Stage::kMoving)}};
+  const auto one = Call(Create("name")), other = Call(Create("name"));
+  AdvanceToTheEnd();
+  EXPECT_EQ(one->told(), "theirs");
+  EXPECT_EQ(other->told(), "theirs");
+  EXPECT_EQ(below_->asked(), 0u);
+  EXPECT_EQ(source_->stats().awaited.Value(), 1u);
+  // From now on it is known here, too, and no longer than there.
+  EXPECT_EQ(Call(Create("name"))->told(), "theirs");
+  EXPECT_EQ(memory_.claims.size(), 1u);
+}
+
+TEST_F(SharedWriteTest, WhatALostReplicaHadClaimedIsNotSent) {
+  memory_.words = {{Kind::kOthers}, {Kind::kLost}};
+  const auto caller = Call(Create("name"));
+  AdvanceToTheEnd();
+  EXPECT_EQ(caller->told(), "OUTCOME_UNKNOWN");
+  EXPECT_EQ(below_->asked(), 0u);
+  EXPECT_EQ(source_->stats().lost.Value(), 1u);
+}
+
+// However long: each replica has a bound of its own.
+TEST_F(SharedWriteTest, AMemoryThatFallsSilentWhileAnotherSendsLeavesTheOutcomeUnknown) {
+  for (const Kind silence : {Kind::kAway, Kind::kLate}) {
+    memory_.words = {{Kind::kOthers}, {silence}};
+    const auto caller = Call(Create(absl::StrCat("name", static_cast<int>(silence))));
+    AdvanceToTheEnd();
+    EXPECT_EQ(caller->told(), "OUTCOME_UNKNOWN");
+  }
+  EXPECT_EQ(below_->asked(), 0u);
+}
+
+TEST_F(SharedWriteTest, WhoStopsWaitingForAnotherReplicaIsToldThatItMayHaveBeenSent) {
+  memory_.words = {{Kind::kOthers}};
+  const auto caller = Call(Create("name"));
+  Leave(*caller);
+  EXPECT_EQ(caller->told(), "OUTCOME_UNKNOWN");
+  EXPECT_TRUE(loop_.idle());
+  EXPECT_TRUE(memory_.ended.empty());
+}
+
+TEST_F(SharedWriteTest, WhatAnotherReplicaGivesUpIsSentHere) {
+  memory_.words = {{Kind::kOthers}, {Kind::kFree}, {Kind::kOurs}};
+  const auto caller = Call(Create("name"));
+  AdvanceToTheEnd();
+  ASSERT_EQ(below_->asked(), 1u);
+  Answer(0, "made");
+  EXPECT_EQ(caller->told(), "made");
+}
+
+TEST_F(SharedWriteTest, AnotherContentIsRefusedAndNotRemembered) {
+  memory_.words = {{Kind::kOtherContent}, {Kind::kOurs}};
+  EXPECT_EQ(Call(Create("name"))->told(), "INVALID_REQUEST");
+  EXPECT_EQ(below_->asked(), 0u);
+  Call(Create("name"));
+  EXPECT_EQ(below_->asked(), 1u);
+}
+
+TEST_F(SharedWriteTest, WithoutAMemoryItIsRememberedHereAndSaidSo) {
+  memory_.words = {{Kind::kAway}};
+  memory_.takes = false;
+  const auto caller = Call(Create("name"));
+  Call(Create("another"));
+  ASSERT_EQ(below_->asked(), 2u);
+  ASSERT_EQ(lines_.size(), 1u);
+  EXPECT_THAT(lines_[0], testing::HasSubstr("this replica alone"));
+  EXPECT_EQ(source_->stats().alone.Value(), 2u);
+  Sent(0);
+  Answer(0, "made");
+  EXPECT_EQ(caller->told(), "made");
+  EXPECT_EQ(Call(Create("name"))->told(), "made");
+  // And told when it is back.
+  EXPECT_EQ(memory_.ended.size(), 1u);
+  memory_.takes = true;
+  Advance(kWriteKeepEvery);
+  ASSERT_EQ(memory_.ended.size(), 2u);
+  EXPECT_EQ(memory_.ended[1]->message, "made");
+  EXPECT_TRUE(loop_.idle());
+}
+
+TEST_F(SharedWriteTest, AMemoryThatIsLateIsAskedAgainBeforeItIsSent) {
+  memory_.words = {{Kind::kLate},
+                   {Kind::kLate},
+                   {Kind::kOthers},
+                   {Kind::kEnded, MakeOutcome(clock_.Now(), "theirs", Stage::kMoving)}};
+  const auto caller = Call(Create("name"));
+  AdvanceToTheEnd();
+  EXPECT_EQ(caller->told(), "theirs");
+  EXPECT_EQ(below_->asked(), 0u);
+  // One that is always late is no better than none.
+  memory_.words = {{Kind::kLate}};
+  Call(Create("another"));
+  AdvanceToTheEnd();
+  EXPECT_EQ(below_->asked(), 1u);
+  EXPECT_EQ(source_->stats().alone.Value(), 1u);
+}
+
+TEST_F(SharedWriteTest, WhatWasNotSentIsGivenBack) {
+  const auto caller = Call(Create("name"));
+  Fail(0, absl::StatusCode::kResourceExhausted, Reason::kRateLimited);
+  EXPECT_EQ(caller->told(), "RATE_LIMITED");
+  ASSERT_EQ(memory_.ended.size(), 1u);
+  EXPECT_EQ(memory_.ended[0], nullptr);
+  // One that Cloudflare refused is told to those who wait.
+  Call(Create("name"));
+  Sent(1);
+  Fail(1, absl::StatusCode::kAborted, Reason::kUpstreamConflict);
+  ASSERT_EQ(memory_.ended.size(), 2u);
+  EXPECT_EQ(memory_.ended[1]->error->reason, Reason::kUpstreamConflict);
+}
+
+TEST_F(SharedWriteTest, WhoLeavesBeforeItIsClaimedGivesItBack) {
+  memory_.holds = true;
+  const auto caller = Call(Create("name"));
+  Leave(*caller);
+  EXPECT_EQ(caller->told(), "CANCELLED");
+  memory_.Release();
+  loop_.RunAll();
+  EXPECT_EQ(below_->asked(), 0u);
+  ASSERT_EQ(memory_.ended.size(), 1u);
+  EXPECT_EQ(memory_.ended[0], nullptr);
+}
+
+// The claim is the replica's, and so the second one's by then.
+TEST_F(SharedWriteTest, WhoLeavesGivesNothingBackThatWasBegunAnew) {
+  memory_.holds = true;
+  const auto one = Call(Create("name"));
+  Leave(*one);
+  const auto other = Call(Create("name"));
+  memory_.Release();
+  loop_.RunAll();
+  EXPECT_EQ(below_->asked(), 1u);
+  EXPECT_TRUE(memory_.ended.empty());
+  // Neither does one that was still waiting for its turn.
+  Leave(*other);
+  const auto third = Call(Create("name"));
+  EXPECT_EQ(memory_.ended.size(), 1u);  // before the third claimed it
+  Sent(1);
+  Answer(1, "made");
+  EXPECT_EQ(third->told(), "made");
 }
 
 }  // namespace
