@@ -33,7 +33,7 @@ class Helpers {
         changed_.notify_all();
       }).detach();
     } catch (const std::system_error&) {
-      // No thread is to be had. What was to end is left as it is, which is better than an abort.
+      // The system gives no thread. What was to end stays as it is, which is better than an abort.
       const std::lock_guard lock(mutex_);
       --running_;
     }

@@ -19,7 +19,7 @@ constexpr absl::Duration kShortestBackoff = absl::Milliseconds(3);
 constexpr absl::Duration kLongestBackoff = absl::Hours(1);
 
 // Methods that change nothing, so that asking twice is asking once. A method that creates or stops
-// something does not belong here: "unavailable" does not say that nothing happened.
+// something does not belong here: after "unavailable" it may have happened.
 struct SafeMethod {
   const char* service;
   const char* method;

@@ -206,8 +206,7 @@ void AddRedisMetrics(const SharedSource& shared, Metrics& metrics) {
       {"pcap_gateway_redis_waits_total", "Questions that waited for another replica's request.",
        stats.waits},
       {"pcap_gateway_redis_stores_total", "Outcomes that Redis took.", stats.stores},
-      {"pcap_gateway_redis_corrupt_total", "Entries in Redis that were none of ours.",
-       stats.corrupt},
+      {"pcap_gateway_redis_corrupt_total", "Entries in Redis that were not ours.", stats.corrupt},
       {"pcap_gateway_redis_skipped_total", "Commands not sent, as Redis was down.", redis.skipped},
   };
   for (const auto& [name, help, counter] : counters) {
@@ -254,8 +253,9 @@ void AddUpstreamMetrics(const CurlStats& stats, Metrics& metrics) {
                  .value = [&stats, i] { return stats.failed[i].Value(); }});
   }
   metrics.Add({.name = "pcap_gateway_upstream_resent_total",
-               .help = "Requests that libcurl sent anew by itself, as their connection was dead or "
-                       "the server had left them behind.",
+               .help =
+                   "Requests that libcurl sent again by itself, as their connection was dead or "
+                   "the server had left them behind.",
                .value = [&stats] { return stats.resent.Value(); }});
   metrics.Add({.name = "pcap_gateway_upstream_request_duration_seconds",
                .help = "From a request's sending to the last byte of its answer.",

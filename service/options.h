@@ -84,7 +84,7 @@ struct Options {
   // Of these, so many are for callers who have had less than half of their fair part of them.
   // Absent: a twentieth.
   std::optional<int64_t> caller_hold;
-  // Requests in any second that leave this process for Cloudflare, whosever they are; 0: any
+  // Requests in any second that leave this process for Cloudflare, of all callers; 0: any
   // number, which is the default where `upstream_limit` is 0.
   int64_t upstream_address_limit = 0;
   // How often a request that failed for the moment is repeated; 0: never.

@@ -21,8 +21,7 @@ struct StatusArguments {
 };
 
 // Asks grpc.health.v1 and the admin port, and prints what they say. The exit code is 0 if the
-// gateway is serving, else that of UNAVAILABLE; an admin port that does not answer changes nothing
-// in it.
+// gateway is serving, else that of UNAVAILABLE. The admin port has no part in it.
 int ShowStatus(const PcapClient& client, const StatusArguments& arguments, const Console& console);
 
 }  // namespace pcap_client

@@ -83,7 +83,7 @@ class Waiting {
       requests.push_back(RequestFor(one.id, arguments_.pcaps));
     }
     CallOptions options = options_;
-    // The time that is left, but never none at all: the first question is always asked.
+    // The time that is left, and at least a little: the first question is always asked.
     const absl::Duration left = std::max(deadline_ - absl::Now(), absl::Milliseconds(1));
     const absl::Duration usual = options.timeout.value_or(ClientOptions().timeout);
     options.timeout = std::min(usual, left);

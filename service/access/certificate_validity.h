@@ -17,7 +17,7 @@ struct CertificateValidity {
   int64_t until = 0;
 };
 
-// When all certificates of `pem` are valid; never, where one cannot be read or there is none.
+// When all certificates of `pem` are valid. At no time, if `pem` has none, or one is unreadable.
 CertificateValidity ValidityOf(absl::string_view pem);
 
 // Whether all certificates of `pem` are valid at `now`, Unix time in seconds. Each thread remembers

@@ -13,9 +13,9 @@
 //   404                                  5 s: the id may be a moment too early        –
 //   any other error                      not at all                                   –
 //
-//   revalidate   for 5 s more a hit gives the stale outcome and has it refreshed
+//   revalidate   for 5 s more a hit gives the stale outcome, and the cache refreshes it
 //                (stale-while-revalidate, RFC 5861, 3)
-//   if error     for 1 h more it is given where asking anew fails, but not with 4xx
+//   if error     for 1 h more it is given where asking again fails, but not with 4xx
 //                (stale-if-error, RFC 5861, 4)
 //
 // Each lifetime is cut by up to a tenth, at random, so that what came together does not expire
@@ -47,8 +47,7 @@ absl::Duration LifetimeOf(const Outcome& outcome, const FreshnessPolicy& policy)
 // `lifetime` without up to `policy.jitter` of it. `seed`: of any distribution.
 absl::Duration WithJitter(absl::Duration lifetime, const FreshnessPolicy& policy, uint64_t seed);
 
-// From when on a hit is to have an outcome refreshed that is fresh until `fresh_until`. Infinite:
-// never.
+// From when on a hit refreshes an outcome that is fresh until `fresh_until`. Infinite: never.
 absl::Time RefreshAt(const Outcome& outcome, absl::Time fresh_until);
 
 // A kept outcome, as far as freshness goes.
@@ -76,7 +75,7 @@ bool ServesOnError(const Keeping& kept, absl::Duration max_age, const FreshnessP
                    absl::Time asked, absl::Time now);
 
 // Whether a failure may be covered up with a stale answer: nobody was reached, or who answered was
-// in no state to, or was not Cloudflare. Not its 4xx: that is an answer, and the caller's to see.
+// in no state to, or was not Cloudflare. Not its 4xx: that is an answer, and the caller gets it.
 bool CallsForStale(const Outcome& failure);
 
 }  // namespace pcap_gateway

@@ -98,7 +98,7 @@ class EventLoop final : public Loop {
   std::thread thread_;
 };
 
-// A time that is set anew again and again, for which After would be too dear. The loop's thread
+// A time that is set again and again, for which After would be too dear. The loop's thread
 // only; may be destroyed once that has ended, too, as the loop outlives it.
 class LoopTimer {
  public:

@@ -21,7 +21,7 @@ class Pending {
 
   // Nobody waits.
   Pending() = default;
-  // `done` runs once, at the first Finish; never where none comes.
+  // `done` runs once, at the first Finish; without a Finish it does not run.
   explicit Pending(Done done) : done_(std::move(done)) {}
 
   // Whether there is no result yet.

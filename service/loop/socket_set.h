@@ -29,8 +29,8 @@ class SocketSet {
   SocketSet(const SocketSet&) = delete;
   SocketSet& operator=(const SocketSet&) = delete;
 
-  // That `socket` is there now, and that it is closed, or about to be. Who says the one says the
-  // other.
+  // That `socket` is there now, and that it is closed, or about to be. Both are said of each
+  // socket.
   void Opened(int socket);
   void Closed(int socket);
 

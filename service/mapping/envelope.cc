@@ -42,7 +42,7 @@ std::optional<bool> Said(const JsonValue* success) {
   }
 }
 
-// A code, be it a number or a number in quotes.
+// A code: a number, or a number in quotes.
 std::optional<int64_t> CodeFrom(const JsonValue& json) {
   int64_t code;
   if (json.is_string() && absl::SimpleAtoi(json.text(), &code)) return code;

@@ -43,8 +43,8 @@ Envelope ReadEnvelope(const JsonValue& root);
 using ResponseInfos = google::protobuf::RepeatedPtrField<pcap::v1::ResponseInfo>;
 
 // Appends the entries of `list` (`errors` or `messages`), at most `most` in all; those of an
-// entry's `error_chain` follow it. A plain text becomes an entry with nothing but a message, a
-// plain number one with nothing but a code. A single entry needs no array around it. null, null
+// entry's `error_chain` follow it. A plain text becomes an entry with a message alone, a plain
+// number one with a code alone. A single entry needs no array around it. null, null
 // entries, empty ones and anything else are no entries. With Secrets::kHide texts are redacted.
 void AppendInfos(const JsonValue* list, Secrets secrets, ResponseInfos& infos,
                  int most = std::numeric_limits<int>::max());

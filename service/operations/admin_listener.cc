@@ -31,7 +31,7 @@ namespace {
 constexpr unsigned kMostConnections = 64;
 constexpr unsigned kMoreConnections = 32;
 // From a connection's beginning, or its last answer, to the end of a request; and from there to the
-// end of the answer. libmicrohttpd's own limit begins anew with each byte.
+// end of the answer. libmicrohttpd's own limit begins again with each byte.
 constexpr std::chrono::seconds kLongest{10};
 // The thread looks so often for what has taken too long.
 constexpr int kLookMilliseconds = 500;

@@ -21,8 +21,8 @@ class Heartbeat {
 
   explicit Heartbeat(std::vector<Ask> everybody);
 
-  // True: since it was last asked, everybody has answered; true the first time, too. Asks those who
-  // have answered anew.
+  // True: since it was last asked, everybody has answered; true the first time, too. Asks those
+  // again who have answered.
   bool Beat();
 
  private:

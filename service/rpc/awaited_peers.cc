@@ -33,7 +33,7 @@ void AwaitedPeers::MakeRoom() {
 
 void AwaitedPeers::GiveUpLate(AwaitedPeer::Clock::time_point now) {
   AwaitedPeer& end = end_;
-  // Those that wait anew are not as old any more.
+  // Those that wait again are not as old any more.
   while (end.after_ != &end && now - end.after_->since_ >= longest_) {
     GiveUpOldest(AwaitedPeer::Why::kLate);
   }

@@ -39,7 +39,8 @@ class AwaitedPeer {
  private:
   friend class AwaitedPeers;
 
-  // It is not waited for any more, and has left the list. May wait anew, for the end that it sends.
+  // It is not waited for any more, and has left the list. May wait again, for the end that it
+  // sends.
   virtual void GiveUp(Why why) = 0;
 
   void Unlink() {

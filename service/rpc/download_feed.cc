@@ -122,7 +122,7 @@ std::optional<Error> WhyNone(const Pcap& pcap) {
       Error error =
           NotDownloadable(Reason::kPcapNotReady,
                           absl::StrCat("the capture is not ready, its status is ", TextOf(status),
-                                       "; ask for it (GetPcap) until it is success or complete"));
+                                       "; ask for it (GetPcap) until that is success"));
       error.metadata.emplace_back("status", TextOf(status));
       return error;
     }

@@ -57,9 +57,10 @@ std::optional<Error> CheckCertificate(grpc::ServerContext& context) {
   }
   grpc_auth_context_release(peer);
   if (holds) return std::nullopt;
-  return Error(absl::StatusCode::kUnauthenticated, Reason::kCertificateExpired,
-               "the certificate of this connection is not valid any more, or not yet; connect anew "
-               "with one that is");
+  return Error(
+      absl::StatusCode::kUnauthenticated, Reason::kCertificateExpired,
+      "the certificate of this connection is not valid any more, or not yet; connect again "
+      "with one that is");
 }
 
 std::string CallerNameOf(std::string principal, const grpc::ServerContextBase& context) {

@@ -16,10 +16,11 @@ namespace {
 absl::string_view View(grpc::string_ref text) { return {text.data(), text.size()}; }
 
 Error Disabled(const Method& method) {
-  return Error(absl::StatusCode::kPermissionDenied, Reason::kMethodDisabled,
-               method.permission == Permission::kWrite
-                   ? "this gateway lets nobody change anything at Cloudflare (--allow=write)"
-                   : "this gateway lets nobody download captures (--allow=download)");
+  return Error(
+      absl::StatusCode::kPermissionDenied, Reason::kMethodDisabled,
+      method.permission == Permission::kWrite
+          ? "this gateway only reads at Cloudflare; its operator allows more with --allow=write"
+          : "this gateway does not download; its operator allows it with --allow=download");
 }
 
 }  // namespace

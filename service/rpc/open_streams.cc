@@ -56,13 +56,13 @@ std::optional<Error> OpenStreams::CheckRoom(const std::string& connection, absl:
   if (path != kHealthCheckPath && !peers.HasPlaceToStay()) return NoPlaceToStay();
   if (!shares_.Add(connection)) {
     return Refused(
-        "as many streams of this connection are open as may (--max-streams-per-connection)");
+        "this connection has as many streams open as --max-streams-per-connection allows");
   }
   return std::nullopt;
 }
 
 Error OpenStreams::NoPlaceToStay() {
-  return Refused("as many streams are open as may (--max-streams)");
+  return Refused("the gateway has as many streams open as --max-streams allows");
 }
 
 Error OpenStreams::Refused(std::string why) {

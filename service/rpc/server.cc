@@ -129,8 +129,8 @@ struct Server::Parts {
   void EndStreams() {
     for (const auto& of_queue : streams) of_queue->End();
   }
-  // The last step of a drain, on a thread that has been there from the start: then there may be
-  // none to be had.
+  // The last step of a drain, on a thread that has been there from the start: at the end the
+  // system may give none.
   void StartEnder() {
     ender = StartThread([this] {
       std::unique_lock lock(ender_mutex);

@@ -43,7 +43,7 @@ class StreamHandler {
 };
 
 // Owns itself, and lives on the thread of its queue. Reads and writes one message at a time, so
-// that a peer that does not read makes nothing pile up here.
+// that one message at most waits here for a peer that does not read.
 class Stream final : private AwaitedPeer, private LastingStream {
  public:
   // Asks gRPC for the next stream. From then on there is always one asked for, until the server

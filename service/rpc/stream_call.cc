@@ -38,7 +38,8 @@ std::optional<Error> StreamCall::Enter() {
   const int64_t most =
       method_.permission == Permission::kDownload ? environment_.most_downloads : 0;
   if (most > 0 && stats_.open.load(std::memory_order_relaxed) >= most) {
-    return streams_.Refused("as many downloads are under way as may (--max-downloads)");
+    return streams_.Refused(
+        "the gateway has as many downloads under way as --max-downloads allows");
   }
   std::string connection = context_.peer();
   if (std::optional<Error> error = streams_.CheckRoom(connection, method_.path)) return error;

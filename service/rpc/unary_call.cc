@@ -14,7 +14,7 @@ namespace {
 
 Error TooManyCalls() {
   Error error(absl::StatusCode::kResourceExhausted, Reason::kTooManyCalls,
-              "as many calls wait for an answer in this gateway as may (--max-calls)");
+              "as many calls wait for an answer in this gateway as --max-calls allows");
   error.retry_after = absl::Seconds(1);
   return error;
 }

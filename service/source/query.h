@@ -55,8 +55,9 @@ struct Query {
   absl::Duration max_age = absl::InfiniteDuration();
   // The answer of a cache or none: nothing is to be asked upstream (RFC 9111, 5.2.1.7).
   bool only_if_cached = false;
-  // It refreshes what is kept, and gives way to those that are waited for. Who comes meanwhile may
-  // join it: while `latest_deadline` says that somebody waits, it is a call like any other.
+  // It refreshes what is kept, and gives way to those that are waited for. A call that comes
+  // meanwhile may join it: while `latest_deadline` says that somebody waits, it is a call like any
+  // other.
   bool background = false;
   // What is to be written, as JSON; null: nothing is sent with it. May hold secrets.
   std::shared_ptr<const std::string> body;

@@ -39,7 +39,7 @@ std::string RedactText(absl::string_view text);
 bool IsSecretName(absl::string_view name);
 
 // Whether `value` of the destination's parameter `name` may be shown: that of `region` and
-// `account-id`, made of nothing but letters, digits, `-` and `_`.
+// `account-id`, made of letters, digits, `-` and `_` alone.
 bool MayBeShown(absl::string_view name, absl::string_view value);
 
 }  // namespace pcap_gateway

@@ -60,7 +60,7 @@ class ExportState {
   std::chrono::steady_clock::time_point give_up_ = std::chrono::steady_clock::time_point::max();
 };
 
-// Starts the processor's thread. Throws std::system_error where there is none to be had.
+// Starts the processor's thread. Throws std::system_error if the system gives none.
 std::unique_ptr<opentelemetry::sdk::trace::SpanProcessor> StartExport(
     const std::string& url, std::shared_ptr<ExportState> state);
 

@@ -261,7 +261,7 @@ class OpenTelemetryTracing final : public Tracing {
         over.set_value();
       });
     } catch (const std::system_error&) {
-      return;  // no thread to be had: both have ended on this one
+      return;  // the system gives no thread: both have ended on this one
     }
     if (is_over.wait_for(kLongestEnd) == std::future_status::ready) {
       end.join();

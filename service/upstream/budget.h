@@ -15,10 +15,10 @@
 // however long it was under way.
 //
 // Where there is not enough for all, callers have max-min fair parts (CallerShares), and the last
-// part of the limit, the hold, is for those who have had less than half of theirs. Who is refused
-// is told when to come again, within a window; where a request is free by then, it is kept for that
-// question (Places). A place is worth something only if its caller comes, and what is free is for
-// whoever is there.
+// part of the limit, the hold, is for those who have had less than half of theirs. A refused
+// caller is told when to come again, within a window; where a request is free by then, it is kept
+// for that question (Places). A place is worth something only if its caller comes, and what is free
+// is for whoever is there.
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_BUDGET_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_BUDGET_H_
 

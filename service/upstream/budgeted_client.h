@@ -76,7 +76,7 @@ class BudgetedClient final : public HttpClient {
   };
 
   // Of more credentials, those are forgotten that were not used for longest: but none that has
-  // spent something within the window, so that nobody's count can be made to begin anew.
+  // spent something within the window, so that nobody can make a count begin again.
   static constexpr size_t kMostAccounts = 10'000;
 
   Ticket AskLedger(HttpRequest request, Done done);

@@ -79,7 +79,7 @@ class CallerShares {
   // Whether `limit` requests in a window are as many as all callers together ask for.
   bool IsEnoughForAll(int64_t limit, absl::Time now);
 
-  // How many requests the caller may have spent when `limit` are to be had in a window: its part,
+  // How many requests the caller may have spent when a window has `limit` of them: its part,
   // however much it asks for. The demand of callers who have gone quiet is not held against it;
   // what they have spent is.
   double LevelFor(absl::string_view caller, int64_t limit, absl::Time now);

@@ -253,7 +253,7 @@ void CurlClient::Impl::Count(const CurlTransfer& transfer, const HttpResult& res
   }
 }
 
-// Takes the transfer out of libcurl before anybody hears of its end, so that `done` may send anew.
+// Takes the transfer out of libcurl before anybody hears of its end, so that `done` may send again.
 void CurlClient::Impl::Finish(CurlTransfer* transfer, HttpResult result) {
   Count(*transfer, result);
   transfer->pool->Remove(*transfer);

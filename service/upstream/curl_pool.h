@@ -2,7 +2,7 @@
 //
 // libcurl leaves a connection that is never idle alone for ever, and an HTTP/2 connection under
 // load is never idle. So connections do not age, pools do: a new pool takes the new transfers,
-// looks up the host's address anew, and the old one ends with the last of its transfers.
+// looks up the host's address again, and the old one ends with the last of its transfers.
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_CURL_POOL_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_CURL_POOL_H_
 

@@ -23,8 +23,8 @@ using Kind = TransportFailure::Kind;
 // libcurl would take 300.
 constexpr size_t kMostHeaderBytes = 64 << 10;
 
-// libcurl sends a request anew by itself where a kept connection turns out to be dead, or where the
-// server left it behind with GOAWAY: up to five times (8.0 and later). Once is what a dead
+// libcurl sends a request again by itself where a kept connection turns out to be dead, or where
+// the server left it behind with GOAWAY: up to five times (8.0 and later). Once is what a dead
 // connection needs.
 constexpr int kMostRepeated = 1;
 

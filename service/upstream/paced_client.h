@@ -1,4 +1,4 @@
-// PacedClient: sends no more than so many requests a second from this address, whosever they are.
+// PacedClient: sends no more than so many requests a second from this address, for all callers.
 //
 // Cloudflare counts by address, too: 200 requests a second, and then it refuses them. Credentials
 // that it does not know count there, so no budget of a credential helps.

@@ -5,8 +5,8 @@
 //   if (places.IsDue(question, bucket)) … places.Take(question, bucket);
 //
 // A place is kept for its question for a moment after its time. What a place is worth goes by how
-// many of the latest ones were taken: for callers who do not come back nothing is withheld from
-// those who are there.
+// many of the latest ones were taken: those who are there lose nothing to callers who stay
+// away.
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_PLACES_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_PLACES_H_
 

@@ -146,7 +146,7 @@ void WriteSource::Leave(const CallerPtr& caller) {
   caller->pending.Finish(CancelledReply());
 }
 
-// Whoever asks for the same from now on has it sent.
+// From now on the same write is sent when somebody asks for it.
 void WriteSource::Drop(const Write& write) {
   const auto found = remembered_.find(NameOf(write.query));
   if (found != remembered_.end() && found->second.get() == &write) remembered_.erase(found);

@@ -1,8 +1,8 @@
 // WriteSource: a Source around a Source that sends each write once, and sees it to its end.
 //
-// A write that has been sent cannot be taken back. Who leaves it is told at once that its outcome
-// is unknown, and it goes on: so those below hear how it ends, and forget what it outdates. One
-// that still waits for its turn is given up with its last caller.
+// A write that has been sent cannot be taken back. A caller who leaves hears at once that its
+// outcome is unknown, and the write goes on: so those below hear how it ends, and forget what it
+// outdates. One that still waits for its turn is given up with its last caller.
 //
 // A write with a request_id (AIP-155) is remembered for ten minutes: the same one asked for again
 // joins it, or gets its answer, and is never sent a second time, not even where nobody knows how

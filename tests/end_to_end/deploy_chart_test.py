@@ -29,6 +29,7 @@ from harness.deployment import (
     run,
     tool,
 )
+from harness.stubs import REPOSITORY
 
 CHART = DEPLOY / "chart"
 VALUES = sorted((CHART / "ci").glob("*.yaml"))
@@ -123,6 +124,17 @@ def test_a_mistake_in_an_object_would_be_seen(right: str, wrong: str) -> None:
     assert right in text
     with pytest.raises(jsonschema.ValidationError):
         check(Objects(text.replace(right, wrong)), "1.37")
+
+
+def test_the_page_shows_values_that_the_chart_takes(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "install" / "kubernetes.md").read_text()
+    shown = re.search(r"^A start for `my-values.yaml`:\n\n((?:    .*\n)+)", page, re.MULTILINE)
+    assert shown is not None
+    values = tmp_path / "my-values.yaml"
+    values.write_text(textwrap.dedent(shown[1]))
+    objects = render(values)
+    check(objects, VERSIONS[-1].rpartition(".")[0])
+    assert {"Deployment", "NetworkPolicy", "Service"} <= {one["kind"] for one in objects.all}
 
 
 def test_the_versions_are_the_projects() -> None:

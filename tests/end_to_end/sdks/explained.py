@@ -53,7 +53,7 @@ DIFFERENCES: dict[str, Difference] = {
     "text_for_a_time": Difference(
         BOTH,
         "gateway",
-        "`submitted` is text that is yours to parse; the gateway has a Timestamp",
+        "`submitted` is text that you parse; the gateway has a Timestamp",
         {"type": "simple", "submitted": _TIME},
         rules.as_text,
     ),
