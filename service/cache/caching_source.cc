@@ -120,7 +120,7 @@ std::optional<Reply> CachingSource::AtHand(const Query& query) {
   return HitOf(*std::move(kept), now);
 }
 
-// Has asked anew what is kept as of `as_of`, unless that is being asked already.
+// Asks again for what is kept as of `as_of`, unless that is being asked already.
 void CachingSource::Refresh(const Query& query, absl::Time as_of, absl::Time now) {
   FlightPtr flight;
   {
@@ -438,7 +438,7 @@ void CachingSource::Leave(const WaiterPtr& waiter) {
     flight->waiters.erase(waiter->place);
     if (flight->waiters.empty()) {
       flight->waited_until.Reset();
-      // It is the one that would have come next, for nobody.
+      // It is the one that would have come next, and no caller is left.
       if (!flight->is_launched()) flights_.find(flight->key)->second->next = nullptr;
     }
   }

@@ -6,13 +6,13 @@
 // A question that is handed on is a flight. It belongs to nobody: callers wait for it and leave as
 // they like. A request that has been sent costs the same whether or not its answer is read, so a
 // flight that all have left goes on by itself, like a refresh in the background: its answer is
-// kept, and who comes meanwhile may join it. What has not been sent by then is not sent for nobody:
+// kept, and a caller who comes meanwhile may join it. What has not been sent by then is not sent:
 // those below give it up (Query::is_abandoned).
 //
 // Under one key at most one flight is under way, so outcomes are stored in the order in which they
 // were asked for. A caller who accepts nothing as old as the flight under way waits for the next
 // one, which starts when that lands and serves all who came in between: many callers that insist on
-// asking anew cost at most one request after the other, never one each.
+// asking again cost at most one request after the other, never one each.
 //
 // What may not be kept (Query::may_be_kept) is passed on. A write makes us forget what it outdates
 // before its caller hears of its success: that is erased, and a flight under way that asks for it
@@ -54,7 +54,7 @@ struct CacheStats {
   Counter misses;          // nothing stored that would do
   Counter collapsed;       // of the misses: waited for another's request
   Counter revalidating;    // of the hits: given stale, while it was refreshed
-  Counter stale_if_error;  // of the misses: given stale, as nothing better was to be had
+  Counter stale_if_error;  // of the misses: given stale, as there was nothing better
   Counter refreshes;       // requests that nobody waited for
   Counter confirmed;       // answers that fell behind a final one, and confirmed it
 };

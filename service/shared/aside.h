@@ -24,8 +24,8 @@ class Aside {
   using Work = absl::AnyInvocable<Result() &&>;
   using Done = absl::AnyInvocable<void(Result) &&>;
 
-  // `work` and then `done` run on the thread; `done` must not call Abandon. Null: there is no
-  // thread to be had, and neither runs.
+  // `work` and then `done` run on the thread; `done` must not call Abandon. Null: the system
+  // gives no thread, and neither runs.
   static std::shared_ptr<Aside> Start(Work work, Done done) {
     std::shared_ptr<Aside> aside(new Aside(std::move(done)));
     try {

@@ -134,7 +134,7 @@ class RedisClient::Impl final : private SocketWatcher {
   uint32_t late_ = 0;
   int timeouts_in_a_row_ = 0;
   bool replied_late_ = false;  // to any of those
-  absl::Duration pause_;       // before the next try, should it be late
+  absl::Duration pause_;       // before the next try, if it is late
 };
 
 // The connection --------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ void RedisClient::Impl::IsTimeToConnect() {
 }
 
 // Not here, nor by hiredis: that would hold up the loop, and with it all calls, for as long as DNS
-// or a disk takes. The files are read anew each time, so that one that was replaced counts from the
+// or a disk takes. The files are read each time, so that one that was replaced counts from the
 // next connection on.
 void RedisClient::Impl::FindMeans() {
   if (search_ != nullptr) return;  // one is enough, however long it takes
@@ -354,7 +354,7 @@ void RedisClient::Impl::Ponged(const redisReply* reply) {
 
 void RedisClient::Impl::ComeUp() {
   state_ = State::kUp;
-  if (next_address_ > 0) --next_address_;  // this one again, should the connection be lost
+  if (next_address_ > 0) --next_address_;  // this one again, if the connection is lost
   connect_timer_.Clear();
   command_timer_.Clear();
   commands_ = timeouts_in_a_row_ = 0;

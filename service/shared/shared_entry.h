@@ -41,7 +41,7 @@ struct SharedEntry {
   absl::Duration lifetime;
 };
 
-// Of a value. More is none of ours.
+// Of a value. A longer one is not ours.
 inline constexpr size_t kMostEntryBytes = kMostOutcomeBytes + (64 << 10);
 
 // The first byte of a value, which Redis' scripts look at.

@@ -45,7 +45,7 @@ constexpr absl::Duration kMostAhead = absl::Minutes(1);
 // mark, token, values of the standings if there are none yet, their lifetime in ms, last byte to
 // read, as of when the value is. Stores the value, and gives 1; but where it would take a final
 // one's place, gives that back; where a write has outdated it, 0. Gives up the lock in any case.
-// What has another type than it should is none of ours.
+// What has another type than it should is not ours.
 constexpr absl::string_view kStore = R"(
 local result = 1
 local written = redis.pcall('GET', KEYS[5])
@@ -262,7 +262,7 @@ void SharedSource::LookWith(const QuestionPtr& question, const std::shared_ptr<L
   });
 }
 
-// Into the place of `looks`. What has another type than it should is none of ours, or what a lie
+// Into the place of `looks`. What has another type than it should is not ours, or what a lie
 // left: it goes, and was not there.
 void SharedSource::Read(const std::string& name, const std::string& last_byte,
                         const std::shared_ptr<Looks>& looks,
@@ -465,7 +465,7 @@ void SharedSource::Landed(const QuestionPtr& question, Reply reply) {
   Answer(*question, std::move(reply));
 }
 
-// Makes void what Redis has held so far. Who hears of the denial hears it after Redis.
+// Makes void what Redis has held so far. Callers hear of the denial after Redis.
 void SharedSource::Deny(const QuestionPtr& question, Reply reply) {
   if (question->standings == nullptr) question->standings = StandingsOf(question->query);
   const Standings& standings = *question->standings;

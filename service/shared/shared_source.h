@@ -4,8 +4,8 @@
 //   SharedSource source(std::move(rest_source), std::move(redis), {.freshness = policy}, clock);
 //
 // What Redis holds and is good enough is the answer. Else one of the replicas takes a lock, asks,
-// and stores what it got; the others wait for that. A lock expires by itself, should its holder be
-// gone; and who insists on asking anew (max_age 0) neither takes one nor waits.
+// and stores what it got; the others wait for that. A lock expires by itself if its holder is
+// gone. A caller who insists on asking again (max_age 0) neither takes one nor waits.
 //
 // A credential that Cloudflare rejects, or denies an account, is given nothing any more that Redis
 // held for it until then: a standing in Redis (shared_standing.h) says since when entries count. It
@@ -17,7 +17,8 @@
 // replica, Redis does not take. The names are of the write's own credential: others' entries of the
 // same capture live as long as they do anyway.
 //
-// Who leaves ends its own wait. What was asked upstream for it ends by itself, and is stored.
+// A caller who leaves ends its own wait. What was asked upstream for it ends by itself, and is
+// stored.
 //
 // Redis is a help, never a need: where it is slow, full, wrong or gone, the question goes straight
 // on, after one command's timeout at the most (redis_client.h).
