@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 from emulator import demo
 
 from harness import documents
+from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway
 from harness.identities import Authority
 from harness.stubs import REPOSITORY
@@ -26,7 +28,15 @@ CALLER = "spiffe://example.com/team/network"
 
 
 @pytest.fixture
-def known(start_gateway: StartGateway, tmp_path: Path) -> dict[str, str]:
+def live_emulator() -> Iterator[Emulator]:
+    """Its time goes by, so that a capture that a page makes comes to its end."""
+    emulator = Emulator(speed=1)
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture
+def known(start_gateway: StartGateway, live_emulator: Emulator, tmp_path: Path) -> dict[str, str]:
     """What the pages' variables stand for here: gateways, and a home with certificates."""
     authority = Authority()
     (tmp_path / "ca.pem").write_bytes(authority.pem)
@@ -37,7 +47,9 @@ def known(start_gateway: StartGateway, tmp_path: Path) -> dict[str, str]:
         "--admin-listen=127.0.0.1:0",
         "--channelz-listen=127.0.0.1:0",
         "--upstream-limit=1200",
+        "--allow=write,download",
         f"--default-account-id={demo.ACCOUNT_ID}",
+        upstream_url=live_emulator.url,
     )
     guarded = start_gateway(
         f"--tls-cert-file={tmp_path}/server.pem",
@@ -60,9 +72,10 @@ def channelz_of(gateway: Gateway) -> str:
 
 
 def test_the_pages_for_the_shell_have_commands() -> None:
-    assert {"README.md", "docs/grpcurl.md", "docs/pcapctl.md"} <= set(PAGES)
+    assert {"README.md", "docs/capturing.md", "docs/grpcurl.md", "docs/pcapctl.md"} <= set(PAGES)
 
 
+@pytest.mark.timeout(240)  # a page has many commands, and one waits for a capture
 @pytest.mark.parametrize("page", PAGES)
 def test_a_pages_commands_print_what_it_says(known: dict[str, str], page: str) -> None:
     ran = documents.run(REPOSITORY / page, known, REPOSITORY)
