@@ -316,7 +316,7 @@ constexpr OptionRow kKeeping[] = {
      .read = Lifetime<&FreshnessPolicy::longest_moving_lifetime>},
     {.name = "not-found-lifetime",
      .preset = "5s",
-     .what = "How long it holds that there is no such capture",
+     .what = "How long the answer is kept that there is no such capture",
      .read = Lifetime<&FreshnessPolicy::not_found_lifetime>},
     {.name = "stale-while-revalidate",
      .preset = "5s",
@@ -445,7 +445,7 @@ constexpr OptionRow kSpans[] = {
      .read = CollectorUrlIfAny<&OptionDraft::otlp_endpoint>},
     {.name = "otlp-traces-endpoint",
      .variable = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-     .what = "The same with its whole path, and before that",
+     .what = "The same with its whole path; it counts before --otlp-endpoint",
      .read = CollectorUrlIfAny<&OptionDraft::otlp_traces_endpoint>},
     // These two may be set for all programs of a pod, and are looked at if there are spans.
     {.name = "traces-sampler",
@@ -468,7 +468,7 @@ constexpr OptionRow kLogging[] = {
      .read = Format},
     {.name = "log-level",
      .preset = "info",
-     .what = "What is below is not logged: `debug`, `info`, `warn`, `error`",
+     .what = "The lowest level that is logged: `debug`, `info`, `warn`, `error`",
      .read = Level},
     {.name = "log-hits",
      .preset = "0.01",
@@ -477,7 +477,7 @@ constexpr OptionRow kLogging[] = {
     {.name = "log-file",
      .unset = "stderr",
      .what = "File that log lines are appended to",
-     .more = "SIGHUP opens it anew, for logrotate.",
+     .more = "SIGHUP opens it again, for logrotate.",
      .read = Text<&Options::log_file>},
 };
 

@@ -48,7 +48,7 @@ struct Query {
   Id account;
   // The capture or bucket; all zeros where the endpoint names none.
   Id resource;
-  // Several captures, sorted, each once; null: none but `resource`.
+  // Several captures, sorted, each once; null: `resource` alone.
   std::shared_ptr<const std::vector<Id>> resources;
   // The oldest answer that will do. Infinite: the server's policy decides. Zero: only one asked for
   // from now on.
