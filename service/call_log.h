@@ -7,7 +7,7 @@
 // not bring it a line: most callers' libraries set it always, and then callers would decide what is
 // written here.
 //
-// The level is what go-grpc-middleware gives to each code: info for what is a caller's own affair,
+// The level is what go-grpc-middleware gives to each code: info for what a caller did itself,
 // warn for what may be ours or Cloudflare's, error for what must not be. An answer that is stale
 // because Cloudflare failed is a warning.
 #ifndef PCAP_GATEWAY_SERVICE_CALL_LOG_H_

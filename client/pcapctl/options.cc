@@ -91,8 +91,7 @@ void AddInterval(CLI::App& command, Arguments& arguments) {
 
 void AddMaxAge(CLI::App& command, Arguments& arguments) {
   command
-      .add_option("--max-age", arguments.max_age,
-                  "The oldest answer that will do; 0 asks Cloudflare")
+      .add_option("--max-age", arguments.max_age, "How old the answer may be; 0 asks Cloudflare")
       ->type_name("DURATION")
       ->check(CheckMaxAge);
 }

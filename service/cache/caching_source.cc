@@ -90,7 +90,7 @@ struct CachingSource::Flight : std::enable_shared_from_this<CachingSource::Fligh
   // Requests that those below have sent, and how many of them some call has been told of.
   std::atomic<int> requests_sent{0};
   int charged = 0;
-  // A write has made it void meanwhile, but for those who joined before.
+  // A write has made it void meanwhile, except for those who joined before.
   bool outdated = false;
   FlightPtr next;  // launched when this one is over
 };

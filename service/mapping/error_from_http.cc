@@ -122,7 +122,7 @@ std::optional<int> StatusOf(const ResponseInfos& errors) {
   return std::nullopt;
 }
 
-// What `answer` comes down to: its status, but for a credential that is malformed or not known,
+// What `answer` comes down to: its status, except for a credential that is malformed or not known,
 // which Cloudflare tells with 400.
 int MeantStatus(const HttpAnswer& answer, const ResponseInfos& errors) {
   const bool of_credential = std::any_of(errors.begin(), errors.end(), [](const auto& error) {

@@ -29,7 +29,7 @@
 //
 // retry_after is also there with UNAVAILABLE, if somebody said when. The message quotes the texts
 // of the first errors, or title, code and message of JSON that is no envelope, fit for the public;
-// what is not JSON is only described, but for the edge's `error code: 1010`. Metadata: httpStatus,
+// what is not JSON is only described, except the edge's `error code: 1010`. Metadata: httpStatus,
 // and as far as the message has them upstreamCode, upstreamMessage, contentType, contentEncoding,
 // bodyBytes and cfMitigated. Pure and thread-safe.
 #ifndef PCAP_GATEWAY_SERVICE_MAPPING_ERROR_FROM_HTTP_H_

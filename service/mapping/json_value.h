@@ -115,7 +115,7 @@ class JsonDocument {
     kTooDeep,    // JSON as far as it was read
   };
 
-  // Never throws (but for want of memory), never recurses. `text` may go away afterwards.
+  // Never throws (except where memory is short), never recurses. `text` may go away afterwards.
   static JsonDocument Parse(absl::string_view text);
 
   Fault fault() const { return fault_; }

@@ -8,7 +8,7 @@
 
 namespace pcap_gateway {
 
-// Any thread. What cannot be delivered is lost without a word: who listens there is its affair.
+// Any thread. What cannot be delivered is lost, and nobody is told: systemd knows who listens.
 class ServiceManager {
  public:
   // Calls are served; also the end of a reload. `status`: one line for people.

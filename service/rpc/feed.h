@@ -12,7 +12,7 @@
 
 namespace pcap_gateway {
 
-// On the stream's thread, but for Post.
+// On the stream's thread, except Post.
 class Outlet {
  public:
   using Task = absl::AnyInvocable<void() &&>;

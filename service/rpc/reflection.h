@@ -13,7 +13,7 @@
 namespace pcap_gateway {
 
 // The answer to one request of a reflection stream. An unknown name is an `error_response` of code
-// NOT_FOUND, never the end of the stream. Pure, but for the descriptor pool.
+// NOT_FOUND, never the end of the stream. Pure, except for the descriptor pool.
 grpc::reflection::v1::ServerReflectionResponse Reflect(
     const grpc::reflection::v1::ServerReflectionRequest& request,
     const std::vector<std::string>& services);

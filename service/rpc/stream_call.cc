@@ -61,7 +61,7 @@ void StreamCall::Answer() {
   feed_->Begin();
 }
 
-// A message that is not taken holds up the status behind it; but for a server that drains, which
+// A message that is not taken holds up the status behind it; except in a server that drains, which
 // has some time.
 void StreamCall::Leave() {
   feed_->Leave();

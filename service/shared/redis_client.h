@@ -53,8 +53,8 @@ struct RedisOptions {
   int late_until_down = 16;
   // The longest pause before a Redis is tried again that was late.
   absl::Duration longest_reconnect_after = absl::Seconds(60);
-  // Commands for each new connection: it is of no use where it replies an error to one of them, but
-  // for NOSCRIPT. They hold no secrets. See RedisRehearsal.
+  // Commands for each new connection: it is of no use where it replies an error to one of them,
+  // except NOSCRIPT. They hold no secrets. See RedisRehearsal.
   std::vector<std::vector<std::string>> rehearsal;
   // Commands that wait for their reply; more fail at once.
   size_t most_in_flight = 10'000;
@@ -68,7 +68,7 @@ struct RedisOptions {
 struct RedisStats {
   Counter timeouts;     // no reply in time
   Counter connections;  // lost, refused, or spoke nonsense
-  Counter errors;       // Redis replied an error, but for NOSCRIPT
+  Counter errors;       // Redis replied an error, except NOSCRIPT
   Counter overloads;    // too many in flight
   Counter skipped;      // not sent, as Redis was down
   // Of the errors those that took it down, by kRedisRefusals.

@@ -88,7 +88,7 @@ class SharedLedger final : public Ledger {
 // nobody waits longer than the entry's window, or its longest block.
 std::optional<LedgerWord> LedgerWordFrom(const RedisReply& reply, const LedgerEntry& entry);
 
-// The script's arguments but for the keys, and without a report.
+// The script's arguments except the keys, and without a report.
 std::vector<std::string> LedgerArguments(const LedgerEntry& entry, absl::string_view instance,
                                          int64_t report_number);
 

@@ -48,9 +48,9 @@ struct Query {
   Id account;
   // The capture or bucket; all zeros where the endpoint names none.
   Id resource;
-  // Several captures, sorted, each once; null: none but `resource`.
+  // Several captures, sorted, each once; null: `resource` alone.
   std::shared_ptr<const std::vector<Id>> resources;
-  // The oldest answer that will do. Infinite: the server's policy decides. Zero: only one asked for
+  // How old the answer may be. Infinite: the server's policy decides. Zero: only one asked for
   // from now on.
   absl::Duration max_age = absl::InfiniteDuration();
   // The answer of a cache or none: nothing is to be asked upstream (RFC 9111, 5.2.1.7).

@@ -78,7 +78,7 @@ void Set(otel::Span& span, const char* name, int value) {
   if (value != 0) span.SetAttribute(name, value);
 }
 
-// What a gRPC server's span calls an error: what is the server's own affair.
+// What a gRPC server's span calls an error: what the server did itself.
 bool IsErrorOfServer(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kUnknown:

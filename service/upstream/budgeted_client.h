@@ -94,8 +94,8 @@ class BudgetedClient final : public HttpClient {
   Ledger* const ledger_;
   const Clock& clock_;
   BudgetStats stats_;
-  // Guards the rest, which is the loop's thread's but for those who look on. Nobody is called under
-  // it.
+  // Guards the rest, which is the loop's thread's except for those who look on. Nobody is called
+  // under it.
   std::mutex mutex_;
   absl::flat_hash_map<Partition, std::unique_ptr<Account>> accounts_;
   std::list<Partition> by_use_;  // the latest first

@@ -50,7 +50,7 @@ class Sightings {
   void Learn(const Id& id, const OutcomePtr& outcome, bool listed);
   // Cloudflare does not know it.
   void Forget(const Id& id);
-  // As if what moves and is not in the list had never been heard of.
+  // Forgets what moves and is missing in the list.
   void ForgetPast();
   // Drops the oldest of those that are neither in the list nor `kept`.
   template <typename Kept>

@@ -9,14 +9,14 @@
 // make that one request to Cloudflare for all rounds of all replicas, and a watcher costs nothing
 // while nothing changes. What was named and is not in the list is asked for by itself.
 //
-// Who comes is told at once what the round knows, if that is fresh, or else what the next answer
-// says. Captures that were named and are all kept as final need no list at all.
+// A new watcher is told at once what the round knows, if that is fresh, or else what the next
+// answer says. Captures that were named and are all kept as final need no list at all.
 //
 // What says nothing about the captures (Cloudflare is down, the budget is spent) is waited out: the
 // watchers are told nothing, and catch up later. What denies them something ends them.
 //
-// A write that went through this gateway makes void what was asked for before: its round asks anew
-// at once, and nobody who comes after the write is told what was before it.
+// A write that went through this gateway makes void what was asked for before: its round asks
+// again at once, and nobody who comes after the write is told what was before it.
 #ifndef PCAP_GATEWAY_SERVICE_WATCH_WATCHES_H_
 #define PCAP_GATEWAY_SERVICE_WATCH_WATCHES_H_
 

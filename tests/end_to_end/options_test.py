@@ -116,6 +116,16 @@ def test_help_and_the_page_name_the_same_options() -> None:
     assert {name: value for name, value in told.items() if defaults[name] != value} == {}
 
 
+def test_the_manual_page_is_well_formed_and_names_every_option() -> None:
+    page = REPOSITORY / "docs" / "pcap-gateway.8"
+    lint = subprocess.run(
+        ["mandoc", "-Tlint", "-Wwarning", page], capture_output=True, text=True, timeout=20
+    )
+    assert (lint.returncode, lint.stdout) == (0, "")
+    named = set(re.findall(r"Fl -([a-z-]+)", page.read_text()))
+    assert set(program_options()) | {"no-reflection"} == named | {"help", "version", "check"}
+
+
 def test_what_config_tells_is_all_in_the_help(start_gateway: StartGateway) -> None:
     gateway = start_gateway("--admin-listen=127.0.0.1:0")
     told = json.loads(fetch(gateway, "/config")[1])

@@ -116,6 +116,12 @@ class PagesTest(unittest.TestCase):
         told = [name for row in shown for name in re.findall(r"`(\w+)`", row[0])]
         self.assertEqual(sorted(told), sorted(named))
 
+    def test_each_room_is_named(self) -> None:
+        rows = table(REPOSITORY / "docs" / "internals.md", "folder")
+        named = {name for row in rows for name in re.findall(r"`service/(\w+)/`", row[0])}
+        rooms = {path.name for path in (REPOSITORY / "service").iterdir() if path.is_dir()}
+        self.assertEqual(named, rooms)
+
     def test_every_alert_has_its_chapter(self) -> None:
         monitoring = REPOSITORY / "deploy" / "monitoring"
         alerts = re.findall(r"alert: (\w+)", (monitoring / "alerts.yml").read_text())

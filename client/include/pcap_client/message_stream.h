@@ -22,7 +22,7 @@
 
 namespace pcap_client {
 
-// For one thread, but for Cancel. Not for the callbacks of other calls, as it blocks.
+// For one thread, except Cancel. Not for the callbacks of other calls, as it blocks.
 template <typename Response>
 class MessageStream {
  public:
