@@ -288,11 +288,15 @@ void CachingSource::Charge(Flight& flight) {
 void CachingSource::Land(const FlightPtr& flight, Reply reply) {
   std::vector<std::pair<Done, Reply>> answers;
   FlightPtr next;
+  const Endpoint& endpoint = *flight->query.endpoint;
+  std::vector<Part> parts;
+  if (reply.outcome->ok() && endpoint.one != nullptr) parts = endpoint.parts(*reply.outcome);
   {
     const std::lock_guard lock(mutex_);
     const absl::Time now = clock_.Now();  // not before anybody who waits by now came
     Hear(reply, *flight->standing, now);
     Charge(*flight);
+    if (!parts.empty()) KeepParts(*flight, parts, reply.outcome, now);
     const absl::Duration lifetime =
         flight->outdated ? absl::ZeroDuration() : LifetimeOf(flight->key, reply);
     const Keeping landed = {.as_of = reply.outcome->as_of,
@@ -300,6 +304,7 @@ void CachingSource::Land(const FlightPtr& flight, Reply reply) {
                             .ok = reply.outcome->ok()};
     // Stored before the flight is gone, so that whoever finds no flight finds the outcome.
     const CacheStatus status = Keep(flight->key, flight->standing, reply.outcome, lifetime, now);
+    if (status.stored && endpoint.list != nullptr) PutListRight(*flight, *reply.outcome);
     // RFC 9211, 2.5: said of what was forwarded. A hit behind this cache was not.
     if (MayKeep(*reply.outcome)) {
       reply.cache_status.stored = status.stored && !IsFromACache(reply);
@@ -392,6 +397,58 @@ CacheStatus CachingSource::Keep(const Key& key, const StandingPtr& standing, Out
                              standing);
   if (status.stored) status.ttl = fresh_until - now;
   return status;
+}
+
+// What the landed list says of each capture. What is known to be final stays so, in the list, too.
+// With mutex_ held.
+void CachingSource::KeepParts(const Flight& flight, std::vector<Part>& parts, OutcomePtr& list,
+                              absl::Time now) {
+  const Endpoint& one = *flight.query.endpoint->one;
+  bool is_behind = false;
+  for (Part& part : parts) {
+    if (part.resource == Id()) continue;
+    Key key = flight.key;
+    key.resource = part.resource;
+    key.endpoint = one.number;
+    const std::optional<Kept> kept = store_.Peek(key);
+    const bool is_older = kept.has_value() && part.outcome->as_of < kept->outcome->as_of;
+    if (!flight.outdated && !(is_older && !kept->outcome->ok())) {
+      OutcomePtr outcome = part.outcome;
+      const absl::Duration lifetime = LifetimeOf(key, {.outcome = outcome});
+      Keep(key, flight.standing, outcome, lifetime, now);
+    }
+    if (kept.has_value() && FallsBehind(*part.outcome, *kept->outcome)) {
+      std::vector<Part> known = one.parts(*kept->outcome);
+      if (known.empty()) continue;
+      part.outcome = std::move(known.front().outcome);
+      is_behind = true;
+    }
+  }
+  if (is_behind) {
+    list = std::make_shared<const Outcome>(flight.query.endpoint->with_parts(*list, parts));
+  }
+}
+
+// A capture is final. Has the kept list say so, if it does not. With mutex_ held.
+void CachingSource::PutListRight(const Flight& flight, const Outcome& final) {
+  if (!final.ok() || final.stage != Stage::kFinal) return;
+  const Endpoint& endpoint = *flight.query.endpoint;
+  Key key = flight.key;
+  key.resource = Id();
+  key.endpoint = endpoint.list->number;
+  std::optional<Kept> kept = store_.Peek(key);
+  if (!kept.has_value() || !kept->outcome->ok() || kept->outcome->stage != Stage::kMoving) return;
+  std::vector<Part> parts = endpoint.list->parts(*kept->outcome);
+  for (Part& part : parts) {
+    if (part.resource != flight.key.resource || !FallsBehind(*part.outcome, final)) continue;
+    std::vector<Part> known = endpoint.parts(final);
+    if (known.empty()) return;
+    part.outcome = std::move(known.front().outcome);
+    kept->outcome =
+        std::make_shared<const Outcome>(endpoint.list->with_parts(*kept->outcome, parts));
+    store_.Put(key, *std::move(kept), flight.standing);
+    return;
+  }
 }
 
 Reply CachingSource::ReplyTo(const Waiter& waiter, const Reply& landed, absl::Time now) {

@@ -22,6 +22,10 @@
 // makes void, standing.h. A capture that was seen to be final stays so: should Cloudflare say later
 // that it still moves (one of its replicas lags), that answer counts as a confirmation of the final
 // one.
+//
+// A list says something of each of its captures, which is kept as an answer about that capture
+// where it is the younger word. And a list that still has as moving what is known to be final is
+// put right, whichever of the two came first.
 #ifndef PCAP_GATEWAY_SERVICE_CACHE_CACHING_SOURCE_H_
 #define PCAP_GATEWAY_SERVICE_CACHE_CACHING_SOURCE_H_
 
@@ -29,6 +33,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "service/base/clock.h"
@@ -95,6 +100,8 @@ class CachingSource final : public Source {
 
   absl::Duration LifetimeOf(const Key& key, const Reply& reply) const;
   bool MayKeep(const Outcome& outcome) const;
+  void KeepParts(const Flight& flight, std::vector<Part>& parts, OutcomePtr& list, absl::Time now);
+  void PutListRight(const Flight& flight, const Outcome& final);
   CacheStatus Keep(const Key& key, const StandingPtr& standing, OutcomePtr& outcome,
                    absl::Duration lifetime, absl::Time now);
   bool WillDo(const Waiter& waiter, const Flight& flight, const Keeping& landed,

@@ -6,6 +6,7 @@
 
 #include "pcap/v1/pcap_service.pb.h"
 #include "service/endpoints/answer.h"
+#include "service/endpoints/list_pcaps.h"
 #include "service/endpoints/pcap_part.h"
 #include "service/mapping/pcap_from_json.h"
 #include "service/source/query.h"
@@ -56,6 +57,7 @@ const Endpoint kGetPcap = {
     .target = PcapPath,
     .parse = Parse,
     .parts = Parts,
+    .list = &kListPcaps,
 };
 
 }  // namespace pcap_gateway

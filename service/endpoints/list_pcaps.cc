@@ -8,6 +8,7 @@
 
 #include "pcap/v1/pcap_service.pb.h"
 #include "service/endpoints/answer.h"
+#include "service/endpoints/get_pcap.h"
 #include "service/endpoints/pcap_part.h"
 #include "service/mapping/extra_fields.h"
 #include "service/mapping/pcap_from_json.h"
@@ -32,6 +33,21 @@ Run WithMoving(const Run& list, const Run& moving, bool is_first) {
   return run;
 }
 
+// Of a list: it moves while any of its captures does.
+struct Motion {
+  void Add(Stage stage, const Run& its) {
+    if (stage == Stage::kFinal) return;
+    run = WithMoving(run, its, !std::exchange(moves, true));
+  }
+  void Tell(Outcome& outcome) const {
+    outcome.stage = moves ? Stage::kMoving : Stage::kQuiet;
+    outcome.run = run;
+  }
+
+  bool moves = false;
+  Run run;
+};
+
 Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& options) {
   const OpenedAnswer opened(query, answer, options);
   if (std::optional<Outcome> none = opened.NoList()) return *std::move(none);
@@ -39,8 +55,7 @@ Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& 
   ResponseArena arena;
   auto& response = *ListPcapsResponse::default_instance().New(arena.arena());
   const Secrets secrets = SecretsOf(options);
-  bool moves = false;
-  Run run;
+  Motion motion;
   const auto add = [&](const JsonValue& element) {
     if (element.is_null()) return;
     pcap::v1::Pcap& pcap = *response.add_pcaps();
@@ -50,18 +65,14 @@ Outcome Parse(const Query& query, const HttpAnswer& answer, const ParseOptions& 
       return;
     }
     PcapFromJson(element, secrets, pcap);
-    if (StageOf(pcap) == Stage::kFinal) return;
-    run = WithMoving(run, RunOf(pcap), !std::exchange(moves, true));
+    motion.Add(StageOf(pcap), RunOf(pcap));
   };
   if (opened.result() != nullptr) {
     for (const JsonValue& element : opened.result()->children()) add(element);
   }
   AppendInfos(opened.envelope().messages, secrets, *response.mutable_messages());
   Outcome outcome = opened.Answered(response);
-  if (outcome.ok()) {
-    outcome.stage = moves ? Stage::kMoving : Stage::kQuiet;
-    outcome.run = run;
-  }
+  if (outcome.ok()) motion.Tell(outcome);
   return outcome;
 }
 
@@ -75,6 +86,25 @@ std::vector<Part> Parts(const Outcome& answer) {
   return parts;
 }
 
+// A capture is field 1 of both, so the list is its parts one after another, and the rest.
+Outcome WithParts(const Outcome& answer, const std::vector<Part>& parts) {
+  ListPcapsResponse rest;
+  rest.ParseFromString(answer.message);
+  rest.clear_pcaps();
+  Outcome outcome;
+  outcome.as_of = answer.as_of;
+  outcome.http_status = answer.http_status;
+  outcome.cf_ray = answer.cf_ray;
+  Motion motion;
+  for (const Part& part : parts) {
+    outcome.message += part.outcome->message;
+    motion.Add(part.outcome->stage, part.outcome->run);
+  }
+  outcome.message += rest.SerializeAsString();
+  motion.Tell(outcome);
+  return outcome;
+}
+
 }  // namespace
 
 const Endpoint kListPcaps = {
@@ -86,6 +116,8 @@ const Endpoint kListPcaps = {
     .target = PcapsPath,
     .parse = Parse,
     .parts = Parts,
+    .one = &kGetPcap,
+    .with_parts = WithParts,
 };
 
 }  // namespace pcap_gateway

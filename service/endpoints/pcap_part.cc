@@ -1,6 +1,8 @@
 #include "service/endpoints/pcap_part.h"
 
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "google/protobuf/io/coded_stream.h"
@@ -39,18 +41,16 @@ std::string SortedBytesOf(const google::protobuf::MessageLite& message) {
 }  // namespace
 
 Part PartOf(const pcap::v1::Pcap& pcap, const Outcome& answer) {
-  Part part;
-  part.resource = IdOf(pcap);
-  Outcome& outcome = part.outcome;
-  outcome.as_of = answer.as_of;
-  outcome.http_status = answer.http_status;
-  outcome.cf_ray = answer.cf_ray;
-  outcome.stage = StageOf(pcap);
-  outcome.run = RunOf(pcap);
+  auto outcome = std::make_shared<Outcome>();
+  outcome->as_of = answer.as_of;
+  outcome->http_status = answer.http_status;
+  outcome->cf_ray = answer.cf_ray;
+  outcome->stage = StageOf(pcap);
+  outcome->run = RunOf(pcap);
   pcap::v1::GetPcapResponse response;
   *response.mutable_pcap() = pcap;
-  outcome.message = SortedBytesOf(response);
-  return part;
+  outcome->message = SortedBytesOf(response);
+  return {.resource = IdOf(pcap), .outcome = std::move(outcome)};
 }
 
 }  // namespace pcap_gateway

@@ -48,8 +48,9 @@ struct Subject {
 
 // What an answer says of one resource.
 struct Part {
-  Id resource;      // all zeros: it does not say of which
-  Outcome outcome;  // with a message of the endpoint that gets one of them, as of the whole answer
+  Id resource;  // all zeros: it does not say of which
+  // Not null; with a message of the endpoint that gets one of them, as of the whole answer.
+  OutcomePtr outcome;
 };
 
 // Lives for the whole process; compared by address.
@@ -72,9 +73,15 @@ struct Endpoint {
   Outcome (*parse)(const Query& query, const HttpAnswer& answer, const ParseOptions& options);
   // What a write that succeeded makes out of date, for every credential; null: nothing.
   std::vector<Subject> (*outdates)(const Query& query) = nullptr;
-  // What an answer (`ok`) tells of single resources. The same thing said twice is the same bytes.
-  // Null: of none.
+  // What an answer (`ok`) tells of single resources, in their order. The same thing said twice is
+  // the same bytes. Null: of none.
   std::vector<Part> (*parts)(const Outcome& answer) = nullptr;
+  // Of a list: what gets one of its resources; null: this is no list.
+  const Endpoint* one = nullptr;
+  // The list that has the resource among others; null: there is none.
+  const Endpoint* list = nullptr;
+  // Of a list: `answer` with these parts, which are its own but for what they say.
+  Outcome (*with_parts)(const Outcome& answer, const std::vector<Part>& parts) = nullptr;
   // What the request accepts, as in its header.
   absl::string_view accept = "application/json";
   // Whether a 2xx's body that begins so (kFirstBytes of it, or all) is for Query::sink; what is not

@@ -271,9 +271,8 @@ void Watches::LookForKept(const RoundPtr& round, const WatcherPtr& watcher) {
     Ask(round, std::move(query), &unused,
         [this, id, left, watcher](const RoundPtr& round, const Reply& reply) {
           if (reply.outcome->ok()) {
-            for (Part& part : options_.get->parts(*reply.outcome)) {
-              round->sightings.Learn(id, std::make_shared<const Outcome>(std::move(part.outcome)),
-                                     false);
+            for (const Part& part : options_.get->parts(*reply.outcome)) {
+              round->sightings.Learn(id, part.outcome, false);
             }
           }
           if (--*left > 0) return;
@@ -429,11 +428,10 @@ void Watches::LearnList(Round& round, const OutcomePtr& list) {
   round.list = list;
   if (is_same) return;
   round.sightings.BeginList();
-  for (Part& part : options_.list->parts(*list)) {
+  for (const Part& part : options_.list->parts(*list)) {
     // What has no name cannot be told from the next one.
     if (part.resource == Id()) continue;
-    round.sightings.Learn(part.resource, std::make_shared<const Outcome>(std::move(part.outcome)),
-                          true);
+    round.sightings.Learn(part.resource, part.outcome, true);
   }
   Trim(round);
 }
@@ -530,8 +528,8 @@ void Watches::Got(const RoundPtr& round, const Id& id,
     round->gets.try_emplace(id);
     round->next_gets.push_back(id);
   } else if (outcome.ok()) {
-    for (Part& part : options_.get->parts(outcome)) {
-      round->sightings.Learn(id, std::make_shared<const Outcome>(std::move(part.outcome)), false);
+    for (const Part& part : options_.get->parts(outcome)) {
+      round->sightings.Learn(id, part.outcome, false);
     }
     Publish(round);
     Trim(*round);

@@ -1,10 +1,12 @@
 #include "service/endpoints/list_pcaps.h"
 
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "pcap/v1/pcap_service.pb.h"
+#include "service/endpoints/get_pcap.h"
 #include "service/source/query.h"
 #include "tests/unit/mapping/proto_matchers.h"
 
@@ -95,6 +97,75 @@ TEST(ListPcaps, LosesNoElement) {
     pcaps { simple { id: "a" } }
     pcaps { extra_fields { fields { key: "" value { list_value { values { number_value: 1 } } } } } }
   )"));
+}
+
+constexpr char kTwo[] = R"([
+    {"type": "full", "id": "7D7C88382F2B4A2B9F1B8F0FA6D1D7A1", "status": "running",
+     "b": 1, "a": 2, "d": 3, "c": 4, "f": 5, "e": 6},
+    {"type": "simple", "id": "66802ca5668e47a2b82c2e6746e45037", "status": "success"}])";
+
+TEST(ListPcaps, HasAPartForEachCapture) {
+  const Outcome list = Parse(200, Success(kTwo));
+  const std::vector<Part> parts = kListPcaps.parts(list);
+  ASSERT_EQ(parts.size(), 2u);
+  EXPECT_EQ(parts[0].resource, *Id::Parse("7d7c88382f2b4a2b9f1b8f0fa6d1d7a1"));
+  EXPECT_EQ(parts[0].outcome->stage, Stage::kMoving);
+  EXPECT_EQ(parts[1].outcome->stage, Stage::kFinal);
+  pcap::v1::GetPcapResponse response;
+  ASSERT_TRUE(response.ParseFromString(parts[1].outcome->message));
+  EXPECT_THAT(response, IsProto(R"(
+    pcap { simple { id: "66802ca5668e47a2b82c2e6746e45037" status: PCAP_STATUS_SUCCESS } })"));
+  // A watcher is sent these bytes.
+  pcap::v1::WatchPcapsResponse watched;
+  ASSERT_TRUE(watched.ParseFromString(parts[1].outcome->message));
+  EXPECT_TRUE(watched.GetReflection()->GetUnknownFields(watched).empty());
+  EXPECT_EQ(watched.pcap().simple().id(), "66802ca5668e47a2b82c2e6746e45037");
+}
+
+// Whose extra_fields is a map, which has no order of its own.
+TEST(ListPcaps, SaysTheSameInTheSameBytes) {
+  const std::string first = kListPcaps.parts(Parse(200, Success(kTwo)))[0].outcome->message;
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(kListPcaps.parts(Parse(200, Success(kTwo)))[0].outcome->message, first);
+  }
+}
+
+TEST(ListPcaps, APartOfNoKnownFormHasItsIdAllTheSame) {
+  const auto parts = kListPcaps.parts(
+      Parse(200, Success(R"([{"id": "66802ca5668e47a2b82c2e6746e45037"}, {"id": 7}, "odd"])")));
+  ASSERT_EQ(parts.size(), 3u);
+  EXPECT_EQ(parts[0].resource, *Id::Parse("66802ca5668e47a2b82c2e6746e45037"));
+  EXPECT_EQ(parts[1].resource, Id());
+  EXPECT_EQ(parts[2].resource, Id());
+}
+
+TEST(ListPcaps, IsMadeAnewWithOtherParts) {
+  const Outcome list = Parse(200, R"({"success": true, "messages": ["old"], "result": [
+      {"type": "full", "id": "7d7c88382f2b4a2b9f1b8f0fa6d1d7a1", "status": "running"},
+      {"type": "simple", "id": "66802ca5668e47a2b82c2e6746e45037", "status": "success"}]})");
+  std::vector<Part> parts = kListPcaps.parts(list);
+  const Outcome same = kListPcaps.with_parts(list, parts);
+  EXPECT_EQ(same.message, list.message);
+  EXPECT_EQ(same.stage, Stage::kMoving);
+  EXPECT_EQ(same.http_status, 200);
+
+  Query query;
+  query.endpoint = &kGetPcap;
+  query.resource = parts[0].resource;
+  const Outcome capture =
+      kGetPcap.parse(query,
+                     {.status = 200,
+                      .body = R"({"success": true, "messages": ["new"], "result":
+           {"type": "full", "id": "7d7c88382f2b4a2b9f1b8f0fa6d1d7a1", "status": "complete"}})",
+                      .content_type = "application/json"},
+                     {});
+  parts[0].outcome = kGetPcap.parts(capture).at(0).outcome;
+  const Outcome other = kListPcaps.with_parts(list, parts);
+  EXPECT_EQ(other.stage, Stage::kQuiet);
+  EXPECT_THAT(Response(other), IsProto(R"(
+    pcaps { full { id: "7d7c88382f2b4a2b9f1b8f0fa6d1d7a1" status: PCAP_STATUS_COMPLETE } }
+    pcaps { simple { id: "66802ca5668e47a2b82c2e6746e45037" status: PCAP_STATUS_SUCCESS } }
+    messages { message: "old" })"));
 }
 
 // Go writes an empty list so.

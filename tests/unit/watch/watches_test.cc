@@ -11,11 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_split.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_loop.h"
 #include "tests/support/fake_source.h"
+#include "tests/support/listing.h"
 #include "tests/support/queries.h"
 
 namespace pcap_gateway {
@@ -24,50 +23,6 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
-
-// "7m:pending": capture 7 moves, and is pending. "7f:success": it is final.
-Part PartOf(absl::string_view text, const Outcome& answer) {
-  const std::pair<absl::string_view, absl::string_view> halves =
-      absl::StrSplit(text, absl::MaxSplits(':', 1));
-  int number = 0;
-  EXPECT_TRUE(absl::SimpleAtoi(halves.first.substr(0, halves.first.size() - 1), &number));
-  Part part;
-  part.resource = NumberedId(number);
-  part.outcome.as_of = answer.as_of;
-  part.outcome.message = std::string(text);
-  part.outcome.stage = halves.first.back() == 'f' ? Stage::kFinal : Stage::kMoving;
-  return part;
-}
-
-// A list is several of these with spaces between.
-std::vector<Part> Parts(const Outcome& answer) {
-  std::vector<Part> parts;
-  for (const absl::string_view text : absl::StrSplit(answer.message, ' ', absl::SkipEmpty())) {
-    parts.push_back(PartOf(text, answer));
-  }
-  return parts;
-}
-
-const Endpoint& ListEndpoint() {
-  static const Endpoint endpoint = [] {
-    Endpoint made = TestEndpoint();
-    made.name = "List";
-    made.number = 210;
-    made.parts = Parts;
-    return made;
-  }();
-  return endpoint;
-}
-
-const Endpoint& GetEndpoint() {
-  static const Endpoint endpoint = [] {
-    Endpoint made = ListEndpoint();
-    made.name = "Get";
-    made.number = 211;
-    return made;
-  }();
-  return endpoint;
-}
 
 const Endpoint& StopEndpoint() {
   static const Endpoint endpoint = [] {
