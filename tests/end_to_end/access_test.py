@@ -260,6 +260,7 @@ def test_health_and_reflection_are_calls_like_others(
 METHODS = {
     "PcapService/GetPcap": None,
     "PcapService/ListPcaps": None,
+    "PcapService/WatchPcaps": None,
     "PcapOwnershipService/ListOwnerships": None,
     "PcapService/CreatePcap": "operators",
     "PcapService/StopPcap": "operators",
