@@ -5,6 +5,7 @@ Reads files; runs nothing. tests/lint runs it, too.
 
 from __future__ import annotations
 
+import json
 import re
 import unittest
 from collections import Counter
@@ -121,6 +122,13 @@ class PagesTest(unittest.TestCase):
         named = {name for row in rows for name in re.findall(r"`service/(\w+)/`", row[0])}
         rooms = {path.name for path in (REPOSITORY / "service").iterdir() if path.is_dir()}
         self.assertEqual(named, rooms)
+
+    def test_each_panel_of_the_dashboard_is_explained(self) -> None:
+        panels = json.loads((REPOSITORY / "deploy" / "monitoring" / "dashboard.json").read_text())["panels"]
+        shown = table(REPOSITORY / "docs" / "operations" / "dashboard.md", "panel")
+        there = [[panel["title"], panel["description"]] for panel in panels if panel["type"] != "row"]
+        self.assertEqual(shown, there)
+        self.assertEqual([title for title, description in there if not description], [])
 
     def test_every_alert_has_its_chapter(self) -> None:
         monitoring = REPOSITORY / "deploy" / "monitoring"
