@@ -67,9 +67,12 @@ RULES = [
 ]
 # Of a sentence in a page.
 MOST_WORDS = 40
+# By the ends of their names; deploy/install and the like have none.
+SCRIPTS = ("", ".conf", ".py", ".service", ".sh", ".toml", ".tpl", ".yaml", ".yml")
 # What shows the faults, and what is a history.
 EXEMPT = {"docs/style.md", "CHANGELOG.md"}
 
+SCRIPT_COMMENT = re.compile(r"(?:^[ \t]*#[^\n]*\n)+", re.MULTILINE)
 COMMENT = re.compile(r"(?:^[ \t]*//[^\n]*\n)+|//[^\n]*\n", re.MULTILINE)
 LITERALS = re.compile(r'"(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*')
 
@@ -90,6 +93,11 @@ def texts(file: Path) -> Iterator[tuple[int, str]]:
             yield number, CODE.sub("``", paragraph)
             number += paragraph.count("\n")
         return
+    if file.suffix not in (".cc", ".h", ".proto"):
+        for comment in SCRIPT_COMMENT.finditer(whole):
+            number = whole.count("\n", 0, comment.start()) + 1
+            yield number, re.sub(r"^[ \t]*#", "", comment[0], flags=re.MULTILINE)
+        return
     for comment in COMMENT.finditer(whole):
         number = whole.count("\n", 0, comment.start()) + 1
         yield number, re.sub(r"^[ \t]*//", "", comment[0], flags=re.MULTILINE).replace("//", "")
@@ -103,6 +111,10 @@ def files() -> Iterator[Path]:
     for folder in ("service", "client", "proto/pcap"):
         for file in sorted((REPOSITORY / folder).rglob("*")):
             if file.suffix in (".cc", ".h", ".proto"):
+                yield file
+    for folder in ("deploy", "proto", "docs"):
+        for file in sorted((REPOSITORY / folder).rglob("*")):
+            if file.is_file() and file.suffix in SCRIPTS and "third_party" not in file.parts:
                 yield file
 
 
