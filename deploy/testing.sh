@@ -1,7 +1,7 @@
 # What deploy/image/test and deploy/debian/test share; they source it, from the repository's root.
 . deploy/common.sh
 
-# In a network of its own, with nothing but loopback: the usual ports are free there, and what is
+# In a network of its own, with loopback alone: the usual ports are free there, and what is
 # tested cannot reach anything by accident.
 # in_own_network SCRIPT ARGUMENT...
 in_own_network() {

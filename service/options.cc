@@ -306,8 +306,10 @@ std::variant<Options, EarlyExit> ReadOptions(const std::vector<std::string>& arg
                                              const Environment& environment,
                                              const std::vector<std::string>& variables) {
   Texts texts;
-  CLI::App app("Reads Cloudflare packet captures for gRPC callers, typed and cached.",
-               "pcap-gateway");
+  CLI::App app(
+      "Works with Cloudflare packet captures for gRPC callers: typed, cached, within the rate "
+      "limit.",
+      "pcap-gateway");
   app.option_defaults()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->always_capture_default();

@@ -174,7 +174,7 @@ class Folder:
             "certificate_chain": {"filename": str(certificate.absolute())},
             "private_key": {"filename": str(key.absolute())},
         }
-        # Both are read anew when something is renamed into this folder.
+        # Both are read again when something is renamed into this folder.
         watched = {"watched_directory": {"path": str(key.absolute().parent)}}
         return self._secret(name, {"tls_certificate": {**files, **watched}})
 

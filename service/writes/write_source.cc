@@ -297,7 +297,7 @@ void WriteSource::Leave(const CallerPtr& caller) {
   caller->pending.Finish(is_sent ? LeftAlone() : CancelledReply());
 }
 
-// Whether nobody has begun the same anew.
+// Whether nobody has begun the same again.
 bool WriteSource::IsLatest(const WritePtr& write) const {
   const auto found = remembered_.find(NameOf(write->query));
   return found == remembered_.end() || found->second == write;

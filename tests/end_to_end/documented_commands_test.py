@@ -17,7 +17,11 @@ from harness.stubs import REPOSITORY
 
 PCAPCTL = Path(os.environ.get("PCAPCTL_BINARY", REPOSITORY / "build" / "client" / "pcapctl"))
 # grpcurl, pcapctl, and a python that has grpcio-tools.
-PROGRAMS = (REPOSITORY / "build" / "tools" / "bin", PCAPCTL.parent, REPOSITORY / "build" / "venv" / "bin")
+PROGRAMS = (
+    REPOSITORY / "build" / "tools" / "bin",
+    PCAPCTL.parent,
+    REPOSITORY / "build" / "venv" / "bin",
+)
 # Every page that has commands.
 PAGES = sorted(
     str(page.relative_to(REPOSITORY))

@@ -26,7 +26,10 @@ VERSION = project_version()
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of what is committed, with the tools of this build."""
-    if shutil.which("git") is None or run("git", "-C", REPOSITORY, "rev-parse", "HEAD").returncode != 0:
+    if (
+        shutil.which("git") is None
+        or run("git", "-C", REPOSITORY, "rev-parse", "HEAD").returncode != 0
+    ):
         pytest.skip("this is no git checkout")
     folder = tmp_path_factory.mktemp("release") / "checkout"
     cloned = run("git", "clone", "--quiet", "--shared", REPOSITORY, folder)
@@ -136,11 +139,15 @@ def test_what_is_not_committed_is_refused(checkout: Path, tmp_path: Path) -> Non
         readme.write_text(before)
 
 
-def test_a_version_that_stands_in_one_place_alone_is_refused(checkout: Path, tmp_path: Path) -> None:
+def test_a_version_that_stands_in_one_place_alone_is_refused(
+    checkout: Path, tmp_path: Path
+) -> None:
     cmake = checkout / "CMakeLists.txt"
     before = cmake.read_text()
     cmake.write_text(before.replace(f"VERSION {VERSION} ", "VERSION 9.9.9 "))
-    committed = run("git", "-C", checkout, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "t")
+    committed = run(
+        "git", "-C", checkout, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qam", "t"
+    )
     assert committed.returncode == 0, committed.stderr
     try:
         told = refusal(checkout, tmp_path / "out", "notes")

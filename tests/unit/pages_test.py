@@ -5,6 +5,7 @@ Reads files; runs nothing. tests/lint runs it, too.
 
 from __future__ import annotations
 
+import json
 import re
 import unittest
 from collections import Counter
@@ -92,11 +93,15 @@ class PagesTest(unittest.TestCase):
     def test_each_page_is_two_clicks_from_the_readme_at_most(self) -> None:
         near = {README}
         for _ in range(2):
-            near |= {target(page, link) for page in near if page.suffix == ".md" for link in links(page)}
+            near |= {
+                target(page, link) for page in near if page.suffix == ".md" for link in links(page)
+            }
         self.assertEqual([page for page in pages() if page not in near], [])
 
     def test_the_program_in_the_readme_is_the_one_that_is_delivered(self) -> None:
-        (shown,) = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+        (shown,) = re.findall(
+            r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL
+        )
         delivered = REPOSITORY / "client" / "examples" / "python" / "ready.py"
         self.assertEqual(shown, delivered.read_text())
 
@@ -109,7 +114,9 @@ class PagesTest(unittest.TestCase):
     def test_each_metric_is_explained(self) -> None:
         named = set()
         for source in (REPOSITORY / "service").rglob("*.cc"):
-            found = re.findall(r'"((?:pcap_gateway|grpc_server|process)_[a-z_]+)"', source.read_text())
+            found = re.findall(
+                r'"((?:pcap_gateway|grpc_server|process)_[a-z_]+)"', source.read_text()
+            )
             named |= set(found)
         self.assertGreater(len(named), 50)
         shown = table(REPOSITORY / "docs" / "operations" / "metrics.md", "metric")
@@ -121,6 +128,17 @@ class PagesTest(unittest.TestCase):
         named = {name for row in rows for name in re.findall(r"`service/(\w+)/`", row[0])}
         rooms = {path.name for path in (REPOSITORY / "service").iterdir() if path.is_dir()}
         self.assertEqual(named, rooms)
+
+    def test_each_panel_of_the_dashboard_is_explained(self) -> None:
+        panels = json.loads((REPOSITORY / "deploy" / "monitoring" / "dashboard.json").read_text())[
+            "panels"
+        ]
+        shown = table(REPOSITORY / "docs" / "operations" / "dashboard.md", "panel")
+        there = [
+            [panel["title"], panel["description"]] for panel in panels if panel["type"] != "row"
+        ]
+        self.assertEqual(shown, there)
+        self.assertEqual([title for title, description in there if not description], [])
 
     def test_every_alert_has_its_chapter(self) -> None:
         monitoring = REPOSITORY / "deploy" / "monitoring"
