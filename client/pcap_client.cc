@@ -12,6 +12,7 @@
 #include "client/metadata_entry.h"
 #include "client/service_config.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "pcap/v1/pcap_ownership_service.grpc.pb.h"
 #include "pcap/v1/pcap_service.grpc.pb.h"
 
 namespace pcap_client {
@@ -19,17 +20,26 @@ namespace {
 
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
+using pcap::v1::CreateOwnershipRequest;
+using pcap::v1::CreateOwnershipResponse;
 using pcap::v1::CreatePcapRequest;
 using pcap::v1::CreatePcapResponse;
+using pcap::v1::DeleteOwnershipRequest;
+using pcap::v1::DeleteOwnershipResponse;
 using pcap::v1::DownloadPcapRequest;
 using pcap::v1::DownloadPcapResponse;
 using pcap::v1::GetPcapRequest;
 using pcap::v1::GetPcapResponse;
+using pcap::v1::ListOwnershipsRequest;
+using pcap::v1::ListOwnershipsResponse;
 using pcap::v1::ListPcapsRequest;
 using pcap::v1::ListPcapsResponse;
+using pcap::v1::PcapOwnershipService;
 using pcap::v1::PcapService;
 using pcap::v1::StopPcapRequest;
 using pcap::v1::StopPcapResponse;
+using pcap::v1::ValidateOwnershipRequest;
+using pcap::v1::ValidateOwnershipResponse;
 
 // What the gateway permits: service/rpc/server.cc.
 constexpr absl::Duration kLeastKeepaliveInterval = absl::Seconds(30);
@@ -155,12 +165,14 @@ void HandOn(std::shared_ptr<typename MessageStream<Response>::Source> source,
 class PcapClient::Impl : public std::enable_shared_from_this<PcapClient::Impl> {
  public:
   using AsyncPcaps = PcapService::StubInterface::async_interface;
+  using AsyncOwnerships = PcapOwnershipService::StubInterface::async_interface;
 
   explicit Impl(const ClientOptions& options)
       : options(options),
         channel(grpc::CreateCustomChannel(options.target, CredentialsOf(options),
                                           ChannelArgumentsOf(options))),
         pcap(PcapService::NewStub(channel)),
+        ownership(PcapOwnershipService::NewStub(channel)),
         health(grpc::health::v1::Health::NewStub(channel)) {}
 
   // Makes one call and waits for it.
@@ -224,6 +236,7 @@ class PcapClient::Impl : public std::enable_shared_from_this<PcapClient::Impl> {
   const ClientOptions options;
   const std::shared_ptr<grpc::Channel> channel;
   const std::unique_ptr<PcapService::Stub> pcap;
+  const std::unique_ptr<PcapOwnershipService::Stub> ownership;
   const std::unique_ptr<grpc::health::v1::Health::Stub> health;
 };
 
@@ -275,6 +288,62 @@ PendingCall PcapClient::StopPcapAsync(const StopPcapRequest& request, const Call
                                       Done<StopPcapResponse> done) const {
   return impl_->Start<Impl::AsyncPcaps>(*impl_->pcap->async(), &Impl::AsyncPcaps::StopPcap, request,
                                         options, std::move(done));
+}
+
+CallResult<ListOwnershipsAnswer> PcapClient::ListOwnerships(const ListOwnershipsRequest& request,
+                                                            const CallOptions& options) const {
+  return impl_->CallAndWait(*impl_->ownership, &PcapOwnershipService::Stub::ListOwnerships, request,
+                            options);
+}
+
+PendingCall PcapClient::ListOwnershipsAsync(const ListOwnershipsRequest& request,
+                                            const CallOptions& options,
+                                            Done<ListOwnershipsResponse> done) const {
+  return impl_->Start<Impl::AsyncOwnerships>(*impl_->ownership->async(),
+                                             &Impl::AsyncOwnerships::ListOwnerships, request,
+                                             options, std::move(done));
+}
+
+CallResult<CreateOwnershipAnswer> PcapClient::CreateOwnership(const CreateOwnershipRequest& request,
+                                                              const CallOptions& options) const {
+  return impl_->CallAndWait(*impl_->ownership, &PcapOwnershipService::Stub::CreateOwnership,
+                            request, options);
+}
+
+PendingCall PcapClient::CreateOwnershipAsync(const CreateOwnershipRequest& request,
+                                             const CallOptions& options,
+                                             Done<CreateOwnershipResponse> done) const {
+  return impl_->Start<Impl::AsyncOwnerships>(*impl_->ownership->async(),
+                                             &Impl::AsyncOwnerships::CreateOwnership, request,
+                                             options, std::move(done));
+}
+
+CallResult<ValidateOwnershipAnswer> PcapClient::ValidateOwnership(
+    const ValidateOwnershipRequest& request, const CallOptions& options) const {
+  return impl_->CallAndWait(*impl_->ownership, &PcapOwnershipService::Stub::ValidateOwnership,
+                            request, options);
+}
+
+PendingCall PcapClient::ValidateOwnershipAsync(const ValidateOwnershipRequest& request,
+                                               const CallOptions& options,
+                                               Done<ValidateOwnershipResponse> done) const {
+  return impl_->Start<Impl::AsyncOwnerships>(*impl_->ownership->async(),
+                                             &Impl::AsyncOwnerships::ValidateOwnership, request,
+                                             options, std::move(done));
+}
+
+CallResult<DeleteOwnershipAnswer> PcapClient::DeleteOwnership(const DeleteOwnershipRequest& request,
+                                                              const CallOptions& options) const {
+  return impl_->CallAndWait(*impl_->ownership, &PcapOwnershipService::Stub::DeleteOwnership,
+                            request, options);
+}
+
+PendingCall PcapClient::DeleteOwnershipAsync(const DeleteOwnershipRequest& request,
+                                             const CallOptions& options,
+                                             Done<DeleteOwnershipResponse> done) const {
+  return impl_->Start<Impl::AsyncOwnerships>(*impl_->ownership->async(),
+                                             &Impl::AsyncOwnerships::DeleteOwnership, request,
+                                             options, std::move(done));
 }
 
 DownloadStream PcapClient::DownloadPcap(const DownloadPcapRequest& request,

@@ -28,6 +28,10 @@ struct Arguments {
   std::string interval;
   CaptureTexts capture;
   bool dry_run = false;
+  std::string ownership_challenge;
+  std::string ownership_challenge_file;
+  std::vector<std::string> ownership_ids;
+  bool yes = false;
   std::string file;  // where packets go; "-": stdout
   bool force = false;
 

@@ -1,6 +1,7 @@
 #include "client/pcapctl/commands.h"
 
 #include <cstdlib>
+#include <functional>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/pcapctl/buckets_command.h"
 #include "client/pcapctl/console.h"
 #include "client/pcapctl/contexts_command.h"
 #include "client/pcapctl/create_request.h"
@@ -189,6 +191,73 @@ int RunDownload(const Arguments& arguments) {
   });
 }
 
+// --- buckets
+
+int RunBucketsList(const Arguments& arguments) {
+  return WithSession(arguments, TimeoutIs::kOfEachCall, [&](const Session& session) {
+    return ListBuckets(session, MaxAgeOf(arguments), arguments.format());
+  });
+}
+
+void DeclareBucketsAdd(CLI::App& command, Arguments& arguments) {
+  AddDestination(command, arguments);
+  DeclareCreate(command, arguments);
+}
+
+// Runs `command` with the bucket's URI, which has to be there.
+int WithBucket(const Arguments& arguments,
+               const std::function<int(const Session&, const std::string& uri)>& command) {
+  const absl::StatusOr<std::string> uri = DestinationOf(arguments.capture);
+  if (!uri.ok()) return FailUsage(uri.status().message());
+  if (uri->empty()) return FailUsage("--destination-conf: needed, the bucket's URI");
+  return WithSession(arguments, TimeoutIs::kOfEachCall,
+                     [&](const Session& session) { return command(session, *uri); });
+}
+
+int RunBucketsAdd(const Arguments& arguments) {
+  return WithBucket(arguments, [&](const Session& session, const std::string& uri) {
+    return AddBucket(session, uri, {.dry_run = arguments.dry_run, .output = arguments.format()});
+  });
+}
+
+void DeclareBucketsValidate(CLI::App& command, Arguments& arguments) {
+  AddDestination(command, arguments);
+  AddOwnershipChallenge(command, arguments);
+  DeclareCreate(command, arguments);
+}
+
+int RunBucketsValidate(const Arguments& arguments) {
+  const absl::StatusOr<std::string> challenge = OneOfTextAndFile(
+      "ownership-challenge", arguments.ownership_challenge, arguments.ownership_challenge_file);
+  if (!challenge.ok()) return FailUsage(challenge.status().message());
+  if (challenge->empty()) {
+    return FailUsage("--ownership-challenge: needed, what the file in the bucket says");
+  }
+  return WithBucket(arguments, [&](const Session& session, const std::string& uri) {
+    return ValidateBucket(session, uri, *challenge,
+                          {.dry_run = arguments.dry_run, .output = arguments.format()});
+  });
+}
+
+void DeclareBucketsRemove(CLI::App& command, Arguments& arguments) {
+  command
+      .add_option("OWNERSHIP_ID", arguments.ownership_ids,
+                  "Buckets, by the ids of `buckets list`: 32 hex digits each")
+      ->required()
+      ->type_name("");
+  command.add_flag("--yes", arguments.yes, "Do not ask whether that is meant");
+  AddDryRun(command, arguments);
+  AddAccountOptions(command, arguments);
+  AddTimeout(command, arguments, "The longest to wait for each (default 10s)");
+}
+
+int RunBucketsRemove(const Arguments& arguments) {
+  return WithSession(arguments, TimeoutIs::kOfEachCall, [&](const Session& session) {
+    return RemoveBuckets(session, arguments.ownership_ids, arguments.yes,
+                         {.dry_run = arguments.dry_run, .output = arguments.format()});
+  });
+}
+
 // --- status, cache
 
 void DeclareStatus(CLI::App& command, Arguments& arguments) {
@@ -275,6 +344,13 @@ const std::vector<Command>& Commands() {
        RunCreateFull},
       {"", "stop", "Stop full captures", DeclareStop, RunStop},
       {"", "download", "Download the packets of a simple capture", DeclareDownload, RunDownload},
+      {"buckets", "list", "Print the buckets that full captures are written to", DeclareList,
+       RunBucketsList},
+      {"buckets", "add", "Name a bucket; Cloudflare writes a file into it", DeclareBucketsAdd,
+       RunBucketsAdd},
+      {"buckets", "validate", "Prove that it is yours, by what that file says",
+       DeclareBucketsValidate, RunBucketsValidate},
+      {"buckets", "remove", "Take buckets away", DeclareBucketsRemove, RunBucketsRemove},
       {"", "status", "Say how the gateway is doing", DeclareStatus, RunStatus},
       {"", "cache", "Show what the gateway's cache has done so far", DeclareCache, RunCache},
       {"", "contexts", "List, use, add and remove the configuration's contexts", DeclareContexts,
@@ -289,6 +365,7 @@ const std::vector<Command>& Commands() {
 const std::vector<CommandGroup>& CommandGroups() {
   static const std::vector<CommandGroup> groups = {
       {"create", "Ask for a packet capture"},
+      {"buckets", "List, add, validate and remove buckets for full captures"},
   };
   return groups;
 }

@@ -107,20 +107,6 @@ absl::Status ReadLimits(const CaptureTexts& texts, Form& form) {
   return status;
 }
 
-absl::StatusOr<std::string> DestinationOf(const CaptureTexts& texts) {
-  if (texts.destination_conf_file.empty()) return texts.destination_conf;
-  if (!texts.destination_conf.empty()) {
-    return Refused("destination-conf-file", "says what --destination-conf says; give one of them");
-  }
-  absl::StatusOr<std::string> text = ReadTextFile(texts.destination_conf_file);
-  if (!text.ok()) return Refused("destination-conf-file", text.status().message());
-  absl::StripAsciiWhitespace(&*text);
-  if (text->empty()) {
-    return Refused("destination-conf-file", absl::StrCat(texts.destination_conf_file, " is empty"));
-  }
-  return text;
-}
-
 CreatePcapRequest Named(const CaptureTexts& texts) {
   CreatePcapRequest request;
   request.set_request_id(texts.request_id.empty() ? NewRequestId() : texts.request_id);
@@ -163,6 +149,10 @@ absl::StatusOr<CreatePcapRequest> FullRequest(const CaptureTexts& texts) {
   full.set_destination_conf(*destination);
   if (!status.ok()) return status;
   return request;
+}
+
+absl::StatusOr<std::string> DestinationOf(const CaptureTexts& texts) {
+  return OneOfTextAndFile("destination-conf", texts.destination_conf, texts.destination_conf_file);
 }
 
 CreatePcapRequest WithoutSecrets(CreatePcapRequest request) {

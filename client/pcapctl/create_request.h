@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "pcap/v1/pcap_service.pb.h"
 
 namespace pcap_client {
@@ -38,6 +39,10 @@ struct CaptureTexts {
 // keeps.
 absl::StatusOr<pcap::v1::CreatePcapRequest> SimpleRequest(const CaptureTexts& texts);
 absl::StatusOr<pcap::v1::CreatePcapRequest> FullRequest(const CaptureTexts& texts);
+
+// The bucket's URI, out of its file where that is said; empty: neither is said. INVALID_ARGUMENT:
+// both are, or the file cannot be read or is empty.
+absl::StatusOr<std::string> DestinationOf(const CaptureTexts& texts);
 
 // What `request` would send, for people to see: the secrets of its bucket are left out.
 pcap::v1::CreatePcapRequest WithoutSecrets(pcap::v1::CreatePcapRequest request);

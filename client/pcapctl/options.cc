@@ -153,12 +153,23 @@ void AddFullOptions(CLI::App& command, Arguments& arguments) {
           "How long to capture, 1s to 24h; needed");
   AddText(command, "--colo-name", texts.colo_name, "NAME",
           "The data center, such as ord02; needed");
-  AddText(command, "--destination-conf", texts.destination_conf, "URI",
-          "The bucket, such as s3://bucket/folder?region=eu-west-1; needed");
-  AddText(command, "--destination-conf-file", texts.destination_conf_file, "FILE",
-          "The same, out of a file: for a URI with secrets");
+  AddDestination(command, arguments);
   AddText(command, "--byte-limit", texts.byte_limit, "COUNT", "Stop after so many bytes");
   AddLimitsAndFilter(command, texts);
+}
+
+void AddDestination(CLI::App& command, Arguments& arguments) {
+  AddText(command, "--destination-conf", arguments.capture.destination_conf, "URI",
+          "The bucket, such as s3://bucket/folder?region=eu-west-1; needed");
+  AddText(command, "--destination-conf-file", arguments.capture.destination_conf_file, "FILE",
+          "The same, out of a file: for a URI with secrets");
+}
+
+void AddOwnershipChallenge(CLI::App& command, Arguments& arguments) {
+  AddText(command, "--ownership-challenge", arguments.ownership_challenge, "TEXT",
+          "What the file in the bucket says; needed");
+  AddText(command, "--ownership-challenge-file", arguments.ownership_challenge_file, "FILE",
+          "The same, out of a copy of that file");
 }
 
 void AddShell(CLI::App& command, Arguments& arguments) {

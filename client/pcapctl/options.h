@@ -36,6 +36,9 @@ void AddFileOptions(CLI::App& command, Arguments& arguments);
 // What is captured.
 void AddSimpleOptions(CLI::App& command, Arguments& arguments);
 void AddFullOptions(CLI::App& command, Arguments& arguments);
+// Of a bucket, and the proof that it is one's own.
+void AddDestination(CLI::App& command, Arguments& arguments);
+void AddOwnershipChallenge(CLI::App& command, Arguments& arguments);
 void AddShell(CLI::App& command, Arguments& arguments);
 
 // What the value of the option --NAME may be; empty: not one of a few words.

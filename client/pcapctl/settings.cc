@@ -151,12 +151,22 @@ std::optional<absl::Duration> TimeoutFrom(const std::string& text) {
   return DurationFrom(text, absl::Milliseconds(1), kLongestTimeout);
 }
 
+absl::StatusOr<std::string> OneOfTextAndFile(absl::string_view name, const std::string& text,
+                                             const std::string& path) {
+  if (path.empty()) return text;
+  const std::string option = absl::StrCat(name, "-file");
+  if (!text.empty()) {
+    return Refused(option, absl::StrCat("says what --", name, " says; give one of them"));
+  }
+  absl::StatusOr<std::string> read = ReadTextFile(path);
+  if (!read.ok()) return Refused(option, read.status().message());
+  absl::StripAsciiWhitespace(&*read);
+  if (read->empty()) return Refused(option, absl::StrCat(path, " is empty"));
+  return read;
+}
+
 absl::StatusOr<std::string> TokenFrom(const std::string& path) {
-  const absl::StatusOr<std::string> text = ReadTextFile(path);
-  if (!text.ok()) return Refused("api-token-file", text.status().message());
-  const absl::string_view token = absl::StripAsciiWhitespace(*text);
-  if (token.empty()) return Refused("api-token-file", absl::StrCat(path, " is empty"));
-  return std::string(token);
+  return OneOfTextAndFile("api-token", "", path);
 }
 
 }  // namespace pcap_client

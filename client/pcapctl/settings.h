@@ -75,6 +75,12 @@ std::optional<absl::Duration> DurationFrom(const std::string& text, absl::Durati
 // ones do not fit into nanoseconds, so a year is the most.
 std::optional<absl::Duration> TimeoutFrom(const std::string& text);
 
+// `text`, which the option --NAME says, or what the file that --NAME-file says holds, without the
+// blanks and line ends around it; empty: neither is said. INVALID_ARGUMENT: both are, or the file
+// cannot be read or is empty.
+absl::StatusOr<std::string> OneOfTextAndFile(absl::string_view name, const std::string& text,
+                                             const std::string& path);
+
 // The token that --api-token-file's file holds, the line's end left off. INVALID_ARGUMENT: why it
 // cannot be read, or that it is empty.
 absl::StatusOr<std::string> TokenFrom(const std::string& path);

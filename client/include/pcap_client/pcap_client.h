@@ -29,6 +29,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "pcap/v1/pcap_ownership_service.pb.h"
 #include "pcap/v1/pcap_service.pb.h"
 #include "pcap_client/answer.h"
 #include "pcap_client/call_result.h"
@@ -90,6 +91,10 @@ using GetPcapAnswer = Answer<pcap::v1::GetPcapResponse>;
 using ListPcapsAnswer = Answer<pcap::v1::ListPcapsResponse>;
 using CreatePcapAnswer = Answer<pcap::v1::CreatePcapResponse>;
 using StopPcapAnswer = Answer<pcap::v1::StopPcapResponse>;
+using ListOwnershipsAnswer = Answer<pcap::v1::ListOwnershipsResponse>;
+using CreateOwnershipAnswer = Answer<pcap::v1::CreateOwnershipResponse>;
+using ValidateOwnershipAnswer = Answer<pcap::v1::ValidateOwnershipResponse>;
+using DeleteOwnershipAnswer = Answer<pcap::v1::DeleteOwnershipResponse>;
 using DownloadStream = MessageStream<pcap::v1::DownloadPcapResponse>;
 
 // grpc.health.v1.HealthCheckResponse.ServingStatus.
@@ -153,6 +158,34 @@ class PcapClient {
                                       const CallOptions& options = {}) const;
   PendingCall StopPcapAsync(const pcap::v1::StopPcapRequest& request, const CallOptions& options,
                             Done<pcap::v1::StopPcapResponse> done) const;
+
+  // Lists the buckets that full captures are written to.
+  CallResult<ListOwnershipsAnswer> ListOwnerships(const pcap::v1::ListOwnershipsRequest& request,
+                                                  const CallOptions& options = {}) const;
+  PendingCall ListOwnershipsAsync(const pcap::v1::ListOwnershipsRequest& request,
+                                  const CallOptions& options,
+                                  Done<pcap::v1::ListOwnershipsResponse> done) const;
+
+  // Names a bucket. A write.
+  CallResult<CreateOwnershipAnswer> CreateOwnership(const pcap::v1::CreateOwnershipRequest& request,
+                                                    const CallOptions& options = {}) const;
+  PendingCall CreateOwnershipAsync(const pcap::v1::CreateOwnershipRequest& request,
+                                   const CallOptions& options,
+                                   Done<pcap::v1::CreateOwnershipResponse> done) const;
+
+  // Sends the proof that a bucket is the account's own. A write.
+  CallResult<ValidateOwnershipAnswer> ValidateOwnership(
+      const pcap::v1::ValidateOwnershipRequest& request, const CallOptions& options = {}) const;
+  PendingCall ValidateOwnershipAsync(const pcap::v1::ValidateOwnershipRequest& request,
+                                     const CallOptions& options,
+                                     Done<pcap::v1::ValidateOwnershipResponse> done) const;
+
+  // Takes a bucket away. A write: the second time it is kNotFound.
+  CallResult<DeleteOwnershipAnswer> DeleteOwnership(const pcap::v1::DeleteOwnershipRequest& request,
+                                                    const CallOptions& options = {}) const;
+  PendingCall DeleteOwnershipAsync(const pcap::v1::DeleteOwnershipRequest& request,
+                                   const CallOptions& options,
+                                   Done<pcap::v1::DeleteOwnershipResponse> done) const;
 
   // Calls with a stream of messages. They have no deadline unless `options` say one.
   //

@@ -517,6 +517,32 @@ TEST(PcapClientWrites, AreSentAsTheyAre) {
   EXPECT_EQ(gateway.RequestAs<StopPcapRequest>().pcap_id(), kPcapId);
 }
 
+TEST(PcapClientOwnerships, AreListedAndWritten) {
+  ScriptedGateway gateway;
+  ScriptedGateway::Step step;
+  step.ownerships.add_ownerships()->set_id(kPcapId);
+  step.ownership.mutable_ownership()->set_id(kPcapId);
+  step.validated.mutable_ownership()->set_status(pcap::v1::OWNERSHIP_STATUS_PENDING);
+  gateway.Answer(step);
+  const PcapClient client = ClientOf(HastyOptions(gateway));
+  const auto list = client.ListOwnerships({});
+  ASSERT_TRUE(list.ok()) << list.error().message;
+  EXPECT_EQ(list->response.ownerships(0).id(), kPcapId);
+  pcap::v1::CreateOwnershipRequest create;
+  create.set_destination_conf("s3://bucket");
+  EXPECT_EQ(client.CreateOwnership(create)->response.ownership().id(), kPcapId);
+  EXPECT_EQ(gateway.RequestAs<pcap::v1::CreateOwnershipRequest>().destination_conf(),
+            "s3://bucket");
+  EXPECT_EQ(client.ValidateOwnership({})->response.ownership().status(),
+            pcap::v1::OWNERSHIP_STATUS_PENDING);
+  pcap::v1::DeleteOwnershipRequest remove;
+  remove.set_ownership_id(kPcapId);
+  EXPECT_TRUE(AwaitCall<pcap::v1::DeleteOwnershipResponse>([&](auto done) {
+                client.DeleteOwnershipAsync(remove, {}, std::move(done));
+              }).ok());
+  EXPECT_EQ(gateway.RequestAs<pcap::v1::DeleteOwnershipRequest>().ownership_id(), kPcapId);
+}
+
 // Whatever the policy is: "unavailable" does not say that nothing happened.
 TEST(PcapClientWrites, AreNeverTriedAgain) {
   ScriptedGateway gateway;
@@ -533,8 +559,13 @@ TEST(PcapClientWrites, AreNeverTriedAgain) {
       [&](auto done) { client.StopPcapAsync({}, {}, std::move(done)); });
   EXPECT_EQ(stop.error().message, "m");
   EXPECT_EQ(gateway.calls(), 4);
-  EXPECT_FALSE(client.ListPcaps({}).ok());
-  EXPECT_GT(gateway.calls(), 5);  // a read is
+  EXPECT_FALSE(client.CreateOwnership({}).ok());
+  EXPECT_FALSE(client.ValidateOwnership({}).ok());
+  EXPECT_FALSE(client.DeleteOwnership({}).ok());
+  EXPECT_EQ(gateway.calls(), 7);
+  // A read is; with a client that has not failed yet, so that its retries are not throttled.
+  EXPECT_FALSE(ClientOf(HastyOptions(gateway)).ListOwnerships({}).ok());
+  EXPECT_EQ(gateway.calls(), 7 + 4);
 }
 
 TEST(PcapClient, ATextThatIsNoUtf8NamesItsFieldHoweverDeepItIs) {

@@ -886,6 +886,49 @@ TEST(PcapctlStop, StopsEachAndTellsTheFirstFailure) {
   EXPECT_EQ(gateway.calls(), 2);
 }
 
+TEST(PcapctlBuckets, AreListedAddedValidatedAndRemoved) {
+  ScriptedGateway gateway;
+  ScriptedGateway::Step step;
+  pcap::v1::Ownership& ownership = *step.ownerships.add_ownerships();
+  ownership.set_id(kPcapId);
+  ownership.set_destination_conf("s3://bucket");
+  ownership.set_filename("proof.txt");
+  ownership.set_status(pcap::v1::OWNERSHIP_STATUS_PENDING);
+  *step.ownership.mutable_ownership() = ownership;
+  *step.validated.mutable_ownership() = ownership;
+  gateway.Answer(step);
+  EXPECT_EQ(PcapctlAt(gateway, {"buckets", "list"}).out,
+            absl::StrCat("ID                                STATUS   AGE  BUCKET       FILE\n",
+                         kPcapId, "  pending  -    s3://bucket  proof.txt\n"));
+  EXPECT_EQ(PcapctlAt(gateway, {"buckets", "list", "-o", "name"}).out, absl::StrCat(kPcapId, "\n"));
+  EXPECT_THAT(PcapctlAt(gateway, {"buckets", "list", "-o", "json"}).out,
+              StartsWith("[\n  {\n    \"ownership\": {"));
+
+  const ProgramRun added =
+      PcapctlAt(gateway, {"buckets", "add", "--destination-conf", "s3://bucket"});
+  EXPECT_EQ(added.exit_code, 0);
+  EXPECT_THAT(added.out, HasSubstr("File    proof.txt\n"));
+  EXPECT_THAT(added.err, HasSubstr("pcapctl buckets validate"));
+  const TemporaryFile proof("s3cr3t\n");
+  const std::vector<std::string> validate = {
+      "buckets",   "validate", "--destination-conf", kBucket, "--ownership-challenge-file",
+      proof.path()};
+  EXPECT_EQ(PcapctlAt(gateway, validate).exit_code, 0);
+  const auto sent = gateway.RequestAs<pcap::v1::ValidateOwnershipRequest>();
+  EXPECT_EQ(sent.ownership_challenge(), "s3cr3t");
+  EXPECT_EQ(sent.destination_conf(), kBucket);
+  const int calls = gateway.calls();
+  std::vector<std::string> dry = validate;
+  dry.emplace_back("--dry-run");
+  const std::string shown = PcapctlAt(gateway, dry).out;
+  EXPECT_THAT(shown, HasSubstr("access-key-id=REDACTED"));
+  EXPECT_THAT(shown, Not(HasSubstr("s3cr3t")));
+  EXPECT_EQ(PcapctlAt(gateway, {"buckets", "remove", "--dry-run", kPcapId}).exit_code, 0);
+  EXPECT_EQ(gateway.calls(), calls);
+  EXPECT_EQ(PcapctlAt(gateway, {"buckets", "remove", "--yes", kPcapId}).out,
+            absl::StrCat(kPcapId, "\n"));
+}
+
 std::vector<pcap::v1::DownloadPcapResponse> Pieces(const std::vector<std::string>& data,
                                                    int64_t total) {
   std::vector<pcap::v1::DownloadPcapResponse> pieces;
@@ -1036,6 +1079,14 @@ TEST(Pcapctl, AWrongCommandLineIsOneClearLineAndExitCode2) {
       {{"create", "full", "--destination-conf-file", "/nowhere"},
        "--destination-conf-file: cannot read /nowhere"},
       {{"create", "full", "--destination-conf-file", "/dev/null"}, "/dev/null is empty"},
+      {{"buckets"}, "`buckets` needs one of list, add, validate, remove"},
+      {{"buckets", "add"}, "--destination-conf: needed"},
+      {{"buckets", "validate", "--destination-conf", "s3://b"}, "--ownership-challenge: needed"},
+      {{"buckets", "validate", "--ownership-challenge", "x"}, "--destination-conf: needed"},
+      {{"buckets", "validate", "--ownership-challenge-file", "/dev/zero"}, "more than 1 MiB"},
+      {{"buckets", "remove"}, "OWNERSHIP_ID"},
+      {{"buckets", "remove", kPcapId}, "--yes: needed, as stdin is no terminal"},
+      {{"buckets", "delete"}, "there are list, add, validate, remove"},
       {{"stop"}, "PCAP_ID"},
       {{"download"}, "PCAP_ID"},
       {{"download", kPcapId, kPcapId}, "more arguments than the command has"},

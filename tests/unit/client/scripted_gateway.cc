@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "pcap/v1/pcap_ownership_service.grpc.pb.h"
 #include "pcap/v1/pcap_service.grpc.pb.h"
 
 namespace pcap_client {
@@ -49,6 +50,19 @@ class Service final : public pcap::v1::PcapService::CallbackService {
     const Step step = Take(*context, *request);
     AddMetadata(step, *context);
     return new Writer<DownloadPcapResponse>(*this, step, step.download);
+  }
+
+  template <typename Response>
+  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
+                                   const google::protobuf::Message& request,
+                                   Response Step::* answer, Response* response) {
+    const Step step = Take(*context, request);
+    if (step.never) return new Never(*this);
+    AddMetadata(step, *context);
+    *response = step.*answer;
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    reactor->Finish(StatusOf(step));
+    return reactor;
   }
 
   mutable absl::Mutex mutex;
@@ -147,19 +161,36 @@ class Service final : public pcap::v1::PcapService::CallbackService {
     absl::MutexLock lock(&mutex);
     ++cancelled;
   }
+};
 
-  template <typename Response>
-  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
-                                   const google::protobuf::Message& request,
-                                   Response Step::* answer, Response* response) {
-    const Step step = Take(*context, request);
-    if (step.never) return new Never(*this);
-    AddMetadata(step, *context);
-    *response = step.*answer;
-    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    reactor->Finish(StatusOf(step));
-    return reactor;
+// Takes its steps from the same script.
+class OwnershipService final : public pcap::v1::PcapOwnershipService::CallbackService {
+ public:
+  explicit OwnershipService(Service& service) : service_(service) {}
+
+  grpc::ServerUnaryReactor* ListOwnerships(grpc::CallbackServerContext* context,
+                                           const pcap::v1::ListOwnershipsRequest* request,
+                                           pcap::v1::ListOwnershipsResponse* response) override {
+    return service_.Answer(context, *request, &ScriptedGateway::Step::ownerships, response);
   }
+  grpc::ServerUnaryReactor* CreateOwnership(grpc::CallbackServerContext* context,
+                                            const pcap::v1::CreateOwnershipRequest* request,
+                                            pcap::v1::CreateOwnershipResponse* response) override {
+    return service_.Answer(context, *request, &ScriptedGateway::Step::ownership, response);
+  }
+  grpc::ServerUnaryReactor* ValidateOwnership(
+      grpc::CallbackServerContext* context, const pcap::v1::ValidateOwnershipRequest* request,
+      pcap::v1::ValidateOwnershipResponse* response) override {
+    return service_.Answer(context, *request, &ScriptedGateway::Step::validated, response);
+  }
+  grpc::ServerUnaryReactor* DeleteOwnership(grpc::CallbackServerContext* context,
+                                            const pcap::v1::DeleteOwnershipRequest* request,
+                                            pcap::v1::DeleteOwnershipResponse* response) override {
+    return service_.Answer(context, *request, &ScriptedGateway::Step::deleted, response);
+  }
+
+ private:
+  Service& service_;
 };
 
 std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const SelfSigned* identity) {
@@ -173,6 +204,7 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const SelfSigned* identit
 
 struct ScriptedGateway::Parts {
   Service service;
+  OwnershipService ownerships{service};
   std::unique_ptr<grpc::Server> server;
   std::string address;
 };
@@ -183,6 +215,7 @@ ScriptedGateway::ScriptedGateway(const SelfSigned* identity) : parts_(std::make_
   int port = 0;
   builder.AddListeningPort("127.0.0.1:0", CredentialsOf(identity), &port);
   builder.RegisterService(&parts_->service);
+  builder.RegisterService(&parts_->ownerships);
   parts_->server = builder.BuildAndStart();
   parts_->address = absl::StrCat("127.0.0.1:", port);
 }

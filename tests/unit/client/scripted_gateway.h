@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "pcap/v1/pcap_ownership_service.pb.h"
 #include "pcap/v1/pcap_service.pb.h"
 #include "tests/support/self_signed.h"
 
@@ -38,6 +39,10 @@ class ScriptedGateway {
     pcap::v1::ListPcapsResponse list;
     pcap::v1::CreatePcapResponse created;
     pcap::v1::StopPcapResponse stopped;
+    pcap::v1::ListOwnershipsResponse ownerships;
+    pcap::v1::CreateOwnershipResponse ownership;
+    pcap::v1::ValidateOwnershipResponse validated;
+    pcap::v1::DeleteOwnershipResponse deleted;
     std::vector<pcap::v1::DownloadPcapResponse> download;  // what comes before the end
     Metadata initial_metadata;
     Metadata trailing_metadata;
