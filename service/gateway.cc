@@ -22,6 +22,7 @@
 #include "service/gateway_status.h"
 #include "service/log_redaction.h"
 #include "service/loop/event_loop.h"
+#include "service/memory_trim.h"
 #include "service/operations/admin_listener.h"
 #include "service/operations/caller_counts.h"
 #include "service/operations/descriptor_limit.h"
@@ -148,6 +149,7 @@ struct Gateway::Parts {
   std::optional<MeteredParts> metered;
   std::optional<StatusHistory> history;
   std::unique_ptr<AdminListener> admin;  // null: there is none
+  std::unique_ptr<MemoryTrim> memory;    // once all is started
   std::unique_ptr<Heartbeat> heartbeat;
 
   // In the order in which a start takes them.
@@ -486,6 +488,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const Options& options, 
                 {{"reason", status.message()}});
     }
   }
+  parts->memory = std::make_unique<MemoryTrim>(*parts->loop);
   return std::unique_ptr<Gateway>(new Gateway(std::move(parts)));
 }
 
@@ -494,6 +497,7 @@ Gateway::Gateway(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Gateway::~Gateway() = default;
 
 Gateway::Parts::~Parts() {
+  memory.reset();
   admin.reset();
   history.reset();
   channelz.reset();

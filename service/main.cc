@@ -35,7 +35,6 @@
 #include "service/operations/watchdog.h"
 #include "service/options.h"
 #include "service/rpc/usable_cores.h"
-#include "service/start_memory.h"
 
 namespace {
 
@@ -235,7 +234,6 @@ int main(int argc, char** argv) {
   // Abseil's mutexes, which gRPC is full of, look for lock cycles in Debian's build: a debugging
   // aid that costs a tenth of a cached call.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  std::optional<pcap_gateway::GivesMemoryBack> gives_memory_back(std::in_place);
   const bool leaves_no_core = LeaveNoCore();
 
   const std::vector<std::string> arguments(argv + 1, argv + argc);
@@ -264,7 +262,6 @@ int main(int argc, char** argv) {
   absl::StatusOr<std::unique_ptr<pcap_gateway::Gateway>> gateway =
       pcap_gateway::Gateway::Start(options, log);
   if (!gateway.ok()) return Unusable(gateway.status(), options);
-  gives_memory_back.reset();
   PrintReady(**gateway);
   LogStart(options, **gateway, log);
 

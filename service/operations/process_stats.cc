@@ -55,8 +55,15 @@ int64_t OpenFiles() {
 
 }  // namespace
 
+int64_t ResidentBytes() {
+  const std::vector<std::string> pages = absl::StrSplit(ContentOf("/proc/self/statm"), ' ');
+  int64_t resident = 0;
+  if (pages.size() < 2 || !absl::SimpleAtoi(pages[1], &resident)) return 0;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
 ProcessStats ReadProcessStats() {
-  constexpr size_t kUserTime = 14, kSystemTime = 15, kStart = 22, kVirtual = 23, kResident = 24;
+  constexpr size_t kUserTime = 14, kSystemTime = 15, kStart = 22, kVirtual = 23;
   ProcessStats stats;
   const std::string text = ContentOf("/proc/self/stat");
   const size_t name_ends = text.rfind(')');
@@ -69,8 +76,8 @@ ProcessStats ReadProcessStats() {
     stats.start_time =
         static_cast<double>(BootTime()) + static_cast<double>(StatField(fields, kStart)) / ticks;
     stats.virtual_bytes = StatField(fields, kVirtual);
-    stats.resident_bytes = StatField(fields, kResident) * sysconf(_SC_PAGESIZE);
   }
+  stats.resident_bytes = ResidentBytes();
   stats.open_fds = OpenFiles();
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) stats.max_fds = static_cast<int64_t>(limit.rlim_cur);

@@ -16,6 +16,9 @@ struct ProcessStats {
   int64_t max_fds = 0;  // the soft limit
 };
 
+// resident_bytes alone, which costs one file read. Any thread.
+int64_t ResidentBytes();
+
 // Some system calls; any thread.
 ProcessStats ReadProcessStats();
 

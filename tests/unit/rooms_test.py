@@ -39,7 +39,6 @@ KINDS = (
     (r"hiredis/.+", "hiredis"),
     (r"opentelemetry/.+", "opentelemetry"),
     (r"systemd/.+", "systemd"),
-    (r"mimalloc\.h", "mimalloc"),
     (r"sys/epoll\.h", "epoll"),
     (r"(sys|netinet|arpa)/\w+\.h|(fcntl|netdb|poll|sched|signal|time|unistd)\.h", "posix"),
     (r"[a-z_0-9]+", "std"),
@@ -107,7 +106,6 @@ ROOMS = {
         "spdlog",
         "cli11",
         "nlohmann",
-        "mimalloc",
         "posix",
     },
     # The library, and what of it others build against; pcapctl has no more of gRPC than that gives.
@@ -168,7 +166,6 @@ ONLY_IN = {
         "service/tracing/tracing.cc",
     },
     "systemd": {"service/operations/service_manager.cc"},
-    "mimalloc": {"service/start_memory.h"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[>"]')
