@@ -51,6 +51,7 @@ struct Watching {
 
   std::optional<Reader> reader;
   int told = 0;
+  size_t known = 0;  // captures, as it was told last
   std::optional<OutcomePtr> over;
   Ticket ticket;
 };
@@ -87,6 +88,7 @@ class WatchesTest : public testing::Test {
         [&watching](const View& view) {
           EXPECT_FALSE(watching.over.has_value());
           ++watching.told;
+          watching.known = view->size();
           watching.reader->Take(view);
         },
         [&watching](Reply reply) {
@@ -347,6 +349,17 @@ TEST_F(WatchesTest, WhatFailsIsAskedForMoreAndMoreSeldom) {
   EXPECT_EQ(loop_.next_in(), absl::Seconds(2));
 }
 
+TEST_F(WatchesTest, NobodyHurriesAFirstListThatFails) {
+  Watch();
+  Fail(absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable);
+  Watching& late = Watch();
+  EXPECT_EQ(source_.asked(), 1u);
+  Advance(absl::Seconds(2));
+  ASSERT_EQ(source_.asked(), 2u);
+  Answer("1m:pending");
+  EXPECT_THAT(late.Read(), ElementsAre("1m:pending"));
+}
+
 TEST_F(WatchesTest, CloudflaresOwnRateLimitIsKeptTo) {
   Watch();
   Error error(absl::StatusCode::kResourceExhausted, Reason::kRateLimited, "429");
@@ -532,6 +545,34 @@ TEST_F(WatchesTest, AskedForByItselfBeforeAWriteIsAskedForAgain) {
   EXPECT_EQ(LastAsked(), "Get 1");
   Answer("1m:stopping");
   EXPECT_THAT(one.Read(), ElementsAre("1m:stopping"));
+}
+
+TEST_F(WatchesTest, WhatIsInNoListIsNotToldFromBeforeAWrite) {
+  Watch({1});
+  NothingKept();
+  Answer("2m:running");
+  Answer("1m:running");
+  Advance(absl::Seconds(1));
+  Write();
+  Watching& late = Watch({1});
+  Answer("2m:running");
+  EXPECT_THAT(late.Read(), IsEmpty());
+  EXPECT_EQ(LastAsked(), "Get 1");
+  Answer("1m:stopping");
+  EXPECT_THAT(late.Read(), ElementsAre("1m:stopping"));
+}
+
+TEST_F(WatchesTest, WhatNobodyNamesAnyMoreIsForgotten) {
+  Watch();
+  Answer("1m:running");
+  for (int i = 0; i < 2 * static_cast<int>(Sightings::kMostPast); ++i) {
+    Watching& one = Watch({1000 + i});
+    Answer(std::to_string(1000 + i) + "m:running");
+    EXPECT_EQ(one.told, 2);
+    EXPECT_LE(one.known, Sightings::kMostPast + 3);
+    one.ticket.Cancel();
+    loop_.RunAll();
+  }
 }
 
 // Where other replicas write, what this one knows may be from before.
