@@ -14,10 +14,11 @@ import pytest
 from emulator import demo
 
 from harness.admin import fetch
-from harness.calls import Answer, answer_of, fail, get, request_for
+from harness.calls import DEADLINE_SECONDS, Answer, answer_of, fail, get, request_for
+from harness.connect_proxy import ConnectProxy
 from harness.emulator import Emulator
 from harness.gateway import StartGateway
-from harness.stubs import pcap_service_pb2_grpc
+from harness.stubs import pcap_service_pb2, pcap_service_pb2_grpc
 from harness.tls import Authority, Nginx, self_signed_with_openssl
 
 StartEmulator = Callable[[Path, Path], Emulator]
@@ -212,3 +213,45 @@ def test_netrc_of_the_environment_is_not_used(
     headers = emulator.headers(pcap_id)
     assert headers["authorization"] == f"Bearer {demo.TOKEN}"
     assert "x-curlrc" not in headers
+
+
+PACKETS = 20_000
+
+
+def check_download(start_gateway: StartGateway, emulator: Emulator, *options: str) -> None:
+    """The whole file comes, and it is the one that Cloudflare has."""
+    gateway = start_gateway("--allow=download", *options, upstream_url=by_name(emulator))
+    stub = pcap_service_pb2_grpc.PcapServiceStub(gateway.channel)
+    request = pcap_service_pb2.DownloadPcapRequest(
+        account_id=demo.ACCOUNT_ID, pcap_id=emulator.add(packets=PACKETS)
+    )
+    messages = list(stub.DownloadPcap(request, timeout=DEADLINE_SECONDS))
+    data = b"".join(message.data for message in messages)
+    assert data[:4] in (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4")
+    assert len(data) == messages[0].total_bytes == 24 + 56 * PACKETS
+    [asked] = emulator.requests(request.pcap_id)
+    assert asked["state"] == "answered" and asked["path"].endswith("/download")
+
+
+def test_packets_come_over_tls(
+    start_gateway: StartGateway, start_tls_emulator: StartEmulator, authority: Authority
+) -> None:
+    emulator = start_tls_emulator(*authority.certificate("localhost"))
+    check_download(start_gateway, emulator, f"--upstream-ca-file={authority.file}")
+
+
+def test_packets_come_through_a_proxy(
+    start_gateway: StartGateway, start_tls_emulator: StartEmulator, authority: Authority
+) -> None:
+    emulator = start_tls_emulator(*authority.certificate("localhost"))
+    proxy = ConnectProxy()
+    try:
+        check_download(
+            start_gateway,
+            emulator,
+            f"--upstream-ca-file={authority.file}",
+            f"--upstream-proxy=http://{proxy.address}",
+        )
+    finally:
+        proxy.stop()
+    assert proxy.targets == [f"localhost:{emulator.url.split(':')[2].split('/')[0]}"]
