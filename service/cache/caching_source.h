@@ -19,7 +19,7 @@
 // answers those who came before, but is not stored, and nobody joins it any more.
 //
 // What is kept how long, and what for, says freshness.h; what Cloudflare's word on a credential
-// makes void, standing.h. A capture that was seen to be final stays so: should Cloudflare say later
+// makes void, standing.h. A capture that was seen to be final stays so: if Cloudflare says later
 // that it still moves (one of its replicas lags), that answer counts as a confirmation of the final
 // one.
 //

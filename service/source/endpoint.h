@@ -80,7 +80,7 @@ struct Endpoint {
   const Endpoint* one = nullptr;
   // The list that has the resource among others; null: there is none.
   const Endpoint* list = nullptr;
-  // Of a list: `answer` with these parts, which are its own but for what they say.
+  // Of a list: `answer` with these parts, which are its own except for what they say.
   Outcome (*with_parts)(const Outcome& answer, const std::vector<Part>& parts) = nullptr;
   // What the request accepts, as in its header.
   absl::string_view accept = "application/json";

@@ -17,6 +17,10 @@ MOST_LINES = {README: 150}
 # Made by programs, and as long as what they are made of; and a history.
 UNBOUNDED = {REPOSITORY / "docs" / "reference.md", REPOSITORY / "CHANGELOG.md"}
 
+# docker's, podman's, kubectl's and helm's, as the pages have them.
+OPTIONS_OF_OTHERS = {"force-recreate", "publish", "stop-timeout", "from-file", "cert", "key"}
+OPTIONS_OF_OTHERS |= {"namespace", "values"}
+
 FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]+`")
 LINK = re.compile(r"\[(?:[^\[\]]|!?\[[^\]]*\](?:\([^)]*\))?)*\]\(([^()\s]+)\)")
@@ -104,6 +108,24 @@ class PagesTest(unittest.TestCase):
         )
         delivered = REPOSITORY / "client" / "examples" / "python" / "ready.py"
         self.assertEqual(shown, delivered.read_text())
+
+    def test_each_option_that_a_page_names_is_one(self) -> None:
+        table_of_options = (REPOSITORY / "service" / "option_table.cc").read_text()
+        known = set(re.findall(r'\.name = "([a-z-]+)"', table_of_options))
+        self.assertGreater(len(known), 50)
+        known |= {f"no-{name}" for name in known} | {"config", "check", "help", "version"}
+        known |= OPTIONS_OF_OTHERS
+        # pcapctl's, and those of our own scripts.
+        sources = [*(REPOSITORY / "client").rglob("*"), *(REPOSITORY / "deploy").rglob("*")]
+        sources += [*(REPOSITORY / "proto").glob("*"), *(REPOSITORY / "docs").glob("*")]
+        sources += [REPOSITORY / "tests" / "lint", REPOSITORY / "tests" / "bench" / "run"]
+        for source in sources:
+            if source.is_file() and source.suffix in ("", ".cc", ".py", ".sh"):
+                known |= set(re.findall(r"--([a-z][a-z-]+)", source.read_text()))
+        for page in pages():
+            if page.name != "CHANGELOG.md":
+                named = set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", page.read_text()))
+                self.assertEqual(named - known, set(), page)
 
     def test_each_reason_is_explained(self) -> None:
         proto = (REPOSITORY / "proto" / "pcap" / "v1" / "pcap_service.proto").read_text()

@@ -82,10 +82,10 @@ RULES = [
         "It is not ours.",
     ),
     Rule(
-        r"[,;] should (?:it|they|its|the \w+) \b",
+        r"\b[Ss]hould (?:it|they|its \w+|the \w+|one|Cloudflare|Redis)\b",
         "if",
-        "It goes, should it be late.",
-        "It goes if it is late.",
+        "It goes should it be late.",
+        "It goes if it is late; it should not be.",
     ),
     Rule(
         r"\bbut for\b(?! (?:hours|minutes|five)\b)",
