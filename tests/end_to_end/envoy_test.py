@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import socket
@@ -35,7 +36,7 @@ from harness.canaries import DESTINATION, EMAIL, KEY, TOKEN, told
 from harness.details import MOST_MESSAGE_BYTES, MOST_STATUS_BYTES, check_details
 from harness.emulator import Emulator, capture_of
 from harness.envoy import BINARY, Envoy, start_with, written
-from harness.gateway import Gateway, StartGateway
+from harness.gateway import Gateway, StartGateway, environment
 from harness.http_json import get_json
 from harness.process import PATIENCE_SECONDS
 from harness.raw_http2 import (
@@ -609,6 +610,120 @@ def test_an_id_that_is_none_is_a_bad_request(
 def test_there_is_nothing_else(envoy: Envoy, method: str, path: str) -> None:
     answer = get_json(envoy.address, path, method=method)
     assert (answer.status, answer.json()["code"]) == (404, 5)
+
+
+# Writes -------------------------------------------------------------------------------------------
+
+JSON = {"content-type": "application/json"}
+PCAPS = f"/v1/accounts/{demo.ACCOUNT_ID}/pcaps"
+SIMPLE = {"simple": {"time_limit": "10s", "packet_limit": 100}}
+
+
+@pytest.fixture(scope="module")
+def writing_envoy(
+    emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Envoy]:
+    """In front of a gateway that lets its callers write."""
+    folder = tmp_path_factory.mktemp("writing")
+    options = [f"--upstream-url={emulator.url}", "--admin-listen", "", "--lame-duck=0s"]
+    options += ["--allow=write", f"--default-account-id={demo.ACCOUNT_ID}"]
+    gateway = Gateway(options, environment(folder, CLOUDFLARE_API_TOKEN=demo.TOKEN))
+    envoy = Envoy(tmp_path_factory.mktemp("envoy"), gateway.address)
+    yield envoy
+    envoy.end()
+    assert gateway.end() == 0, gateway.process.output()
+
+
+def send(
+    envoy: Envoy,
+    method: str,
+    path: str,
+    body: Any = None,
+    headers: dict[str, str] | None = None,
+    http2: bool = False,
+) -> Any:
+    text = b"" if body is None else json.dumps(body).encode()
+    sent = (JSON if text else {}) if headers is None else headers
+    return get_json(envoy.address, path, sent, http2, method=method, body=text)
+
+
+@both_versions
+def test_a_capture_is_made_and_stopped(
+    writing_envoy: Envoy, emulator: Emulator, http2: bool
+) -> None:
+    emulator.advance(86_400)  # nothing is under way
+    made = send(writing_envoy, "POST", PCAPS, SIMPLE, http2=http2)
+    assert made.status == 200, made
+    assert made.json()["pcap"]["simple"]["time_limit"] == "10s"
+    assert made.headers["cache-control"] == "no-store"
+    full = {"time_limit": "60s", "colo_name": "ord02", "destination_conf": demo.BUCKET}
+    made = send(writing_envoy, "POST", "/v1/pcaps", {"full": full}, http2=http2)
+    pcap_id = made.json()["pcap"]["full"]["id"]
+    stopped = send(writing_envoy, "PUT", f"{PCAPS}/{pcap_id}/stop", http2=http2)
+    assert (stopped.status, stopped.json()) == (200, {})
+    got = send(writing_envoy, "GET", f"{PCAPS}/{pcap_id}")
+    assert "stop_requested" in got.json()["pcap"]["full"]
+
+
+def test_a_bucket_is_named_proven_and_taken_away(
+    writing_envoy: Envoy, emulator: Emulator
+) -> None:
+    bucket = {"destination_conf": "gs://through-envoy"}
+    made = send(writing_envoy, "POST", f"{PCAPS}/ownership", bucket)
+    assert made.status == 200, made
+    own = made.json()["ownership"]
+    assert own["status"] == "OWNERSHIP_STATUS_PENDING"
+    proof = {**bucket, "ownership_challenge": emulator.challenge(own["id"])}
+    assert send(writing_envoy, "POST", f"{PCAPS}/ownership/validate", proof).status == 200
+    listed = send(writing_envoy, "GET", "/v1/pcaps/ownership").json()["ownerships"]
+    assert own["id"] in [one["id"] for one in listed]
+    taken = send(writing_envoy, "DELETE", f"/v1/pcaps/ownership/{own['id']}")
+    assert (taken.status, taken.json()) == (200, {})
+    again = send(writing_envoy, "DELETE", f"{PCAPS}/ownership/{own['id']}")
+    assert (again.status, again.reason()) == (404, "OWNERSHIP_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonp"]
+)
+def test_what_a_page_of_another_site_could_send_writes_nothing(
+    writing_envoy: Envoy, emulator: Emulator, content_type: str | None
+) -> None:
+    before = len(emulator.requests(method="POST"))
+    headers = {} if content_type is None else {"content-type": content_type}
+    answer = send(writing_envoy, "POST", PCAPS, SIMPLE, headers)
+    assert (answer.status, answer.json()["code"]) == (400, 3)
+    assert "application/json" in answer.json()["message"]
+    assert len(emulator.requests(method="POST")) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"simple": {"time_limit": "301s", "packet_limit": 1}}, "time_limit"),
+        ({"account_id": "0" * 32, **SIMPLE}, "account_id"),
+    ],
+)
+def test_a_body_that_is_wrong_is_a_bad_request(
+    writing_envoy: Envoy, emulator: Emulator, body: Any, says: str
+) -> None:
+    before = len(emulator.requests(method="POST"))
+    answer = send(writing_envoy, "POST", PCAPS, body)
+    assert answer.status == 400, answer
+    assert says in answer.json()["message"]
+    assert len(emulator.requests(method="POST")) == before
+
+
+def test_writes_are_off_unless_the_gateway_allows_them(envoy: Envoy, emulator: Emulator) -> None:
+    before = len(emulator.requests())
+    for method, path, body in (
+        ("POST", PCAPS, SIMPLE),
+        ("PUT", f"{PCAPS}/{demo.RUNNING_ID}/stop", None),
+        ("DELETE", f"{PCAPS}/ownership/{demo.OWNERSHIP_ID}", None),
+    ):
+        answer = send(envoy, method, path, body)
+        assert (answer.status, answer.reason()) == (403, "METHOD_DISABLED")
+    assert len(emulator.requests()) == before
 
 
 FAILURES = {

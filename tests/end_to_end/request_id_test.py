@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import grpc
@@ -17,7 +18,7 @@ from harness.admin import metric, wait_for_redis
 from harness.calls import DEADLINE_SECONDS, Failure
 from harness.canaries import BUCKET_SECRET, DESTINATION, told
 from harness.emulator import Emulator
-from harness.gateway import Gateway, StartGateway
+from harness.gateway import Gateway, StartGateway, environment
 from harness.process import PATIENCE_SECONDS
 from harness.redis import Redis
 from harness.stubs import pcap_service_pb2, pcap_service_pb2_grpc
@@ -176,8 +177,20 @@ def test_who_waits_for_another_replica_keeps_its_deadline(
 
 
 def test_when_the_sender_dies_nobody_sends_it_again(
-    one: Gateway, other: Gateway, emulator: Emulator
+    other: Gateway, redis: Redis, emulator: Emulator, tmp_path: Path
 ) -> None:
+    # Not one whose end is looked at.
+    one = Gateway(
+        [
+            f"--upstream-url={emulator.url}",
+            "--allow=write",
+            "--admin-listen=127.0.0.1:0",
+            f"--redis-url={redis.url}",
+            "--redis-timeout=10s",
+        ],
+        environment(tmp_path, CLOUDFLARE_API_TOKEN=demo.TOKEN),
+    )
+    wait_for_redis(one, True)
     before = posts(emulator)
     gate = emulator.hold(None, method="POST", path="/pcaps", times=1)
     with ThreadPoolExecutor(2) as pool:

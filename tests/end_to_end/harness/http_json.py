@@ -46,6 +46,7 @@ def get_json(
     tls: ssl.SSLContext | None = None,
     method: str = "GET",
     timeout: float = PATIENCE_SECONDS,
+    body: bytes = b"",
 ) -> HttpAnswer:
     """On a connection of its own. Raises OSError if it cannot be had, or ends before the answer."""
     host, _, port = address.rpartition(":")
@@ -54,16 +55,23 @@ def get_json(
             connection = tls.wrap_socket(connection, server_hostname="localhost")
             assert connection.selected_alpn_protocol() == ("h2" if http2 else "http/1.1")
         ask = _ask_http2 if http2 else _ask_http1
-        return ask(connection, method, path, headers or {}, time.monotonic() + timeout)
+        return ask(connection, method, path, headers or {}, time.monotonic() + timeout, body)
 
 
 def _ask_http1(
-    connection: socket.socket, method: str, path: str, headers: Mapping[str, str], until: float
+    connection: socket.socket,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    until: float,
+    body: bytes,
 ) -> HttpAnswer:
     # Not http.client, which has rules of its own for what may be asked.
     lines = [f"{method} {path} HTTP/1.1", "host: localhost", "connection: close"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    connection.sendall("".join(line + "\r\n" for line in [*lines, ""]).encode("latin-1"))
+    if body:
+        lines.append(f"content-length: {len(body)}")
+    connection.sendall("".join(line + "\r\n" for line in [*lines, ""]).encode("latin-1") + body)
     with connection.makefile("rb") as stream:
         first = stream.readline().decode("latin-1")
         if not first:
@@ -73,20 +81,27 @@ def _ask_http1(
             name, _, value = line.partition(": ")
             fields[name.lower()] = value
         # Always told here. A close may come only later.
-        body = b"" if method == "HEAD" else stream.read(int(fields["content-length"]))
+        told = b"" if method == "HEAD" else stream.read(int(fields["content-length"]))
         assert method != "HEAD" or not stream.read(1), "a body after HEAD"
     assert time.monotonic() < until
-    return HttpAnswer(int(first.split()[1]), fields, body)
+    return HttpAnswer(int(first.split()[1]), fields, told)
 
 
 def _ask_http2(
-    connection: socket.socket, method: str, path: str, headers: Mapping[str, str], until: float
+    connection: socket.socket,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    until: float,
+    body: bytes,
 ) -> HttpAnswer:
     session = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
     session.initiate_connection()
     scheme = "https" if isinstance(connection, ssl.SSLSocket) else "http"
     fields = [(":method", method), (":scheme", scheme), (":authority", "localhost")]
-    session.send_headers(1, [*fields, (":path", path), *headers.items()], end_stream=True)
+    session.send_headers(1, [*fields, (":path", path), *headers.items()], end_stream=not body)
+    if body:
+        session.send_data(1, body, end_stream=True)
     answer = HttpAnswer(0, {}, b"")
     while True:
         connection.sendall(session.data_to_send())
