@@ -47,8 +47,16 @@ std::string FirstThatIsNoUtf8(const Message& message) {
   const google::protobuf::Reflection& reflection = *message.GetReflection();
   reflection.ListFields(message, &fields);
   for (const FieldDescriptor* const field : fields) {
-    if (field->is_repeated()) continue;
     std::string scratch;
+    if (field->is_repeated()) {
+      // Of messages there are none in a request.
+      const bool is_text = field->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
+      for (int i = 0; is_text && i < reflection.FieldSize(message, field); ++i) {
+        if (IsUtf8(reflection.GetRepeatedStringReference(message, field, i, &scratch))) continue;
+        return absl::StrCat(field->name(), "[", i, "]");
+      }
+      continue;
+    }
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING &&
         !IsUtf8(reflection.GetStringReference(message, field, &scratch))) {
       return std::string(field->name());

@@ -6,11 +6,13 @@
 #include <limits>
 
 #include "absl/strings/match.h"
+#include "absl/time/clock.h"
 #include "client/call.h"
 #include "client/grpc_source.h"
 #include "client/grpc_thread.h"
 #include "client/metadata_entry.h"
 #include "client/service_config.h"
+#include "client/watch_source.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "pcap/v1/pcap_ownership_service.grpc.pb.h"
 #include "pcap/v1/pcap_service.grpc.pb.h"
@@ -40,6 +42,8 @@ using pcap::v1::StopPcapRequest;
 using pcap::v1::StopPcapResponse;
 using pcap::v1::ValidateOwnershipRequest;
 using pcap::v1::ValidateOwnershipResponse;
+using pcap::v1::WatchPcapsRequest;
+using pcap::v1::WatchPcapsResponse;
 
 // What the gateway permits: service/rpc/server.cc.
 constexpr absl::Duration kLeastKeepaliveInterval = absl::Seconds(30);
@@ -233,6 +237,18 @@ class PcapClient::Impl : public std::enable_shared_from_this<PcapClient::Impl> {
     return source;
   }
 
+  std::shared_ptr<WatchSource> StartWatch(const WatchPcapsRequest& request,
+                                          const CallOptions& call) const {
+    return std::make_shared<WatchSource>(
+        [self = shared_from_this(), request, call](absl::Duration timeout) {
+          CallOptions one = call;
+          one.timeout = timeout;
+          return self->StartStream<AsyncPcaps>(*self->pcap->async(), &AsyncPcaps::WatchPcaps,
+                                               request, one);
+        },
+        options.retry, absl::Now() + call.timeout.value_or(absl::InfiniteDuration()));
+  }
+
   const ClientOptions options;
   const std::shared_ptr<grpc::Channel> channel;
   const std::unique_ptr<PcapService::Stub> pcap;
@@ -359,6 +375,20 @@ PendingCall PcapClient::DownloadPcapAsync(const DownloadPcapRequest& request,
   auto source = impl_->StartStream<Impl::AsyncPcaps>(
       *impl_->pcap->async(), &Impl::AsyncPcaps::DownloadPcap, request, options);
   HandOn<DownloadPcapResponse>(source, std::move(on_message), std::move(on_end));
+  return PendingCall([source = std::move(source)] { source->Cancel(); });
+}
+
+WatchStream PcapClient::WatchPcaps(const WatchPcapsRequest& request,
+                                   const CallOptions& options) const {
+  return WatchStream(impl_->StartWatch(request, options));
+}
+
+PendingCall PcapClient::WatchPcapsAsync(const WatchPcapsRequest& request,
+                                        const CallOptions& options,
+                                        OnMessage<WatchPcapsResponse> on_message,
+                                        OnEnd on_end) const {
+  auto source = impl_->StartWatch(request, options);
+  HandOn<WatchPcapsResponse>(source, std::move(on_message), std::move(on_end));
   return PendingCall([source = std::move(source)] { source->Cancel(); });
 }
 

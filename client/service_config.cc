@@ -20,13 +20,13 @@ constexpr absl::Duration kLongestBackoff = absl::Hours(1);
 
 // Methods that change nothing, so that asking twice is asking once. A method that creates or stops
 // something does not belong here: after "unavailable" it may have happened.
+// Nor does WatchPcaps: WatchSource connects it again, as it knows what was told.
 struct SafeMethod {
   const char* service;
   const char* method;
 };
 constexpr SafeMethod kSafeMethods[] = {{"PcapService", "GetPcap"},
                                        {"PcapService", "ListPcaps"},
-                                       {"PcapService", "WatchPcaps"},
                                        {"PcapService", "DownloadPcap"},
                                        {"PcapOwnershipService", "ListOwnerships"}};
 

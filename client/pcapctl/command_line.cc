@@ -232,6 +232,10 @@ absl::StatusOr<std::vector<std::string>> CommandLine(const CompletedProgram& pro
   }
   const absl::StatusOr<Named> command = NamedBy(program, bare);
   if (!command.ok()) return command.status();
+  if (!command->command->commands.empty()) {
+    if (asks_for_help) return Words{command->name, "--help"};
+    return NoSuchSecond(*command->command, "");
+  }
   for (const std::string& name : names) {
     if (IsHelp(name)) continue;  // of all
     if (FindAnywhere(program, name) == nullptr ||
@@ -248,10 +252,6 @@ absl::StatusOr<std::vector<std::string>> CommandLine(const CompletedProgram& pro
     }
     asked.emplace_back("--help");
     return asked;
-  }
-  if (!command->command->commands.empty()) {
-    if (asks_for_help) return Words{command->name, "--help"};
-    return NoSuchSecond(*command->command, "");
   }
   const bool has_two_words = absl::StrContains(command->name, ' ');
   return WithFirst(program, WithFirst(program, words, 0), has_two_words ? 1 : 0);

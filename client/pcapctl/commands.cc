@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/pcapctl/buckets_command.h"
+#include "client/pcapctl/capture_command.h"
 #include "client/pcapctl/console.h"
 #include "client/pcapctl/contexts_command.h"
 #include "client/pcapctl/create_request.h"
@@ -26,6 +27,7 @@
 #include "client/pcapctl/session.h"
 #include "client/pcapctl/status_command.h"
 #include "client/pcapctl/wait_command.h"
+#include "client/pcapctl/watch_command.h"
 #include "client/pcapctl/write_commands.h"
 
 namespace pcap_client {
@@ -103,6 +105,29 @@ int RunWait(const Arguments& arguments) {
     waiting.pcaps.max_age = waiting.interval;
     if (const auto timeout = TimeoutFrom(arguments.settings.timeout)) waiting.timeout = *timeout;
     return Wait(session.client, waiting, session.call, session.console);
+  });
+}
+
+void DeclareWatch(CLI::App& command, Arguments& arguments) {
+  command
+      .add_option("PCAP_ID", arguments.pcap_ids,
+                  "Captures: 32 hex digits each; - for stdin (default: all of the account)")
+      ->type_name("");
+  AddOutput(command, arguments);
+  AddAccountOptions(command, arguments);
+  AddTimeout(command, arguments, "The longest to watch in all (default: as long as it takes)");
+}
+
+int RunWatch(const Arguments& arguments) {
+  return WithSession(arguments, TimeoutIs::kOfTheCommand, [&](const Session& session) {
+    WatchArguments watching{.output = arguments.format(),
+                            .timeout = TimeoutFrom(arguments.settings.timeout)};
+    if (!arguments.pcap_ids.empty()) {
+      absl::StatusOr<std::vector<std::string>> ids = IdsOf(arguments);
+      if (!ids.ok()) return FailUsage(ids.status().message());
+      watching.pcap_ids = *std::move(ids);
+    }
+    return Watch(session, watching);
   });
 }
 
@@ -189,6 +214,47 @@ int RunDownload(const Arguments& arguments) {
                               .force = arguments.force,
                               .timeout = TimeoutFrom(arguments.settings.timeout)});
   });
+}
+
+// --- capture
+
+void DeclareCapture(CLI::App& command, Arguments& arguments) {
+  AddDryRun(command, arguments);
+  AddAccountOptions(command, arguments);
+  AddTimeout(command, arguments, "The longest to take in all (default: as long as it takes)");
+}
+
+void DeclareCaptureSimple(CLI::App& command, Arguments& arguments) {
+  AddFileOptions(command, arguments);
+  AddSimpleOptions(command, arguments);
+  DeclareCapture(command, arguments);
+}
+
+void DeclareCaptureFull(CLI::App& command, Arguments& arguments) {
+  AddFullOptions(command, arguments);
+  AddOutput(command, arguments);
+  DeclareCapture(command, arguments);
+}
+
+int RunCapture(const Arguments& arguments, absl::StatusOr<pcap::v1::CreatePcapRequest> request) {
+  if (!request.ok()) return FailUsage(request.status().message());
+  return WithSession(arguments, TimeoutIs::kOfTheCommand, [&](const Session& session) {
+    request->set_account_id(session.account_id);
+    if (arguments.dry_run) return ShowRequest(WithoutSecrets(*request), arguments.format());
+    return Capture(session, {.request = *request,
+                             .file = arguments.file,
+                             .force = arguments.force,
+                             .output = arguments.format(),
+                             .timeout = TimeoutFrom(arguments.settings.timeout)});
+  });
+}
+
+int RunCaptureSimple(const Arguments& arguments) {
+  return RunCapture(arguments, SimpleRequest(arguments.capture));
+}
+
+int RunCaptureFull(const Arguments& arguments) {
+  return RunCapture(arguments, FullRequest(arguments.capture));
 }
 
 // --- buckets
@@ -338,6 +404,11 @@ const std::vector<Command>& Commands() {
       {"", "get", "Print packet captures", DeclareGet, RunGet},
       {"", "list", "Print the account's packet captures", DeclareList, RunList},
       {"", "wait", "Wait until captures are final, and print them", DeclareWait, RunWait},
+      {"", "watch", "Print captures each time that they change", DeclareWatch, RunWatch},
+      {"capture", "simple", "A sample of packets, into a file or to tshark", DeclareCaptureSimple,
+       RunCaptureSimple},
+      {"capture", "full", "All packets of a data center, until they are in your bucket",
+       DeclareCaptureFull, RunCaptureFull},
       {"create", "simple", "A sample of packets, which can be downloaded", DeclareCreateSimple,
        RunCreateSimple},
       {"create", "full", "All packets of a data center, into a bucket of yours", DeclareCreateFull,
@@ -364,7 +435,8 @@ const std::vector<Command>& Commands() {
 
 const std::vector<CommandGroup>& CommandGroups() {
   static const std::vector<CommandGroup> groups = {
-      {"create", "Ask for a packet capture"},
+      {"capture", "Ask for a packet capture, wait for it, and fetch the packets"},
+      {"create", "Ask for a packet capture, and no more"},
       {"buckets", "List, add, validate and remove buckets for full captures"},
   };
   return groups;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
@@ -161,6 +162,68 @@ def test_tls_needs_the_right_authority(
     assert ended.returncode == 2 and ended.stdout == "" and "--tls-ca" in ended.stderr
 
 
+# --- create, watch, download
+
+
+@pytest.fixture(scope="module")
+def living() -> Iterator[Emulator]:
+    """Its time goes twenty times as fast, so that captures become ready soon."""
+    emulator = Emulator(speed=20)
+    yield emulator
+    emulator.stop()
+
+
+def test_a_capture_is_made_watched_and_downloaded(
+    example: Example, living: Emulator, start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    living.advance(61)  # Cloudflare takes a simple one a minute
+    gateway = start_gateway("--allow=write,download", upstream_url=living.url)
+    file = tmp_path / "syn.pcap"
+    ended = example("--capture", str(file), gateway.address, demo.ACCOUNT_ID)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    *states, last = ended.stdout.splitlines()
+    pcap_id = last.split(":")[0]
+    time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    for state in states:
+        assert re.fullmatch(rf"{pcap_id}: simple, PCAP_STATUS_(PENDING|SUCCESS), submitted {time}", state), state
+    assert "SUCCESS" in states[-1] and len(set(states)) == len(states)
+    assert last == f"{pcap_id}: {file.stat().st_size} bytes in {file}"
+    packets = subprocess.run(["tshark", "-r", file], capture_output=True, text=True, check=True)
+    assert packets.stdout.count("TCP") == 3
+    [request] = [r for r in living.requests(method="POST", path="/pcaps")][-1:]
+    assert json.loads(request["body"])["time_limit"] == 10
+
+
+def test_a_capture_that_is_not_allowed_says_so(
+    example: Example, emulator: Emulator, start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    ended = example("--capture", str(tmp_path / "x"), start_gateway().address, demo.ACCOUNT_ID)
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("capture: PERMISSION_DENIED (METHOD_DISABLED): ")
+
+
+def test_a_download_that_breaks_leaves_no_file(
+    example: Example, living: Emulator, start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    living.advance(61)
+    living.fault(kind="truncate", path="/download", times=1)
+    gateway = start_gateway("--allow=write,download", upstream_url=living.url)
+    ended = example("--capture", str(tmp_path / "x.pcap"), gateway.address, demo.ACCOUNT_ID)
+    assert ended.returncode == 1, ended.stdout
+    assert "DATA_LOSS (DOWNLOAD_INCOMPLETE)" in ended.stdout.splitlines()[-1]
+    assert not [path for path in tmp_path.iterdir() if ".pcap" in path.name]
+
+
+def test_a_file_that_cannot_be_written_is_told_in_a_line(
+    example: Example, living: Emulator, start_gateway: StartGateway
+) -> None:
+    living.advance(61)
+    gateway = start_gateway("--allow=write,download", upstream_url=living.url)
+    ended = example("--capture", "/nowhere/x.pcap", gateway.address, demo.ACCOUNT_ID)
+    assert ended.returncode == 1 and ended.stderr == "", ended.stderr
+    assert "/nowhere/x.pcap" in ended.stdout.splitlines()[-1] or "No such file" in ended.stdout
+
+
 # --- against a server that says what a test wants
 
 
@@ -283,7 +346,16 @@ def test_where_nobody_is_there_the_call_is_unavailable(example: Example) -> None
 
 
 def test_a_wrong_command_line_is_refused(example: Example) -> None:
-    for arguments in ([], ["127.0.0.1:1"], ["127.0.0.1:1", demo.ACCOUNT_ID], ["--no-such"]):
+    capture = ["--capture", "x", "127.0.0.1:1"]
+    for arguments in (
+        [],
+        ["127.0.0.1:1"],
+        ["127.0.0.1:1", demo.ACCOUNT_ID],
+        ["--no-such"],
+        ["--capture"],
+        capture,
+        [*capture, demo.ACCOUNT_ID, ID],
+    ):
         ended = example(*arguments)
         assert ended.returncode == 2 and ended.stdout == "" and ended.stderr, arguments
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,11 +23,12 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from harness.emulator import Emulator
 from harness.gateway import Gateway, environment
-from harness.stubs import REPOSITORY, pcap_pb2
-from sdks import page
+from harness.stubs import REPOSITORY, pcap_ownership_service_pb2, pcap_pb2, pcap_service_pb2
+from sdks import methods, page
 from sdks.error_table import NONE, ROWS
 from sdks.readers import GO_READER
 
+PCAPCTL = Path(os.environ.get("PCAPCTL_BINARY", REPOSITORY / "build" / "client" / "pcapctl"))
 TOOLS = REPOSITORY / "build" / "tools" / "bin"
 
 
@@ -81,6 +83,30 @@ def test_the_table_of_errors_is_the_one_that_holds() -> None:
         details = ", ".join(f"`{name}`" for name in row.details)
         wanted.append([row.cause, in_go, in_python, row.code, f"`{row.reason}`", details])
     assert shown == wanted
+
+
+def test_the_table_of_methods_has_each_and_names_what_there_is() -> None:
+    def named(cell: str) -> list[str]:
+        return re.findall("`(.+?)`", cell)
+
+    shown = {row[0]: row[1:] for row in page.rows("Every method")}
+    of_sdks = {name: cells for name, cells in shown.items() if cells[0] != "–"}
+    assert {name: named(cells[0]) for name, cells in of_sdks.items()} == {
+        name: list(called) for name, called in methods.IN_GO.items()
+    }
+    assert {name: named(cells[1]) for name, cells in of_sdks.items()} == {
+        name: list(called) for name, called in methods.IN_PYTHON.items()
+    }
+    services = {
+        **pcap_service_pb2.DESCRIPTOR.services_by_name,
+        **pcap_ownership_service_pb2.DESCRIPTOR.services_by_name,
+    }
+    there_are = {f"{name}/{rpc}" for name, of in services.items() for rpc in of.methods_by_name}
+    assert {rpc for cells in shown.values() for rpc in named(cells[2])} == there_are
+    for command in (command for cells in shown.values() for command in named(cells[3])):
+        asked = [PCAPCTL, *command.split(), "--help"]
+        usage = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        assert f"Usage: pcapctl {command} " in usage
 
 
 def test_the_versions_are_those_that_are_tested() -> None:

@@ -1,8 +1,12 @@
-// Gets packet captures from a pcap-gateway, and prints what came of each.
+// Gets packet captures from a pcap-gateway, and prints what came of each; or makes one, waits until
+// it is ready, and downloads its packets.
 #include <cmath>
+#include <cstdint>
+#include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <optional>
+#include <random>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -24,6 +28,14 @@ using pcap_client::PcapClient;
 
 // Whoever is told to come again sooner than that may as well wait.
 constexpr absl::Duration kLongestWait = absl::Seconds(5);
+
+// From a capture's beginning to its last packet.
+constexpr absl::Duration kCaptureTime = absl::Minutes(2);
+
+constexpr char kUsage[] =
+    "usage: run [--tls-ca FILE] TARGET ACCOUNT_ID PCAP_ID..., or run [--tls-ca FILE] --capture "
+    "FILE TARGET "
+    "ACCOUNT_ID";
 
 bool IsRefused(const CallError& error) {
   return error.code == absl::StatusCode::kResourceExhausted && error.retry_after.has_value();
@@ -108,6 +120,81 @@ bool Report(const PcapClient& client, const std::string& account_id, const std::
   return false;
 }
 
+// Ten seconds of sampled TCP packets. Not to be tried again under another request_id: with the same
+// one there is no second capture, however often it is asked for.
+pcap::v1::CreatePcapRequest SomePackets(const std::string& account_id) {
+  pcap::v1::CreatePcapRequest request;
+  request.set_account_id(account_id);
+  std::random_device random;
+  request.set_request_id(absl::StrCat(absl::Hex(random()), "-", absl::Hex(random()), "-",
+                                      absl::Hex(random()), "-", absl::Hex(random())));
+  request.mutable_simple()->mutable_time_limit()->set_seconds(10);
+  request.mutable_simple()->set_packet_limit(1000);
+  request.mutable_simple()->mutable_filter_v1()->set_protocol(6);
+  return request;
+}
+
+// The packets into `file`, which is there once it is whole; how many bytes that is.
+CallResult<int64_t> Download(const PcapClient& client, const pcap::v1::DownloadPcapRequest& request,
+                             const std::string& file, absl::Duration timeout) {
+  const std::string part = file + ".part";
+  int64_t size = 0;
+  std::optional<CallError> error;
+  {
+    std::ofstream to(part, std::ios::binary);
+    auto packets = client.DownloadPcap(request, {.timeout = timeout});
+    for (const auto& message : packets) {
+      to << message.data();
+      size += static_cast<int64_t>(message.data().size());
+    }
+    if (!packets.Outcome().ok()) {
+      error = packets.Outcome().error();
+    } else if (!to.flush()) {
+      error = CallError{.code = absl::StatusCode::kDataLoss, .message = "cannot write " + part};
+    }
+  }
+  if (!error.has_value() && std::rename(part.c_str(), file.c_str()) == 0) return size;
+  std::remove(part.c_str());
+  return error.value_or(
+      CallError{.code = absl::StatusCode::kDataLoss, .message = "cannot write " + file});
+}
+
+// Makes a capture, prints what comes of it, and returns whether its packets are in `file`.
+bool Capture(const PcapClient& client, const std::string& account_id, const std::string& file) {
+  const absl::Time until = absl::Now() + kCaptureTime;
+  const auto created = client.CreatePcap(SomePackets(account_id));
+  if (!created.ok()) {
+    std::cout << "capture: " << Describe(created.error()) << "\n";
+    return false;
+  }
+  Pcap pcap = created->response.pcap();
+  const std::string pcap_id = pcap.simple().id();
+  pcap::v1::WatchPcapsRequest watch;
+  watch.set_account_id(account_id);
+  watch.add_pcap_ids(pcap_id);
+  // Each change, up to the last. The client goes on by itself where a replica of the gateway ends.
+  auto changes = client.WatchPcaps(watch, {.timeout = until - absl::Now()});
+  for (const auto& message : changes) {
+    pcap = message.pcap();
+    std::cout << pcap_id << ": " << Describe(pcap) << std::endl;
+  }
+  if (!changes.Outcome().ok()) {
+    std::cout << pcap_id << ": " << Describe(changes.Outcome().error()) << "\n";
+    return false;
+  }
+  if (pcap.simple().status() != pcap::v1::PCAP_STATUS_SUCCESS) return false;
+  pcap::v1::DownloadPcapRequest download;
+  download.set_account_id(account_id);
+  download.set_pcap_id(pcap_id);
+  const CallResult<int64_t> size = Download(client, download, file, until - absl::Now());
+  if (!size.ok()) {
+    std::cout << pcap_id << ": " << Describe(size.error()) << "\n";
+    return false;
+  }
+  std::cout << pcap_id << ": " << *size << " bytes in " << file << "\n";
+  return true;
+}
+
 int Fail(const std::string& message) {
   std::cerr << "run: " << message << "\n";
   return 2;
@@ -116,22 +203,29 @@ int Fail(const std::string& message) {
 int Run(std::vector<std::string> arguments) {
   pcap_client::ClientOptions options;
   options.user_agent = "get-pcaps/1.0";
-  if (!arguments.empty() && arguments[0].rfind("--", 0) == 0) {
-    if (arguments[0] != "--tls-ca" || arguments.size() < 2) {
+  std::string capture;
+  while (!arguments.empty() && arguments[0].rfind("--", 0) == 0) {
+    const bool is_tls = arguments[0] == "--tls-ca";
+    if ((!is_tls && arguments[0] != "--capture") || arguments.size() < 2) {
       return Fail("no such option: " + arguments[0]);
     }
-    const std::ifstream file(arguments[1]);
-    std::ostringstream certificates;
-    if (!(certificates << file.rdbuf())) return Fail("--tls-ca: cannot read " + arguments[1]);
-    options.tls.emplace().root_certificates = certificates.str();
+    if (is_tls) {
+      const std::ifstream file(arguments[1]);
+      std::ostringstream certificates;
+      if (!(certificates << file.rdbuf())) return Fail("--tls-ca: cannot read " + arguments[1]);
+      options.tls.emplace().root_certificates = certificates.str();
+    } else {
+      capture = arguments[1];
+    }
     arguments.erase(arguments.begin(), arguments.begin() + 2);
   }
-  if (arguments.size() < 3) return Fail("usage: run [--tls-ca FILE] TARGET ACCOUNT_ID PCAP_ID...");
+  if (capture.empty() ? arguments.size() < 3 : arguments.size() != 2) return Fail(kUsage);
   options.target = arguments[0];
   // Connects with the first call. One is enough for a program; the connection is reopened when
   // lost.
   const auto client = PcapClient::Create(options);
   if (!client.ok()) return Fail(std::string(client.status().message()));
+  if (!capture.empty()) return Capture(*client, arguments[1], capture) ? 0 : 1;
   bool answered = true;
   for (size_t i = 2; i < arguments.size(); ++i) {
     answered = Report(*client, arguments[1], arguments[i]) && answered;

@@ -1,4 +1,5 @@
-"""Gets packet captures from a pcap-gateway, and prints what came of each."""
+"""Gets packet captures from a pcap-gateway, and prints what came of each; or makes one, waits until it
+is ready, and downloads its packets."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import argparse
 import math
 import sys
 import time
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -17,6 +20,9 @@ DEADLINE_SECONDS = 10.0
 
 # Whoever is told to come again sooner than that may as well wait.
 LONGEST_WAIT_SECONDS = 5.0
+
+# From a capture's beginning to its last packet.
+CAPTURE_SECONDS = 120.0
 
 
 class Failure(Exception):
@@ -87,6 +93,78 @@ class Client:
         return self.get(account_id, pcap_id)
 
 
+    def create(self, account_id: str) -> pcap_pb2.Pcap:
+        """Ten seconds of sampled TCP packets. Not to be tried again under another request_id: with the
+        same one there is no second capture, however often it is asked for."""
+        request = pcap_service_pb2.CreatePcapRequest(account_id=account_id, request_id=str(uuid.uuid4()))
+        request.simple.time_limit.seconds = 10
+        request.simple.packet_limit = 1000
+        request.simple.filter_v1.protocol = 6
+        try:
+            return self._stub.CreatePcap(request, timeout=DEADLINE_SECONDS).pcap
+        except grpc.RpcError as error:
+            raise Failure(error) from None
+
+    def watch(self, account_id: str, pcap_id: str, until: float) -> Iterator[pcap_pb2.Pcap]:
+        """Each change, up to the last; goes on where a replica of the gateway ends."""
+        request = pcap_service_pb2.WatchPcapsRequest(account_id=account_id, pcap_ids=[pcap_id])
+        while True:
+            try:
+                for message in self._stub.WatchPcaps(request, timeout=until - time.monotonic()):
+                    yield message.pcap
+                return
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > until - 1:
+                    raise Failure(error) from None
+            time.sleep(1)
+
+    def download(self, account_id: str, pcap_id: str, file: Path, until: float) -> int:
+        """The packets into `file`, which is there once it is whole; how many bytes that is."""
+        request = pcap_service_pb2.DownloadPcapRequest(account_id=account_id, pcap_id=pcap_id)
+        part = file.with_name(file.name + ".part")
+        try:
+            with part.open("wb") as to:
+                for message in self._stub.DownloadPcap(request, timeout=until - time.monotonic()):
+                    to.write(message.data)
+            return part.replace(file).stat().st_size
+        except grpc.RpcError as error:
+            raise Failure(error) from None
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def capture(client: Client, account_id: str, file: Path) -> bool:
+    """Makes a capture, and prints what comes of it; whether its packets are in `file`."""
+    until = time.monotonic() + CAPTURE_SECONDS
+    subject = "capture"
+    try:
+        pcap = client.create(account_id)
+        subject = pcap.simple.id
+        told = ""
+        for pcap in client.watch(account_id, subject, until):
+            if told != described(pcap):  # the first one after a break may be known
+                told = described(pcap)
+                print(f"{subject}: {told}", flush=True)
+        if pcap.simple.status != pcap_pb2.PCAP_STATUS_SUCCESS:
+            return False
+        size = client.download(account_id, subject, file, until)
+    except Failure as failure:
+        print(f"{subject}: {explained(failure)}")
+        return False
+    except OSError as error:  # of the file
+        print(f"{subject}: {error}")
+        return False
+    print(f"{subject}: {size} bytes in {file}")
+    return True
+
+
+def explained(failure: Failure) -> str:
+    if failure.code is grpc.StatusCode.RESOURCE_EXHAUSTED and failure.retry_after is not None:
+        return f"not now, come again in {math.ceil(failure.retry_after * 10) / 10:g} s"
+    reason = f" ({failure.reason})" if failure.reason else ""
+    return f"{failure.code.name}{reason}: {failure.message}"
+
+
 def report(client: Client, account_id: str, pcap_id: str) -> bool:
     """Prints what came of it; whether that is an answer."""
     try:
@@ -95,12 +173,7 @@ def report(client: Client, account_id: str, pcap_id: str) -> bool:
         if failure.code is grpc.StatusCode.NOT_FOUND and failure.reason == "PCAP_NOT_FOUND":
             print(f"{pcap_id}: there is no such capture")
             return True
-        if failure.code is grpc.StatusCode.RESOURCE_EXHAUSTED and failure.retry_after is not None:
-            seconds = math.ceil(failure.retry_after * 10) / 10
-            print(f"{pcap_id}: not now, come again in {seconds:g} s")
-            return False
-        reason = f" ({failure.reason})" if failure.reason else ""
-        print(f"{pcap_id}: {failure.code.name}{reason}: {failure.message}")
+        print(f"{pcap_id}: {explained(failure)}")
         return False
     print(f"{pcap_id}: {described(pcap)}")
     if cache_status:
@@ -111,10 +184,13 @@ def report(client: Client, account_id: str, pcap_id: str) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="run", description=__doc__)
     parser.add_argument("--tls-ca", metavar="FILE", type=Path, help="whom to trust (default: plaintext)")
+    parser.add_argument("--capture", metavar="FILE", type=Path, help="make one, and put its packets there")
     parser.add_argument("target", metavar="TARGET", help="HOST:PORT of the gateway")
     parser.add_argument("account_id", metavar="ACCOUNT_ID")
-    parser.add_argument("pcap_ids", metavar="PCAP_ID", nargs="+")
+    parser.add_argument("pcap_ids", metavar="PCAP_ID", nargs="*")
     arguments = parser.parse_args()
+    if bool(arguments.pcap_ids) == (arguments.capture is not None):
+        parser.error("either PCAP_ID... or --capture FILE")
     if arguments.tls_ca is None:
         channel = grpc.insecure_channel(arguments.target)
     else:
@@ -125,6 +201,8 @@ def main() -> int:
         channel = grpc.secure_channel(arguments.target, grpc.ssl_channel_credentials(roots))
     with channel:
         client = Client(channel)
+        if arguments.capture is not None:
+            return 0 if capture(client, arguments.account_id, arguments.capture) else 1
         answered = [report(client, arguments.account_id, pcap_id) for pcap_id in arguments.pcap_ids]
     return 0 if all(answered) else 1
 

@@ -1,21 +1,39 @@
-// Gets packet captures from a pcap-gateway, and prints what came of each.
+// Gets packet captures from a pcap-gateway, and prints what came of each; or makes one, waits until it is
+// ready, and downloads its packets.
 
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
-import { credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import {
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+} from "@grpc/grpc-js";
 
 import type { Timestamp } from "./stubs/google/protobuf/timestamp.js";
 import { ErrorInfo, RetryInfo } from "./stubs/google/rpc/error_details.js";
 import { Status } from "./stubs/google/rpc/status.js";
-import { type Pcap, PcapStatus } from "./stubs/pcap/v1/pcap.js";
-import { type GetPcapResponse, PcapServiceClient } from "./stubs/pcap/v1/pcap_service.js";
+import { type Pcap, PcapStatus, PcapSystem } from "./stubs/pcap/v1/pcap.js";
+import {
+  type CreatePcapResponse,
+  type DownloadPcapResponse,
+  type GetPcapResponse,
+  PcapServiceClient,
+  type WatchPcapsResponse,
+} from "./stubs/pcap/v1/pcap_service.js";
 
 const DEADLINE_MS = 10_000;
 
 // Whoever is told to come again sooner than that may as well wait.
 const LONGEST_WAIT_SECONDS = 5;
+
+// From a capture's beginning to its last packet.
+const CAPTURE_MS = 120_000;
 
 interface Answer {
   pcap: Pcap | undefined;
@@ -113,6 +131,135 @@ function describe(pcap: Pcap | undefined): string {
   }
 }
 
+/** In a line, why a call failed. */
+function explain({ code, reason, retryAfterSeconds, message }: Failure): string {
+  if (code === status.RESOURCE_EXHAUSTED && retryAfterSeconds !== undefined) {
+    return `not now, come again in ${Math.ceil(retryAfterSeconds * 10) / 10} s`;
+  }
+  return `${status[code]}${reason && ` (${reason})`}: ${message}`;
+}
+
+/** Ten seconds of sampled TCP packets. Not to be tried again under another requestId: with the same one
+ * there is no second capture, however often it is asked for. Rejects with a Failure. */
+function create(client: PcapServiceClient, accountId: string): Promise<Pcap | undefined> {
+  const simple = {
+    timeLimit: { seconds: 10n, nanos: 0 },
+    packetLimit: 1000n,
+    filterV1: {
+      protocol: 6,
+      sourceAddress: undefined,
+      sourcePort: undefined,
+      destinationAddress: undefined,
+      destinationPort: undefined,
+    },
+    offsetTime: undefined,
+    system: PcapSystem.PCAP_SYSTEM_UNSPECIFIED,
+  };
+  return new Promise((resolve, reject) => {
+    client.createPcap(
+      { accountId, requestId: randomUUID(), form: { $case: "simple", value: simple } },
+      new Metadata(),
+      { deadline: Date.now() + DEADLINE_MS },
+      (error: ServiceError | null, response: CreatePcapResponse) => {
+        if (error) reject(new Failure(error));
+        else resolve(response.pcap);
+      },
+    );
+  });
+}
+
+/** The messages of a stream. Throws a Failure. */
+async function* messagesOf<T>(stream: ClientReadableStream<T>): AsyncGenerator<T> {
+  try {
+    for await (const message of stream) yield message as T;
+  } catch (error) {
+    throw error instanceof Error && "metadata" in error
+      ? new Failure(error as ServiceError)
+      : error;
+  }
+}
+
+/** Each change, up to the last; goes on where a replica of the gateway ends. Throws a Failure. */
+async function* watch(
+  client: PcapServiceClient,
+  accountId: string,
+  pcapId: string,
+  until: number,
+): AsyncGenerator<Pcap | undefined> {
+  for (;;) {
+    try {
+      const stream: ClientReadableStream<WatchPcapsResponse> = client.watchPcaps(
+        { accountId, pcapIds: [pcapId] },
+        { deadline: until },
+      );
+      for await (const { pcap } of messagesOf(stream)) yield pcap;
+      return;
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== status.UNAVAILABLE) throw error;
+      if (Date.now() > until - 1000) throw error;
+    }
+    await sleep(1000);
+  }
+}
+
+/** The packets into `file`, which is there once it is whole; how many bytes that is. Throws a Failure. */
+async function download(
+  client: PcapServiceClient,
+  accountId: string,
+  pcapId: string,
+  file: string,
+  until: number,
+): Promise<number> {
+  const part = `${file}.part`;
+  const to = await open(part, "w");
+  try {
+    let size = 0;
+    const stream: ClientReadableStream<DownloadPcapResponse> = client.downloadPcap(
+      { accountId, pcapId },
+      { deadline: until },
+    );
+    for await (const { data } of messagesOf(stream)) {
+      await to.writeFile(data);
+      size += data.length;
+    }
+    await rename(part, file);
+    return size;
+  } finally {
+    await to.close();
+    await rm(part, { force: true });
+  }
+}
+
+/** Makes a capture, prints what comes of it, and returns whether its packets are in `file`. */
+async function capture(
+  client: PcapServiceClient,
+  accountId: string,
+  file: string,
+): Promise<boolean> {
+  const until = Date.now() + CAPTURE_MS;
+  let subject = "capture";
+  try {
+    let pcap = await create(client, accountId);
+    if (pcap?.form?.$case !== "simple") return false;
+    subject = pcap.form.value.id ?? "";
+    let told = "";
+    for await (const changed of watch(client, accountId, subject, until)) {
+      pcap = changed;
+      const line = describe(pcap);
+      if (line !== told) console.log(`${subject}: ${line}`); // the first one after a break may be known
+      told = line;
+    }
+    if (pcap?.form?.value.status !== PcapStatus.PCAP_STATUS_SUCCESS) return false;
+    const size = await download(client, accountId, subject, file, until);
+    console.log(`${subject}: ${size} bytes in ${file}`);
+    return true;
+  } catch (error) {
+    // Anything else is the file's.
+    console.log(`${subject}: ${error instanceof Failure ? explain(error) : error}`);
+    return false;
+  }
+}
+
 /** Prints what came of it, and returns whether that is an answer. */
 async function report(
   client: PcapServiceClient,
@@ -126,17 +273,11 @@ async function report(
     return true;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    const { code, reason, retryAfterSeconds } = error;
-    if (code === status.NOT_FOUND && reason === "PCAP_NOT_FOUND") {
+    if (error.code === status.NOT_FOUND && error.reason === "PCAP_NOT_FOUND") {
       console.log(`${pcapId}: there is no such capture`);
       return true;
     }
-    if (code === status.RESOURCE_EXHAUSTED && retryAfterSeconds !== undefined) {
-      const seconds = Math.ceil(retryAfterSeconds * 10) / 10;
-      console.log(`${pcapId}: not now, come again in ${seconds} s`);
-    } else {
-      console.log(`${pcapId}: ${status[code]}${reason && ` (${reason})`}: ${error.message}`);
-    }
+    console.log(`${pcapId}: ${explain(error)}`);
     return false;
   }
 }
@@ -156,24 +297,28 @@ function channelTo(authorities: string | undefined) {
 function commandLine() {
   try {
     const { values, positionals } = parseArgs({
-      options: { "tls-ca": { type: "string" } },
+      options: { "tls-ca": { type: "string" }, capture: { type: "string" } },
       allowPositionals: true,
     });
     const [target, accountId, ...pcapIds] = positionals;
-    if (!target || !accountId || pcapIds.length === 0) {
-      throw new Error("usage: run [--tls-ca FILE] TARGET ACCOUNT_ID PCAP_ID...");
+    if (!target || !accountId || (pcapIds.length === 0) === (values.capture === undefined)) {
+      throw new Error(
+        "usage: run [--tls-ca FILE] TARGET ACCOUNT_ID PCAP_ID..., or run [--tls-ca FILE] --capture FILE TARGET ACCOUNT_ID",
+      );
     }
-    return { target, accountId, pcapIds, channel: channelTo(values["tls-ca"]) };
+    const file = values.capture;
+    return { target, accountId, pcapIds, file, channel: channelTo(values["tls-ca"]) };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
 
 async function main(): Promise<number> {
-  const { target, accountId, pcapIds, channel } = commandLine();
+  const { target, accountId, pcapIds, file, channel } = commandLine();
   // Connects with the first call. One is enough for a program; it is reopened when lost.
   const client = new PcapServiceClient(target, channel);
   let answered = true;
+  if (file !== undefined) answered = await capture(client, accountId, file);
   for (const pcapId of pcapIds) answered = (await report(client, accountId, pcapId)) && answered;
   client.close();
   return answered ? 0 : 1;

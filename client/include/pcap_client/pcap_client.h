@@ -96,6 +96,7 @@ using CreateOwnershipAnswer = Answer<pcap::v1::CreateOwnershipResponse>;
 using ValidateOwnershipAnswer = Answer<pcap::v1::ValidateOwnershipResponse>;
 using DeleteOwnershipAnswer = Answer<pcap::v1::DeleteOwnershipResponse>;
 using DownloadStream = MessageStream<pcap::v1::DownloadPcapResponse>;
+using WatchStream = MessageStream<pcap::v1::WatchPcapsResponse>;
 
 // grpc.health.v1.HealthCheckResponse.ServingStatus.
 enum class Health { kUnknown, kServing, kNotServing };
@@ -202,6 +203,21 @@ class PcapClient {
                                 const CallOptions& options,
                                 OnMessage<pcap::v1::DownloadPcapResponse> on_message,
                                 OnEnd on_end) const;
+
+  // Follows captures: each as it is at once, and then each time that it has changed. Ends once all
+  // that were named are final; without ids it does not end by itself.
+  //
+  // Where the connection breaks, or the replica ends, it connects again, after the pauses of the
+  // retry policy and as often as it takes, and tells no message twice. It ends with an error only
+  // in two cases: no answer ever came, in all attempts of the policy (a wrong address does not mend
+  // itself); or the gateway says an error that does not pass. A policy of one attempt has no second
+  // connection.
+  WatchStream WatchPcaps(const pcap::v1::WatchPcapsRequest& request,
+                         const CallOptions& options = {}) const;
+  PendingCall WatchPcapsAsync(const pcap::v1::WatchPcapsRequest& request,
+                              const CallOptions& options,
+                              OnMessage<pcap::v1::WatchPcapsResponse> on_message,
+                              OnEnd on_end) const;
 
   // Asks grpc.health.v1 about `service`; "" is the gateway as a whole. One attempt: no retries.
   // kNotFound: the gateway does not know the service.

@@ -724,6 +724,162 @@ TEST(PcapClientStream, ByCallbackCanBeCancelled) {
   ended.WaitForNotification();
 }
 
+// --- watching
+
+using pcap::v1::WatchPcapsResponse;
+
+WatchPcapsResponse Change(const std::string& id, pcap::v1::PcapStatus status) {
+  WatchPcapsResponse change;
+  change.mutable_pcap()->mutable_full()->set_id(id);
+  change.mutable_pcap()->mutable_full()->set_status(status);
+  // A map in it, whose order on the wire may be another each time.
+  for (const char* const name : {"a", "b", "c", "d"}) {
+    (*change.mutable_pcap()->mutable_extra_fields()->mutable_fields())[name].set_bool_value(true);
+  }
+  return change;
+}
+
+constexpr auto kPending = pcap::v1::PCAP_STATUS_PENDING;
+constexpr auto kRunning = pcap::v1::PCAP_STATUS_RUNNING;
+constexpr auto kComplete = pcap::v1::PCAP_STATUS_COMPLETE;
+
+std::vector<std::string> Told(WatchStream& stream) {
+  std::vector<std::string> told;
+  for (const WatchPcapsResponse& message : stream) {
+    const pcap::v1::FullPcap& full = message.pcap().full();
+    told.push_back(
+        absl::StrCat(full.id(), " ", pcap::v1::PcapStatus_Name(full.status()).substr(12)));
+  }
+  return told;
+}
+
+TEST(PcapClientWatch, GoesOnAfterABreakAndTellsNothingTwice) {
+  ScriptedGateway gateway;
+  const auto shutting_down = absl::StatusCode::kUnavailable;
+  gateway.Answer(
+      {.code = shutting_down, .changes = {Change("a", kPending), Change("b", kRunning)}});
+  gateway.Answer({.code = shutting_down});
+  gateway.Answer({.code = shutting_down, .changes = {Change("a", kPending)}});
+  gateway.Answer({.changes = {Change("a", kRunning), Change("b", kRunning), Change("b", kComplete),
+                              Change("a", kComplete)}});
+  pcap::v1::WatchPcapsRequest request;
+  request.add_pcap_ids("a");
+  WatchStream stream = ClientOf(HastyOptions(gateway)).WatchPcaps(request);
+  EXPECT_EQ(Told(stream), (std::vector<std::string>{"a PENDING", "b RUNNING", "a RUNNING",
+                                                    "b COMPLETE", "a COMPLETE"}));
+  EXPECT_TRUE(stream.Outcome().ok());
+  EXPECT_EQ(gateway.calls(), 4);
+  EXPECT_EQ(gateway.RequestAs<pcap::v1::WatchPcapsRequest>().pcap_ids(0), "a");
+}
+
+// However often: it is for hours.
+TEST(PcapClientWatch, ComesBackWithoutEndToWhatItHasReached) {
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kUnavailable, .changes = {Change("a", kRunning)}});
+  for (int i = 0; i < 30; ++i) gateway.Answer({.code = absl::StatusCode::kUnavailable});
+  gateway.Answer({.changes = {Change("a", kComplete)}});
+  WatchStream stream = ClientOf(HastyOptions(gateway)).WatchPcaps({});
+  EXPECT_EQ(Told(stream), (std::vector<std::string>{"a RUNNING", "a COMPLETE"}));
+  EXPECT_EQ(gateway.calls(), 32);
+}
+
+TEST(PcapClientWatch, OfWhatItNeverReachedEndsAfterThePolicysAttempts) {
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kUnavailable, .message = "m"});
+  ClientOptions options = HastyOptions(gateway);
+  WatchStream stream = ClientOf(options).WatchPcaps({});
+  EXPECT_THAT(Told(stream), IsEmpty());
+  EXPECT_EQ(stream.Outcome().error().message, "m");
+  EXPECT_EQ(gateway.calls(), 4);
+  options.retry.max_attempts = 1;
+  WatchStream once = ClientOf(options).WatchPcaps({});
+  EXPECT_THAT(Told(once), IsEmpty());
+  EXPECT_EQ(gateway.calls(), 5);
+}
+
+TEST(PcapClientWatch, EndsAtAnErrorThatDoesNotPass) {
+  for (const absl::StatusCode code :
+       {absl::StatusCode::kNotFound, absl::StatusCode::kPermissionDenied,
+        absl::StatusCode::kResourceExhausted, absl::StatusCode::kInternal}) {
+    ScriptedGateway gateway;
+    gateway.Answer({.code = code, .changes = {Change("a", kRunning)}});
+    WatchStream stream = ClientOf(HastyOptions(gateway)).WatchPcaps({});
+    EXPECT_EQ(Told(stream).size(), 1u);
+    EXPECT_EQ(stream.Outcome().error().code, code);
+    EXPECT_EQ(gateway.calls(), 1);
+  }
+}
+
+TEST(PcapClientWatch, ComesBackWhenItIsToldWhen) {
+  google::rpc::RetryInfo info;
+  info.mutable_retry_delay()->set_nanos(5'000'000);
+  google::rpc::Status details;
+  ASSERT_TRUE(details.add_details()->PackFrom(info));
+  ScriptedGateway gateway;
+  gateway.Answer(
+      {.code = absl::StatusCode::kResourceExhausted, .details = details.SerializeAsString()});
+  gateway.Answer({.changes = {Change("a", kComplete)}});
+  WatchStream stream = ClientOf(HastyOptions(gateway)).WatchPcaps({});
+  EXPECT_EQ(Told(stream).size(), 1u);
+  EXPECT_TRUE(stream.Outcome().ok());
+}
+
+TEST(PcapClientWatch, CanBeCancelledWhileItIsConnectedAndWhileItPauses) {
+  ScriptedGateway gateway;
+  gateway.Answer({.changes = {Change("a", kRunning)}, .never = true});
+  {
+    WatchStream stream = ClientOf(HastyOptions(gateway)).WatchPcaps({});
+    ASSERT_TRUE(stream.Next().has_value());
+    std::thread cancelling([&] { stream.Cancel(); });
+    EXPECT_EQ(stream.Next(), std::nullopt);
+    cancelling.join();
+    EXPECT_EQ(stream.Outcome().error().code, absl::StatusCode::kCancelled);
+  }
+  ScriptedGateway broken;
+  broken.Answer({.code = absl::StatusCode::kUnavailable, .changes = {Change("a", kRunning)}});
+  const PcapClient client =
+      ClientOf({.target = broken.address(),
+                .retry = {.initial_backoff = absl::Minutes(30), .max_backoff = absl::Minutes(30)}});
+  WatchStream pausing = client.WatchPcaps({});
+  ASSERT_TRUE(pausing.Next().has_value());
+  std::thread cancelling([&] { pausing.Cancel(); });
+  EXPECT_EQ(pausing.Next(), std::nullopt);
+  cancelling.join();
+  EXPECT_EQ(pausing.Outcome().error().code, absl::StatusCode::kCancelled);
+  // And at its deadline, which is that of all its calls.
+  WatchStream late = client.WatchPcaps({}, {.timeout = absl::Milliseconds(200)});
+  while (late.Next().has_value()) continue;
+  EXPECT_EQ(late.Outcome().error().code, absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST(PcapClientWatch, ByCallbackOutlivesItsClientAndEndsOnce) {
+  ScriptedGateway gateway;
+  gateway.Answer({.code = absl::StatusCode::kUnavailable, .changes = {Change("a", kRunning)}});
+  gateway.Answer({.changes = {Change("a", kRunning), Change("a", kComplete)}});
+  absl::Notification ended;
+  int messages = 0;
+  ClientOf(HastyOptions(gateway))
+      .WatchPcapsAsync(
+          {}, {}, [&](const WatchPcapsResponse&) { ++messages; },
+          [&](const CallResult<AnswerInfo>& how) {
+            EXPECT_TRUE(how.ok());
+            ended.Notify();
+          });
+  ended.WaitForNotification();
+  EXPECT_EQ(messages, 2);
+}
+
+TEST(PcapClientWatch, OfAnIdThatIsNoTextSaysWhich) {
+  ScriptedGateway gateway;
+  pcap::v1::WatchPcapsRequest request;
+  request.add_pcap_ids("a");
+  request.add_pcap_ids("\xff");
+  WatchStream stream = ClientOf(HastyOptions(gateway)).WatchPcaps(request);
+  EXPECT_THAT(Told(stream), IsEmpty());
+  EXPECT_EQ(stream.Outcome().error().field_violations[0].field, "pcap_ids[1]");
+  EXPECT_EQ(gateway.calls(), 0);
+}
+
 TEST(PcapClient, SaysThatNobodyListens) {
   std::string address;
   {

@@ -1022,6 +1022,151 @@ TEST(PcapctlDownload, ToWhatIsNoFileWritesAsItIs) {
   EXPECT_EQ(full.err, "pcapctl: DATA_LOSS: cannot write /dev/full: No space left on device\n");
 }
 
+// --- watch, capture
+
+pcap::v1::WatchPcapsResponse Change(pcap::v1::PcapStatus status) {
+  pcap::v1::WatchPcapsResponse change;
+  auto& full = *change.mutable_pcap()->mutable_full();
+  full.set_id(kPcapId);
+  full.set_status(status);
+  if (status == pcap::v1::PCAP_STATUS_RUNNING) full.set_packets_captured(12);
+  if (status == pcap::v1::PCAP_STATUS_FAILED) full.set_error_message("no\x1b bucket");
+  return change;
+}
+
+TEST(PcapctlWatch, PrintsALineForEachChange) {
+  ScriptedGateway gateway;
+  gateway.Answer(
+      {.code = absl::StatusCode::kUnavailable, .changes = {Change(pcap::v1::PCAP_STATUS_PENDING)}});
+  gateway.Answer(
+      {.changes = {Change(pcap::v1::PCAP_STATUS_RUNNING), Change(pcap::v1::PCAP_STATUS_COMPLETE)}});
+  const ProgramRun run = PcapctlAt(gateway, {"watch", "--account", kAccountId, kPcapId});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  const std::string time = "[0-9]{2}:[0-9]{2}:[0-9]{2}  ";
+  EXPECT_THAT(run.out,
+              MatchesRegex(absl::StrCat(time, kPcapId, "  full    pending\n", time, kPcapId,
+                                        "  full    running             12 packets\n", time, kPcapId,
+                                        "  full    complete\n")));
+  const auto request = gateway.RequestAs<pcap::v1::WatchPcapsRequest>();
+  EXPECT_EQ(request.account_id(), kAccountId);
+  EXPECT_EQ(request.pcap_ids(0), kPcapId);
+}
+
+TEST(PcapctlWatch, HasTheFormatsOfGet) {
+  ScriptedGateway gateway;
+  gateway.Answer({.changes = {Change(pcap::v1::PCAP_STATUS_COMPLETE)}});
+  const std::string json =
+      R"({"pcap":{"full":{"id":"3d2b8c5f1a7e4960b1c2d3e4f5a60718","status":"PCAP_STATUS_COMPLETE"}}})";
+  EXPECT_EQ(PcapctlAt(gateway, {"watch", "-o", "jsonl"}).out, json + "\n");
+  EXPECT_EQ(PcapctlAt(gateway, {"watch", "--json"}).out, json + "\n");
+  EXPECT_EQ(PcapctlAt(gateway, {"watch", "-o", "name"}).out, absl::StrCat(kPcapId, "\n"));
+  EXPECT_THAT(PcapctlAt(gateway, {"watch", "-o", "yaml"}).out, StartsWith("---\npcap:\n"));
+}
+
+TEST(PcapctlWatch, ExitsHonestly) {
+  ScriptedGateway gateway;
+  gateway.Answer({.changes = {Change(pcap::v1::PCAP_STATUS_FAILED)}});
+  const ProgramRun failed = PcapctlAt(gateway, {"watch", kPcapId});
+  EXPECT_EQ(failed.exit_code, 9);
+  EXPECT_THAT(failed.out, HasSubstr("no\\x1b bucket"));
+  EXPECT_EQ(PcapctlAt(gateway, {"watch"}).exit_code, 0);  // nobody asked for that one
+  EXPECT_EQ(PcapctlAt(gateway, {"watch", "nonsense"}).exit_code, 3);
+  ScriptedGateway unknown;
+  unknown.Answer({.code = absl::StatusCode::kNotFound});
+  EXPECT_EQ(PcapctlAt(unknown, {"watch", kPcapId}).exit_code, 5);
+  ScriptedGateway endless;
+  endless.Answer({.changes = {Change(pcap::v1::PCAP_STATUS_RUNNING)}, .never = true});
+  const ProgramRun late = PcapctlAt(endless, {"watch", "--timeout", "2s"});
+  EXPECT_EQ(late.exit_code, 4);
+  EXPECT_THAT(late.out, HasSubstr("running"));
+  EXPECT_EQ(Pcapctl({"watch", "--address", AddressOfNobody()}).exit_code, 14);
+}
+
+pcap::v1::CreatePcapResponse CreatedSimple() {
+  pcap::v1::CreatePcapResponse created;
+  created.mutable_pcap()->mutable_simple()->set_id(kPcapId);
+  created.mutable_pcap()->mutable_simple()->set_status(pcap::v1::PCAP_STATUS_PENDING);
+  return created;
+}
+
+pcap::v1::WatchPcapsResponse SimpleIs(pcap::v1::PcapStatus status) {
+  pcap::v1::WatchPcapsResponse change;
+  *change.mutable_pcap() = CreatedSimple().pcap();
+  change.mutable_pcap()->mutable_simple()->set_status(status);
+  return change;
+}
+
+TEST(PcapctlCapture, ASimpleOneIsMadeAwaitedAndDownloaded) {
+  ScriptedGateway gateway;
+  gateway.Answer({.created = CreatedSimple()});
+  gateway.Answer({.changes = {SimpleIs(pcap::v1::PCAP_STATUS_SUCCESS)}});
+  gateway.Answer({.download = Pieces({"abc", "def"}, 6)});
+  const ProgramRun run = PcapctlAt(gateway, {"capture", "simple", "-w", "-"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(run.out, "abcdef");
+  EXPECT_EQ(run.err, absl::StrCat(kPcapId, "  pending\n", kPcapId, "  success\n"));
+}
+
+TEST(PcapctlCapture, AFullOneIsPrintedAtItsEnd) {
+  ScriptedGateway gateway;
+  ScriptedGateway::Step created;
+  *created.created.mutable_pcap() = Change(pcap::v1::PCAP_STATUS_PENDING).pcap();
+  gateway.Answer(created);
+  gateway.Answer({.changes = {Change(pcap::v1::PCAP_STATUS_COMPLETE)}});
+  const std::vector<std::string> full = {"capture",     "full",  "--time-limit",       "1m",
+                                         "--colo-name", "ord02", "--destination-conf", "s3://b"};
+  const ProgramRun run = PcapctlAt(gateway, full);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("complete"));
+  EXPECT_EQ(gateway.calls(), 2);
+}
+
+TEST(PcapctlCapture, SaysWhatBecameOfACaptureThatItCouldNotFetch) {
+  const Folder folder;
+  const struct {
+    ScriptedGateway::Step watch;
+    ScriptedGateway::Step download;
+    int exit_code;
+    const char* said;
+  } all[] = {
+      {{.changes = {SimpleIs(pcap::v1::PCAP_STATUS_FAILED)}}, {}, 9, "failed"},
+      {{.code = absl::StatusCode::kPermissionDenied}, {}, 7, "goes on: pcapctl wait 3d2b"},
+      {{.changes = {SimpleIs(pcap::v1::PCAP_STATUS_SUCCESS)}},
+       {.code = absl::StatusCode::kDataLoss, .download = Pieces({"abc"}, 6)},
+       15,
+       "the packets are there: pcapctl download 3d2b"},
+      {{.changes = {SimpleIs(pcap::v1::PCAP_STATUS_PENDING)}, .never = true},
+       {},
+       4,
+       "goes on: pcapctl wait 3d2b"},
+  };
+  for (const auto& [watch, download, exit_code, said] : all) {
+    ScriptedGateway gateway;
+    gateway.Answer({.created = CreatedSimple()});
+    gateway.Answer(watch);
+    gateway.Answer(download);
+    const ProgramRun run =
+        PcapctlAt(gateway, {"capture", "simple", "-w", folder.File("a.pcap"), "--timeout", "3s"});
+    EXPECT_EQ(run.exit_code, exit_code) << run.err;
+    EXPECT_THAT(run.err, HasSubstr(said));
+    EXPECT_THAT(run.out, IsEmpty());
+    EXPECT_EQ(folder.count(), 0u);
+  }
+}
+
+TEST(PcapctlCapture, DoesNotSpendACaptureOnAFileThatItMayNotWrite) {
+  const Folder folder;
+  const std::string file = folder.File("a.pcap");
+  std::ofstream(file) << "old";
+  ScriptedGateway gateway;
+  const ProgramRun run = PcapctlAt(gateway, {"capture", "simple", "-w", file});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("--force overwrites it"));
+  EXPECT_EQ(gateway.calls(), 0);
+  EXPECT_EQ(PcapctlAt(gateway, {"capture", "simple", "--dry-run"}).exit_code, 0);
+  EXPECT_EQ(gateway.calls(), 0);
+}
+
 TEST(Pcapctl, HelpAndVersionNeedNoGateway) {
   const ProgramRun version = Pcapctl({"--version"});
   EXPECT_EQ(version.exit_code, 0);
@@ -1079,6 +1224,12 @@ TEST(Pcapctl, AWrongCommandLineIsOneClearLineAndExitCode2) {
       {{"create", "full", "--destination-conf-file", "/nowhere"},
        "--destination-conf-file: cannot read /nowhere"},
       {{"create", "full", "--destination-conf-file", "/dev/null"}, "/dev/null is empty"},
+      {{"capture"}, "`capture` needs one of simple, full"},
+      {{"capture", "simple", "-w", "/tmp"}, "--write: /tmp is a folder"},
+      {{"capture", "full", "-w", "x"}, "`capture full` has no option -w; "},
+      {{"capture", "full"}, "--time-limit: needed"},
+      {{"watch", "-"}, "PCAP_ID: stdin has none"},
+      {{"watch", kPcapId, "--timeout", "0"}, "--timeout"},
       {{"buckets"}, "`buckets` needs one of list, add, validate, remove"},
       {{"buckets", "add"}, "--destination-conf: needed"},
       {{"buckets", "validate", "--destination-conf", "s3://b"}, "--ownership-challenge: needed"},
@@ -1089,7 +1240,7 @@ TEST(Pcapctl, AWrongCommandLineIsOneClearLineAndExitCode2) {
       {{"buckets", "delete"}, "there are list, add, validate, remove"},
       {{"stop"}, "PCAP_ID"},
       {{"download"}, "PCAP_ID"},
-      {{"download", kPcapId, kPcapId}, "more arguments than the command has"},
+      {{"download", kPcapId, kPcapId}, "PCAP_ID: is given more than once"},
       {{"download", kPcapId, "-w"}, "--write: needs a value"},
       {{"download", kPcapId, "-w", "/tmp"}, "--write: /tmp is a folder"},
       {{"download", kPcapId, "-w", "/nowhere/x"}, "/nowhere/x cannot be written: No such file"},

@@ -21,7 +21,7 @@ using pcap::v1::GetPcapResponse;
 
 std::string Text(grpc::string_ref text) { return {text.data(), text.size()}; }
 
-class Service final : public pcap::v1::PcapService::CallbackService {
+class ScriptedPcaps final : public pcap::v1::PcapService::CallbackService {
  public:
   using Step = ScriptedGateway::Step;
 
@@ -51,6 +51,12 @@ class Service final : public pcap::v1::PcapService::CallbackService {
     AddMetadata(step, *context);
     return new Writer<DownloadPcapResponse>(*this, step, step.download);
   }
+  grpc::ServerWriteReactor<pcap::v1::WatchPcapsResponse>* WatchPcaps(
+      grpc::CallbackServerContext* context, const pcap::v1::WatchPcapsRequest* request) override {
+    const Step step = Take(*context, *request);
+    AddMetadata(step, *context);
+    return new Writer<pcap::v1::WatchPcapsResponse>(*this, step, step.changes);
+  }
 
   template <typename Response>
   grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
@@ -78,7 +84,7 @@ class Service final : public pcap::v1::PcapService::CallbackService {
  private:
   class Never : public grpc::ServerUnaryReactor {
    public:
-    explicit Never(Service& service) : service_(service) {}
+    explicit Never(ScriptedPcaps& service) : service_(service) {}
 
     void OnCancel() override {
       service_.NoteCancelled();
@@ -87,14 +93,14 @@ class Service final : public pcap::v1::PcapService::CallbackService {
     void OnDone() override { delete this; }
 
    private:
-    Service& service_;
+    ScriptedPcaps& service_;
   };
 
   // All messages, and then the step's end.
   template <typename Message>
   class Writer : public grpc::ServerWriteReactor<Message> {
    public:
-    Writer(Service& service, const Step& step, std::vector<Message> messages)
+    Writer(ScriptedPcaps& service, const Step& step, std::vector<Message> messages)
         : service_(service), step_(step), messages_(std::move(messages)) {
       WriteNext();
     }
@@ -122,7 +128,7 @@ class Service final : public pcap::v1::PcapService::CallbackService {
       if (!ended_.exchange(true)) this->Finish(status);
     }
 
-    Service& service_;
+    ScriptedPcaps& service_;
     const Step step_;
     const std::vector<Message> messages_;
     size_t next_ = 0;
@@ -164,9 +170,9 @@ class Service final : public pcap::v1::PcapService::CallbackService {
 };
 
 // Takes its steps from the same script.
-class OwnershipService final : public pcap::v1::PcapOwnershipService::CallbackService {
+class ScriptedOwnerships final : public pcap::v1::PcapOwnershipService::CallbackService {
  public:
-  explicit OwnershipService(Service& service) : service_(service) {}
+  explicit ScriptedOwnerships(ScriptedPcaps& service) : service_(service) {}
 
   grpc::ServerUnaryReactor* ListOwnerships(grpc::CallbackServerContext* context,
                                            const pcap::v1::ListOwnershipsRequest* request,
@@ -190,7 +196,7 @@ class OwnershipService final : public pcap::v1::PcapOwnershipService::CallbackSe
   }
 
  private:
-  Service& service_;
+  ScriptedPcaps& service_;
 };
 
 std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const SelfSigned* identity) {
@@ -203,8 +209,8 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const SelfSigned* identit
 }  // namespace
 
 struct ScriptedGateway::Parts {
-  Service service;
-  OwnershipService ownerships{service};
+  ScriptedPcaps service;
+  ScriptedOwnerships ownerships{service};
   std::unique_ptr<grpc::Server> server;
   std::string address;
 };

@@ -44,6 +44,7 @@ class ScriptedGateway {
     pcap::v1::ValidateOwnershipResponse validated;
     pcap::v1::DeleteOwnershipResponse deleted;
     std::vector<pcap::v1::DownloadPcapResponse> download;  // what comes before the end
+    std::vector<pcap::v1::WatchPcapsResponse> changes;     // the same
     Metadata initial_metadata;
     Metadata trailing_metadata;
     bool never = false;  // no answer, or no end, until the caller goes away

@@ -15,7 +15,6 @@ TEST(ServiceConfigJson, IsWhatGrpcExpects) {
   EXPECT_EQ(ServiceConfigJson({}),
             R"({"methodConfig":[{"name":[{"service":"pcap.v1.PcapService","method":"GetPcap"},)"
             R"({"service":"pcap.v1.PcapService","method":"ListPcaps"},)"
-            R"({"service":"pcap.v1.PcapService","method":"WatchPcaps"},)"
             R"({"service":"pcap.v1.PcapService","method":"DownloadPcap"},)"
             R"({"service":"pcap.v1.PcapOwnershipService","method":"ListOwnerships"}],)"
             R"("retryPolicy":{"maxAttempts":4,"initialBackoff":"0.200000000s",)"

@@ -1,7 +1,10 @@
-//! Gets packet captures from a pcap-gateway, and prints what came of each.
+//! Gets packet captures from a pcap-gateway, and prints what came of each; or makes one, waits until it is
+//! ready, and downloads its packets.
 
+use std::fs::File;
+use std::io::{Read, Write};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request, Status};
@@ -15,14 +18,21 @@ pub mod pcap {
 
 use pcap::v1::pcap::Form;
 use pcap::v1::pcap_service_client::PcapServiceClient;
-use pcap::v1::{GetPcapRequest, Pcap, PcapStatus};
+use pcap::v1::{
+    CreatePcapRequest, CreateSimplePcap, DownloadPcapRequest, GetPcapRequest, Pcap, PcapFilter, PcapStatus,
+    WatchPcapsRequest, create_pcap_request,
+};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Whoever is told to come again sooner than that may as well wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-const USAGE: &str = "usage: run [--tls-ca FILE] TARGET ACCOUNT_ID PCAP_ID...";
+/// From a capture's beginning to its last packet.
+const CAPTURE_TIME: Duration = Duration::from_secs(120);
+
+const USAGE: &str = "usage: run [--tls-ca FILE] TARGET ACCOUNT_ID PCAP_ID..., or \
+    run [--tls-ca FILE] --capture FILE TARGET ACCOUNT_ID";
 
 struct Answer {
     pcap: Pcap,
@@ -83,8 +93,8 @@ fn submitted(time: Option<prost_types::Timestamp>) -> Option<String> {
     Some(format!("submitted {whole_seconds}"))
 }
 
-fn describe(pcap: Pcap) -> String {
-    let parts = match pcap.form {
+fn describe(pcap: &Pcap) -> String {
+    let parts = match &pcap.form {
         Some(Form::Simple(simple)) => {
             vec![Some("simple".to_owned()), Some(status_name(simple.status)), submitted(simple.submitted)]
         }
@@ -111,6 +121,142 @@ fn code_name(code: Code) -> String {
     name
 }
 
+/// In a line, why a call failed.
+fn explain(status: &Status) -> String {
+    match (status.code(), reason(status).as_str(), retry_after(status)) {
+        (Code::ResourceExhausted, _, Some(wait)) => {
+            let seconds = (wait.as_secs_f64() * 10.0).ceil() / 10.0;
+            format!("not now, come again in {seconds} s")
+        }
+        (code, "", _) => format!("{}: {}", code_name(code), status.message()),
+        (code, reason, _) => format!("{} ({reason}): {}", code_name(code), status.message()),
+    }
+}
+
+/// 32 hex digits that nobody else has.
+fn new_request_id() -> std::io::Result<String> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Ten seconds of sampled TCP packets. Not to be tried again under another request_id: with the same one
+/// there is no second capture, however often it is asked for.
+async fn create(client: &mut PcapServiceClient<Channel>, account_id: &str) -> Result<Pcap, Status> {
+    let simple = CreateSimplePcap {
+        time_limit: Some(prost_types::Duration { seconds: 10, nanos: 0 }),
+        packet_limit: 1000,
+        filter_v1: Some(PcapFilter { protocol: Some(6), ..Default::default() }),
+        ..Default::default()
+    };
+    let mut request = Request::new(CreatePcapRequest {
+        account_id: account_id.to_owned(),
+        request_id: new_request_id()?,
+        form: Some(create_pcap_request::Form::Simple(simple)),
+    });
+    request.set_timeout(DEADLINE);
+    let answer = tokio::time::timeout(DEADLINE, client.create_pcap(request)).await;
+    let response = answer.map_err(|_| Status::deadline_exceeded("no answer in time"))??;
+    Ok(response.into_inner().pcap.unwrap_or_default())
+}
+
+/// Tells each change, up to the last, which it returns; goes on where a replica of the gateway ends.
+async fn watch(
+    client: &mut PcapServiceClient<Channel>,
+    message: &WatchPcapsRequest,
+    until: Instant,
+    mut tell: impl FnMut(&Pcap),
+) -> Result<Pcap, Status> {
+    let mut last = Pcap::default();
+    loop {
+        let mut request = Request::new(message.clone());
+        request.set_timeout(until.saturating_duration_since(Instant::now()));
+        let ended = async {
+            let mut changes = client.watch_pcaps(request).await?.into_inner();
+            while let Some(change) = changes.message().await? {
+                last = change.pcap.unwrap_or_default();
+                tell(&last);
+            }
+            Ok(())
+        };
+        match ended.await {
+            Ok(()) => return Ok(last),
+            Err(status) if status_of_replica_that_ends(&status, until) => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(status) => return Err(status),
+        }
+    }
+}
+
+fn status_of_replica_that_ends(status: &Status, until: Instant) -> bool {
+    status.code() == Code::Unavailable && Instant::now() + Duration::from_secs(1) < until
+}
+
+/// The packets into `file`, which is there once it is whole; how many bytes that is.
+async fn download(
+    client: &mut PcapServiceClient<Channel>,
+    message: DownloadPcapRequest,
+    file: &str,
+    until: Instant,
+) -> Result<usize, Status> {
+    let part = format!("{file}.part");
+    let mut request = Request::new(message);
+    request.set_timeout(until.saturating_duration_since(Instant::now()));
+    let taken = async {
+        let mut to = File::create(&part)?;
+        let mut packets = client.download_pcap(request).await?.into_inner();
+        let mut size = 0;
+        while let Some(piece) = packets.message().await? {
+            to.write_all(&piece.data)?;
+            size += piece.data.len();
+        }
+        std::fs::rename(&part, file)?;
+        Ok(size)
+    };
+    let result = taken.await;
+    if result.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    result
+}
+
+/// Makes a capture, prints what comes of it, and returns whether its packets are in `file`.
+async fn capture(client: &mut PcapServiceClient<Channel>, account_id: &str, file: &str) -> bool {
+    let until = Instant::now() + CAPTURE_TIME;
+    let mut subject = "capture".to_owned();
+    let result = async {
+        if let Some(Form::Simple(simple)) = create(client, account_id).await?.form {
+            subject = simple.id.unwrap_or_default();
+        }
+        let account_id = account_id.to_owned();
+        let watched = WatchPcapsRequest { account_id: account_id.clone(), pcap_ids: vec![subject.clone()] };
+        let mut told = String::new();
+        let last = watch(client, &watched, until, |pcap| {
+            let line = describe(pcap);
+            // The first one after a break may be known.
+            if line != told {
+                println!("{subject}: {line}");
+            }
+            told = line;
+        })
+        .await?;
+        match last.form {
+            Some(Form::Simple(simple)) if simple.status() == PcapStatus::Success => {}
+            _ => return Ok(None),
+        }
+        let wanted = DownloadPcapRequest { account_id, pcap_id: subject.clone() };
+        download(client, wanted, file, until).await.map(Some)
+    };
+    let result: Result<Option<usize>, Status> = result.await;
+    match result {
+        Ok(Some(size)) => println!("{subject}: {size} bytes in {file}"),
+        Ok(None) => {}
+        Err(ref status) => println!("{subject}: {}", explain(status)),
+    }
+    matches!(result, Ok(Some(_)))
+}
+
 /// Prints what came of it, and returns whether that is an answer.
 async fn report(client: &mut PcapServiceClient<Channel>, account_id: &str, pcap_id: &str) -> bool {
     let message = GetPcapRequest {
@@ -120,7 +266,7 @@ async fn report(client: &mut PcapServiceClient<Channel>, account_id: &str, pcap_
     };
     let status = match get_patiently(client, &message).await {
         Ok(Answer { pcap, cache_status }) => {
-            println!("{pcap_id}: {}", describe(pcap));
+            println!("{pcap_id}: {}", describe(&pcap));
             if !cache_status.is_empty() {
                 println!("    cache-status: {cache_status}");
             }
@@ -128,20 +274,11 @@ async fn report(client: &mut PcapServiceClient<Channel>, account_id: &str, pcap_
         }
         Err(status) => status,
     };
-    match (status.code(), reason(&status).as_str(), retry_after(&status)) {
-        (Code::NotFound, "PCAP_NOT_FOUND", _) => {
-            println!("{pcap_id}: there is no such capture");
-            return true;
-        }
-        (Code::ResourceExhausted, _, Some(wait)) => {
-            let seconds = (wait.as_secs_f64() * 10.0).ceil() / 10.0;
-            println!("{pcap_id}: not now, come again in {seconds} s");
-        }
-        (code, "", _) => println!("{pcap_id}: {}: {}", code_name(code), status.message()),
-        (code, reason, _) => {
-            println!("{pcap_id}: {} ({reason}): {}", code_name(code), status.message());
-        }
+    if status.code() == Code::NotFound && reason(&status) == "PCAP_NOT_FOUND" {
+        println!("{pcap_id}: there is no such capture");
+        return true;
     }
+    println!("{pcap_id}: {}", explain(&status));
     false
 }
 
@@ -159,20 +296,28 @@ fn channel_to(target: &str, tls_ca: Option<&str>) -> Result<Channel, String> {
 }
 
 async fn run(mut arguments: Vec<String>) -> Result<bool, String> {
-    let mut tls_ca = None;
-    if arguments.first().is_some_and(|first| first.starts_with("--")) {
-        if arguments[0] != "--tls-ca" || arguments.len() < 2 {
+    let (mut tls_ca, mut file) = (None, None);
+    while arguments.first().is_some_and(|first| first.starts_with("--")) {
+        let place = match arguments[0].as_str() {
+            "--tls-ca" => &mut tls_ca,
+            "--capture" => &mut file,
+            _ => return Err(USAGE.to_owned()),
+        };
+        *place = arguments.drain(..arguments.len().min(2)).nth(1);
+        if place.is_none() {
             return Err(USAGE.to_owned());
         }
-        tls_ca = Some(arguments.drain(..2).next_back().expect("there are two"));
     }
     let [target, account_id, pcap_ids @ ..] = arguments.as_slice() else {
         return Err(USAGE.to_owned());
     };
-    if pcap_ids.is_empty() {
+    if pcap_ids.is_empty() != file.is_some() {
         return Err(USAGE.to_owned());
     }
     let mut client = PcapServiceClient::new(channel_to(target, tls_ca.as_deref())?);
+    if let Some(file) = file {
+        return Ok(capture(&mut client, account_id, &file).await);
+    }
     let mut answered = true;
     for pcap_id in pcap_ids {
         answered &= report(&mut client, account_id, pcap_id).await;

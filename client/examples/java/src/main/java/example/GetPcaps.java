@@ -19,27 +19,43 @@ import java.io.File;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import pcap.v1.PcapOuterClass.FullPcap;
 import pcap.v1.PcapOuterClass.Pcap;
+import pcap.v1.PcapOuterClass.PcapFilter;
 import pcap.v1.PcapOuterClass.PcapStatus;
 import pcap.v1.PcapOuterClass.SimplePcap;
 import pcap.v1.PcapServiceGrpc;
 import pcap.v1.PcapServiceGrpc.PcapServiceBlockingStub;
+import pcap.v1.PcapServiceOuterClass.CreatePcapRequest;
+import pcap.v1.PcapServiceOuterClass.CreateSimplePcap;
+import pcap.v1.PcapServiceOuterClass.DownloadPcapRequest;
 import pcap.v1.PcapServiceOuterClass.GetPcapRequest;
+import pcap.v1.PcapServiceOuterClass.WatchPcapsRequest;
 
-/** Gets packet captures from a pcap-gateway, and prints what came of each. */
+/**
+ * Gets packet captures from a pcap-gateway, and prints what came of each; or makes one, waits until
+ * it is ready, and downloads its packets.
+ */
 public final class GetPcaps {
   private static final Duration DEADLINE = Duration.ofSeconds(10);
 
   /** Whoever is told to come again sooner than that may as well wait. */
   private static final Duration LONGEST_WAIT = Duration.ofSeconds(5);
+
+  /** From a capture's beginning to its last packet. */
+  private static final Duration CAPTURE_TIME = Duration.ofMinutes(2);
 
   private static final Metadata.Key<String> CACHE_STATUS =
       Metadata.Key.of("cache-status", Metadata.ASCII_STRING_MARSHALLER);
@@ -154,6 +170,96 @@ public final class GetPcaps {
         .toPlainString();
   }
 
+  /** In a line, why a call failed. */
+  private static String explain(Failure failure) {
+    Status.Code code = failure.status.getCode();
+    if (code == Status.Code.RESOURCE_EXHAUSTED && failure.retryAfter.isPresent()) {
+      return "not now, come again in " + tenths(failure.retryAfter.get()) + " s";
+    }
+    String reason = failure.reason.isEmpty() ? "" : " (" + failure.reason + ")";
+    String message = failure.status.getDescription();
+    return code + reason + ": " + (message == null ? "" : message);
+  }
+
+  /**
+   * Ten seconds of sampled TCP packets. Not to be tried again under another request_id: with the
+   * same one there is no second capture, however often it is asked for.
+   */
+  private Pcap create(String accountId) {
+    var simple =
+        CreateSimplePcap.newBuilder()
+            .setTimeLimit(com.google.protobuf.Duration.newBuilder().setSeconds(10))
+            .setPacketLimit(1000)
+            .setFilterV1(PcapFilter.newBuilder().setProtocol(6));
+    var request =
+        CreatePcapRequest.newBuilder()
+            .setAccountId(accountId)
+            .setRequestId(UUID.randomUUID().toString())
+            .setSimple(simple)
+            .build();
+    return stub.withDeadlineAfter(DEADLINE).createPcap(request).getPcap();
+  }
+
+  /** Tells each change, up to the last; goes on where a replica of the gateway ends. */
+  private void watch(WatchPcapsRequest request, Instant until, Consumer<Pcap> tell)
+      throws InterruptedException {
+    while (true) {
+      try {
+        var changes = stub.withDeadlineAfter(Duration.between(Instant.now(), until)).watchPcaps(request);
+        while (changes.hasNext()) tell.accept(changes.next().getPcap());
+        return;
+      } catch (StatusRuntimeException error) {
+        boolean passes = error.getStatus().getCode() == Status.Code.UNAVAILABLE;
+        if (!passes || Instant.now().plusSeconds(1).isAfter(until)) throw error;
+      }
+      TimeUnit.SECONDS.sleep(1);
+    }
+  }
+
+  /** The packets into a file, which is there once it is whole; how many bytes that is. */
+  private long download(DownloadPcapRequest request, Path file, Instant until) throws IOException {
+    Path part = Path.of(file + ".part");
+    try {
+      try (var to = Files.newOutputStream(part)) {
+        var packets = stub.withDeadlineAfter(Duration.between(Instant.now(), until)).downloadPcap(request);
+        while (packets.hasNext()) packets.next().getData().writeTo(to);
+      }
+      return Files.size(Files.move(part, file, StandardCopyOption.REPLACE_EXISTING));
+    } finally {
+      Files.deleteIfExists(part);
+    }
+  }
+
+  /** Makes a capture, prints what comes of it, and returns whether its packets are in the file. */
+  private boolean capture(String accountId, Path file) throws InterruptedException {
+    Instant until = Instant.now().plus(CAPTURE_TIME);
+    String subject = "capture";
+    try {
+      String pcapId = create(accountId).getSimple().getId();
+      subject = pcapId;
+      var watched = WatchPcapsRequest.newBuilder().setAccountId(accountId).addPcapIds(pcapId).build();
+      var last = new AtomicReference<>(Pcap.getDefaultInstance());
+      watch(
+          watched,
+          until,
+          pcap -> {
+            // The first one after a break may be known.
+            if (!pcap.equals(last.getAndSet(pcap))) {
+              System.out.println(pcapId + ": " + describe(pcap));
+            }
+          });
+      if (last.get().getSimple().getStatus() != PcapStatus.PCAP_STATUS_SUCCESS) return false;
+      var wanted = DownloadPcapRequest.newBuilder().setAccountId(accountId).setPcapId(pcapId).build();
+      System.out.println(pcapId + ": " + download(wanted, file, until) + " bytes in " + file);
+      return true;
+    } catch (StatusRuntimeException error) {
+      System.out.println(subject + ": " + explain(new Failure(error)));
+    } catch (IOException error) {
+      System.out.println(subject + ": " + error);
+    }
+    return false;
+  }
+
   /** Prints what came of it, and returns whether that is an answer. */
   private boolean report(String accountId, String pcapId) throws InterruptedException {
     var request = GetPcapRequest.newBuilder().setAccountId(accountId).setPcapId(pcapId).build();
@@ -170,14 +276,7 @@ public final class GetPcaps {
         System.out.println(pcapId + ": there is no such capture");
         return true;
       }
-      if (code == Status.Code.RESOURCE_EXHAUSTED && failure.retryAfter.isPresent()) {
-        String wait = tenths(failure.retryAfter.get());
-        System.out.println(pcapId + ": not now, come again in " + wait + " s");
-      } else {
-        String reason = failure.reason.isEmpty() ? "" : " (" + failure.reason + ")";
-        String message = failure.status.getDescription();
-        System.out.println(pcapId + ": " + code + reason + ": " + (message == null ? "" : message));
-      }
+      System.out.println(pcapId + ": " + explain(failure));
       return false;
     }
   }
@@ -189,25 +288,34 @@ public final class GetPcaps {
 
   private static int run(List<String> arguments) throws InterruptedException {
     ChannelCredentials credentials = InsecureChannelCredentials.create();
-    if (!arguments.isEmpty() && arguments.get(0).startsWith("--")) {
-      if (!arguments.get(0).equals("--tls-ca") || arguments.size() < 2) {
+    Path capture = null;
+    while (!arguments.isEmpty() && arguments.get(0).startsWith("--")) {
+      boolean isTls = arguments.get(0).equals("--tls-ca");
+      if ((!isTls && !arguments.get(0).equals("--capture")) || arguments.size() < 2) {
         return fail("no such option: " + arguments.get(0));
       }
       try {
-        credentials =
-            TlsChannelCredentials.newBuilder().trustManager(new File(arguments.get(1))).build();
+        if (isTls) {
+          credentials =
+              TlsChannelCredentials.newBuilder().trustManager(new File(arguments.get(1))).build();
+        } else {
+          capture = Path.of(arguments.get(1));
+        }
       } catch (IOException error) {
         return fail("--tls-ca: " + error.getMessage());
       }
       arguments = arguments.subList(2, arguments.size());
     }
-    if (arguments.size() < 3) {
-      return fail("usage: run [--tls-ca FILE] TARGET ACCOUNT_ID PCAP_ID...");
+    if (capture == null ? arguments.size() < 3 : arguments.size() != 2) {
+      return fail(
+          "usage: run [--tls-ca FILE] TARGET ACCOUNT_ID PCAP_ID..., or "
+              + "run [--tls-ca FILE] --capture FILE TARGET ACCOUNT_ID");
     }
     // Connects with the first call. One is enough for a program; it is reopened when lost.
     ManagedChannel channel = Grpc.newChannelBuilder(arguments.get(0), credentials).build();
     try {
       var program = new GetPcaps(channel);
+      if (capture != null) return program.capture(arguments.get(1), capture) ? 0 : 1;
       boolean answered = true;
       for (String pcapId : arguments.subList(2, arguments.size())) {
         answered &= program.report(arguments.get(1), pcapId);
