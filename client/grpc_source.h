@@ -8,13 +8,13 @@
 #include <grpcpp/support/client_callback.h>
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "client/call.h"
 #include "client/grpc_thread.h"
 #include "pcap_client/message_stream.h"
+#include "service/base/mutex.h"
 
 namespace pcap_client {
 
@@ -35,6 +35,7 @@ class GrpcSource final : public MessageStream<Response>::Source,
     std::optional<CallError> error = WhatIsWrongWith(request_);
     if (!error.has_value()) error = Prepare(absl::InfiniteDuration(), options, context_);
     if (error.has_value()) {
+      const pcap_gateway::Lock lock(mutex_);
       outcome_ = *std::move(error);
       return;
     }
@@ -48,7 +49,7 @@ class GrpcSource final : public MessageStream<Response>::Source,
   void Pull(Next next) override {
     if (HasEnded()) return std::move(next)(std::nullopt);
     {
-      const std::lock_guard lock(mutex_);
+      const pcap_gateway::Lock lock(mutex_);
       next_ = std::move(next);
     }
     this->StartRead(&message_);
@@ -58,7 +59,7 @@ class GrpcSource final : public MessageStream<Response>::Source,
   void Cancel() override { context_.TryCancel(); }
 
   CallResult<AnswerInfo> Outcome() const override {
-    const std::lock_guard lock(mutex_);
+    const pcap_gateway::Lock lock(mutex_);
     if (outcome_.has_value()) return *outcome_;
     return CallError{.message = "the call has not ended"};
   }
@@ -77,7 +78,7 @@ class GrpcSource final : public MessageStream<Response>::Source,
   void OnDone(const grpc::Status& status) override {
     const GrpcThread here;
     {
-      const std::lock_guard lock(mutex_);
+      const pcap_gateway::Lock lock(mutex_);
       if (status.ok()) {
         outcome_ = AnswerInfoOf(context_);
       } else {
@@ -92,12 +93,12 @@ class GrpcSource final : public MessageStream<Response>::Source,
 
   // There is one: nothing is read, and nothing ends, unless it is pulled.
   Next TakeNext() {
-    const std::lock_guard lock(mutex_);
+    const pcap_gateway::Lock lock(mutex_);
     return std::exchange(next_, nullptr);
   }
 
   bool HasEnded() const {
-    const std::lock_guard lock(mutex_);
+    const pcap_gateway::Lock lock(mutex_);
     return outcome_.has_value();
   }
 
@@ -108,9 +109,10 @@ class GrpcSource final : public MessageStream<Response>::Source,
   Response message_;                  // what is being read
   std::shared_ptr<GrpcSource> self_;  // from the start of the call to its end
 
-  mutable std::mutex mutex_;
-  Next next_;                                      // guarded by mutex_
-  std::optional<CallResult<AnswerInfo>> outcome_;  // guarded by mutex_; absent: it has not ended
+  mutable pcap_gateway::Mutex mutex_;
+  Next next_ ABSL_GUARDED_BY(mutex_);
+  std::optional<CallResult<AnswerInfo>> outcome_
+      ABSL_GUARDED_BY(mutex_);  // absent: it has not ended
 };
 
 }  // namespace pcap_client

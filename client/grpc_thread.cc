@@ -1,10 +1,10 @@
 #include "client/grpc_thread.h"
 
-#include <condition_variable>
-#include <mutex>
 #include <system_error>
 #include <thread>
 #include <utility>
+
+#include "service/base/mutex.h"
 
 namespace pcap_client {
 namespace {
@@ -15,34 +15,34 @@ thread_local bool is_grpcs = false;
 class Helpers {
  public:
   ~Helpers() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return running_ == 0; });
+    pcap_gateway::Lock lock(mutex_);
+    changed_.Wait(lock, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return running_ == 0; });
   }
 
   void Run(std::function<void()> work) {
     {
-      const std::lock_guard lock(mutex_);
+      const pcap_gateway::Lock lock(mutex_);
       ++running_;
     }
     try {
       std::thread([this, work = std::move(work)] {
         work();
         // Under the lock, as nothing of this is there after it.
-        const std::lock_guard lock(mutex_);
+        const pcap_gateway::Lock lock(mutex_);
         --running_;
-        changed_.notify_all();
+        changed_.NotifyAll();
       }).detach();
     } catch (const std::system_error&) {
       // The system gives no thread. What was to end stays as it is, which is better than an abort.
-      const std::lock_guard lock(mutex_);
+      const pcap_gateway::Lock lock(mutex_);
       --running_;
     }
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int running_ = 0;  // guarded by mutex_
+  pcap_gateway::Mutex mutex_;
+  pcap_gateway::Condition changed_;
+  int running_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
+#include "service/base/mutex.h"
 #include "service/base/thread.h"
 #include "service/rpc/reply.h"
 
@@ -79,10 +80,10 @@ CallLog::CallLog(Log& log, double hits, std::function<absl::Time()> now)
 
 CallLog::~CallLog() {
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     stopping_ = true;
   }
-  changed_.notify_all();
+  changed_.NotifyAll();
   thread_.join();
 }
 
@@ -95,9 +96,9 @@ bool CallLog::HasLine(const EndedCall& call) {
   if (!log_.Takes(LevelOf(call))) return false;
   if (call.reply.outcome->ok() || IsOnRecord(call)) return true;
   const absl::Time now = now_();
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   if (failures_[{call.code(), call.reply.outcome->error->reason}].Take(now)) return true;
-  if (!std::exchange(held_back_, true)) changed_.notify_all();
+  if (!std::exchange(held_back_, true)) changed_.NotifyAll();
   return false;
 }
 
@@ -147,14 +148,17 @@ void CallLog::Write(const EndedCall& call) {
   log_.Write(LevelOf(call), message, fields);
 }
 
-// Of each kind of failure. With mutex_ held, which is free while lines are written.
-void CallLog::TellHeldBack(std::unique_lock<std::mutex>& lock) {
+// How many of each kind of failure.
+std::vector<std::pair<CallLog::Kind, int64_t>> CallLog::TakeHeldBack() {
   held_back_ = false;
   std::vector<std::pair<Kind, int64_t>> counts;
   for (auto& [kind, limit] : failures_) {
     if (const int64_t count = limit.TakeHeldBack(); count > 0) counts.emplace_back(kind, count);
   }
-  lock.unlock();
+  return counts;
+}
+
+void CallLog::TellHeldBack(const std::vector<std::pair<Kind, int64_t>>& counts) {
   for (const auto& [kind, count] : counts) {
     const auto& [code, reason] = kind;
     log_.Write(LevelOf(code), "further calls failed in the same way",
@@ -162,15 +166,19 @@ void CallLog::TellHeldBack(std::unique_lock<std::mutex>& lock) {
                 {"reason", NameOf(reason)},
                 {"suppressed", count}});
   }
-  lock.lock();
 }
 
 void CallLog::Run() {
-  std::unique_lock lock(mutex_);
+  Lock lock(mutex_);
   while (!stopping_) {
-    changed_.wait(lock, [this] { return stopping_ || held_back_; });
-    changed_.wait_for(lock, kTellAfter, [this] { return stopping_; });
-    TellHeldBack(lock);
+    changed_.Wait(
+        lock, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || held_back_; });
+    changed_.WaitFor(lock, kTellAfter,
+                     [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_; });
+    const auto counts = TakeHeldBack();
+    lock.Unlock();
+    TellHeldBack(counts);
+    lock.Relock();
   }
 }
 

@@ -13,16 +13,16 @@
 #ifndef PCAP_GATEWAY_SERVICE_CALL_LOG_H_
 #define PCAP_GATEWAY_SERVICE_CALL_LOG_H_
 
-#include <condition_variable>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "service/base/mutex.h"
 #include "service/operations/flood_limit.h"
 #include "service/operations/log.h"
 #include "service/operations/share.h"
@@ -46,19 +46,20 @@ class CallLog final : public CallObserver {
 
   bool HasLine(const EndedCall& call);
   void Write(const EndedCall& call);
-  void TellHeldBack(std::unique_lock<std::mutex>& lock);
+  std::vector<std::pair<Kind, int64_t>> TakeHeldBack() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TellHeldBack(const std::vector<std::pair<Kind, int64_t>>& counts);
   void Run();
 
   Log& log_;
   Share hits_;
   const std::function<absl::Time()> now_;
 
-  std::mutex mutex_;  // guards these
-  std::map<Kind, FloodLimit> failures_;
-  bool held_back_ = false;  // since it was told last
-  bool stopping_ = false;
+  Mutex mutex_;
+  std::map<Kind, FloodLimit> failures_ ABSL_GUARDED_BY(mutex_);
+  bool held_back_ ABSL_GUARDED_BY(mutex_) = false;  // since it was told last
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
-  std::condition_variable changed_;
+  Condition changed_;
   std::thread thread_;  // tells what was held back; last, as it uses all the others
 };
 

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <mutex>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "service/base/mutex.h"
 
 namespace pcap_gateway {
 namespace {
@@ -47,19 +47,19 @@ class Readiness::Wait : public std::enable_shared_from_this<Wait> {
 
   // Any thread.
   void End() {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     over_ = true;
   }
 
   // Any thread.
   std::string waits_for() const {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     return over_ ? "" : waits_for_;
   }
 
  private:
   bool IsOver() const {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     return over_;
   }
 
@@ -72,7 +72,7 @@ class Readiness::Wait : public std::enable_shared_from_this<Wait> {
   }
 
   void Hear(uint64_t number, const absl::Status& status) {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     if (over_ || number != asked_) return;
     if (status.ok()) return BeReady(true, "ready: Cloudflare accepts the credential");
     std::string reason(status.message());
@@ -95,20 +95,20 @@ class Readiness::Wait : public std::enable_shared_from_this<Wait> {
   }
 
   void LosePatience(uint64_t number) {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     if (over_ || number != begun_) return;
     is_impatient_ = true;
     if (!is_rejected_) BeReadyAllTheSame(waits_for_);
   }
 
   // Under the lock, as the next one: once End returns, nobody is called.
-  void BeReadyAllTheSame(const std::string& reason) {
+  void BeReadyAllTheSame(const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     BeReady(false, absl::StrCat("ready all the same: Cloudflare has not said for ",
                                 absl::FormatDuration(kPatience),
                                 " whether it accepts the credential: ", reason));
   }
 
-  void BeReady(bool is_good, const std::string& line) {
+  void BeReady(bool is_good, const std::string& line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     over_ = true;
     options_.log(is_good, line);
     options_.ready();
@@ -124,9 +124,10 @@ class Readiness::Wait : public std::enable_shared_from_this<Wait> {
   bool is_rejected_ = false;
   bool is_impatient_ = false;
 
-  mutable std::mutex mutex_;  // guards the next two, and calls of `ready` and `log`
-  bool over_ = false;         // it is ready, or nobody wants to know any more
-  std::string waits_for_ = "--credential: Cloudflare has not said yet whether it accepts it";
+  mutable Mutex mutex_;                        // guards calls of `ready` and `log`, too
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;  // it is ready, or nobody wants to know any more
+  std::string waits_for_ ABSL_GUARDED_BY(mutex_) =
+      "--credential: Cloudflare has not said yet whether it accepts it";
 };
 
 Readiness::Readiness(Loop& loop, HttpClient& client, ReadinessOptions options)

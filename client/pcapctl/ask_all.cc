@@ -1,12 +1,11 @@
 #include "client/pcapctl/ask_all.h"
 
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "client/pcapctl/pcap_id.h"
+#include "service/base/mutex.h"
 
 namespace pcap_client {
 namespace {
@@ -17,10 +16,10 @@ constexpr size_t kMostInFlight = 32;
 struct Answers {
   explicit Answers(size_t count) : results(count) {}
 
-  std::mutex mutex;
-  std::condition_variable came;
-  std::vector<std::optional<CallResult<GetPcapAnswer>>> results;
-  size_t in_flight = 0;
+  pcap_gateway::Mutex mutex;
+  pcap_gateway::Condition came;
+  std::vector<std::optional<CallResult<GetPcapAnswer>>> results ABSL_GUARDED_BY(mutex);
+  size_t in_flight ABSL_GUARDED_BY(mutex) = 0;
 };
 
 }  // namespace
@@ -31,35 +30,35 @@ void AskAll(const PcapClient& client, const std::vector<pcap::v1::GetPcapRequest
   Answers answers(requests.size());
   const auto start = [&](size_t index) {
     if (const auto id = FoldedId(requests[index].pcap_id()); !id.ok()) {
-      const std::lock_guard lock(answers.mutex);
+      const pcap_gateway::Lock lock(answers.mutex);
       answers.results[index] =
           CallError{.code = id.status().code(), .message = std::string(id.status().message())};
       --answers.in_flight;
       return;
     }
     client.GetPcapAsync(requests[index], options, [&, index](CallResult<GetPcapAnswer> result) {
-      const std::lock_guard lock(answers.mutex);
+      const pcap_gateway::Lock lock(answers.mutex);
       answers.results[index] = std::move(result);
       --answers.in_flight;
-      answers.came.notify_one();
+      answers.came.NotifyOne();
     });
   };
   size_t started = 0;
   for (size_t next = 0; next < requests.size(); ++next) {
-    std::unique_lock lock(answers.mutex);
+    pcap_gateway::Lock lock(answers.mutex);
     auto& result = answers.results[next];
     while (!result.has_value()) {
       if (started < requests.size() && answers.in_flight < kMostInFlight) {
         ++answers.in_flight;
         // Not under the lock: a request that cannot be sent is answered before this returns.
-        lock.unlock();
+        lock.Unlock();
         start(started++);
-        lock.lock();
+        lock.Relock();
       } else {
-        answers.came.wait(lock);
+        answers.came.Wait(lock);
       }
     }
-    lock.unlock();
+    lock.Unlock();
     receive(next, *std::move(result));
   }
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "service/access/tls_identity.h"
+#include "service/base/mutex.h"
 #include "service/base/thread.h"
 
 namespace pcap_gateway {
@@ -31,12 +32,14 @@ AccessFiles::AccessFiles(AccessOptions options, const Clock& clock, WatchedFiles
     : options_(std::move(options)), clock_(clock), log_(std::move(log)) {}
 
 AccessFiles::~AccessFiles() {
-  std::unique_lock lock(watch_->mutex);
+  Lock lock(watch_->mutex);
   watch_->ending = true;
-  watch_->wake.notify_all();
+  watch_->wake.NotifyAll();
   // It ends at once, unless it reads a file that does not answer. Then it is left behind, with what
   // it needs, and touches nothing else any more.
-  watch_->told.wait(lock, [this] { return !watch_->running || watch_->reading; });
+  watch_->told.Wait(lock, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(watch_->mutex) {
+    return !watch_->running || watch_->reading;
+  });
 }
 
 absl::Status AccessFiles::LoadTls() {
@@ -95,44 +98,50 @@ absl::Status AccessFiles::Add(const std::string& name, std::string path, size_t 
 
 void AccessFiles::Watch() {
   if (watch_->files.empty()) return;
-  watch_->running = true;
+  {
+    const Lock lock(watch_->mutex);
+    watch_->running = true;
+  }
   StartThread([watch = watch_, interval = options_.interval] { Run(*watch, interval); }).detach();
 }
 
 void AccessFiles::Run(Watched& watch, absl::Duration interval) {
-  std::unique_lock lock(watch.mutex);
+  Lock lock(watch.mutex);
   while (true) {
-    watch.wake.wait_for(lock, absl::ToChronoMilliseconds(interval),
-                        [&] { return watch.ending || watch.looked < watch.asked; });
+    watch.wake.WaitFor(lock, absl::ToChronoMilliseconds(interval),
+                       [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(watch.mutex) {
+                         return watch.ending || watch.looked < watch.asked;
+                       });
     const uint64_t asked = watch.asked;
     const auto patience =
         watch.looked < asked ? WatchedFiles::Patience::kNone : WatchedFiles::Patience::kSettled;
     for (size_t i = 0; i < watch.files.size() && !watch.ending; ++i) {
       WatchedFiles& files = *watch.files[i];
       watch.reading = &files;
-      lock.unlock();
+      lock.Unlock();
       auto read = files.Read();
-      lock.lock();
+      lock.Relock();
       watch.reading = nullptr;
       if (!watch.ending) files.Look(std::move(read), patience);
     }
     watch.looked = asked;
     watch.running = !watch.ending;
-    watch.told.notify_all();
+    watch.told.NotifyAll();
     if (watch.ending) return;
   }
 }
 
 void AccessFiles::LookNow() {
-  std::unique_lock lock(watch_->mutex);
+  Lock lock(watch_->mutex);
   if (!watch_->running) {
     for (const auto& files : watch_->files) files->Look(WatchedFiles::Patience::kNone);
     return;
   }
   const uint64_t mine = ++watch_->asked;
-  watch_->wake.notify_all();
-  const bool looked = watch_->told.wait_for(lock, absl::ToChronoMilliseconds(kPatience),
-                                            [&] { return watch_->looked >= mine; });
+  watch_->wake.NotifyAll();
+  const bool looked = watch_->told.WaitFor(
+      lock, absl::ToChronoMilliseconds(kPatience),
+      [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(watch_->mutex) { return watch_->looked >= mine; });
   if (!looked && watch_->reading != nullptr) watch_->reading->TellThatItHangs();
 }
 

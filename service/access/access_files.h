@@ -8,11 +8,9 @@
 #define PCAP_GATEWAY_SERVICE_ACCESS_ACCESS_FILES_H_
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,6 +24,7 @@
 #include "service/access/watched_files.h"
 #include "service/base/clock.h"
 #include "service/base/current.h"
+#include "service/base/mutex.h"
 
 namespace pcap_gateway {
 
@@ -86,14 +85,15 @@ class AccessFiles {
   struct Watched {
     std::vector<std::unique_ptr<WatchedFiles>> files;  // not changed while the thread runs
 
-    std::mutex mutex;  // guards the next, and what `files` point to
-    bool ending = false;
-    bool running = false;
-    uint64_t asked = 0;               // looks that were asked for
-    uint64_t looked = 0;              // and those that are over
-    WatchedFiles* reading = nullptr;  // these are being read just now, without the lock
-    std::condition_variable wake;     // the thread
-    std::condition_variable told;     // by it
+    Mutex mutex;  // guards what `files` point to, too
+    bool ending ABSL_GUARDED_BY(mutex) = false;
+    bool running ABSL_GUARDED_BY(mutex) = false;
+    uint64_t asked ABSL_GUARDED_BY(mutex) = 0;   // looks that were asked for
+    uint64_t looked ABSL_GUARDED_BY(mutex) = 0;  // and those that are over
+    WatchedFiles* reading ABSL_GUARDED_BY(mutex) =
+        nullptr;     // these are being read just now, without the lock
+    Condition wake;  // the thread
+    Condition told;  // by it
   };
   static void Run(Watched& watch, absl::Duration interval);
 

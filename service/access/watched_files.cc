@@ -6,15 +6,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "service/base/mutex.h"
 #include "service/base/text_file.h"
 #include "service/base/thread.h"
 
@@ -92,20 +91,21 @@ absl::Status WatchedFiles::Load(absl::Duration patience) {
   // On a thread of its own, which is left behind where the file never answers: open() cannot be
   // cut short.
   struct Reading {
-    std::mutex mutex;
-    std::condition_variable over;
-    std::optional<absl::StatusOr<std::vector<std::string>>> read;
+    Mutex mutex;
+    Condition over;
+    std::optional<absl::StatusOr<std::vector<std::string>>> read ABSL_GUARDED_BY(mutex);
   };
   const auto reading = std::make_shared<Reading>();
   StartThread([reading, files = files_, most = most_bytes_] {
     auto read = WatchedFiles(files, most, nullptr, nullptr).Read();
-    const std::lock_guard lock(reading->mutex);
+    const Lock lock(reading->mutex);
     reading->read = std::move(read);
-    reading->over.notify_all();
+    reading->over.NotifyAll();
   }).detach();
-  std::unique_lock lock(reading->mutex);
-  reading->over.wait_for(lock, absl::ToChronoMilliseconds(patience),
-                         [&] { return reading->read.has_value(); });
+  Lock lock(reading->mutex);
+  reading->over.WaitFor(
+      lock, absl::ToChronoMilliseconds(patience),
+      [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(reading->mutex) { return reading->read.has_value(); });
   if (!reading->read.has_value()) {
     return absl::DeadlineExceededError(
         absl::StrCat("--", name(), ": the file, or what it lies on, does not answer within ",

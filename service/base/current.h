@@ -6,8 +6,9 @@
 #define PCAP_GATEWAY_SERVICE_BASE_CURRENT_H_
 
 #include <memory>
-#include <mutex>
 #include <utility>
+
+#include "service/base/mutex.h"
 
 namespace pcap_gateway {
 
@@ -18,19 +19,19 @@ class Current {
   explicit Current(std::shared_ptr<const T> first = nullptr) : value_(std::move(first)) {}
 
   std::shared_ptr<const T> Get() const {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     return value_;
   }
 
   void Set(std::shared_ptr<const T> value) {
     // What was there may end with the last copy; not under the lock.
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     value_.swap(value);
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const T> value_;
+  mutable Mutex mutex_;
+  std::shared_ptr<const T> value_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace pcap_gateway

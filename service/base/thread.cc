@@ -1,14 +1,13 @@
 #include "service/base/thread.h"
 
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <mutex>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "service/base/mutex.h"
 
 namespace pcap_gateway {
 
@@ -23,8 +22,8 @@ std::thread StartThread(std::function<void()> run) {
 }
 
 absl::Status CheckThreads(size_t count) {
-  std::mutex mutex;
-  std::condition_variable over;
+  Mutex mutex;
+  Condition over;
   bool ended = false;
   std::vector<std::thread> threads;
   absl::Status status;
@@ -32,8 +31,8 @@ absl::Status CheckThreads(size_t count) {
     threads.reserve(count);
     while (threads.size() < count) {
       threads.emplace_back([&] {
-        std::unique_lock lock(mutex);
-        over.wait(lock, [&] { return ended; });
+        Lock lock(mutex);
+        over.Wait(lock, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) { return ended; });
       });
     }
   } catch (const std::system_error& error) {
@@ -42,10 +41,10 @@ absl::Status CheckThreads(size_t count) {
         " that the gateway needs (ulimit -u, or the container's limit of pids): ", error.what()));
   }
   {
-    const std::lock_guard lock(mutex);
+    const Lock lock(mutex);
     ended = true;
   }
-  over.notify_all();
+  over.NotifyAll();
   for (std::thread& thread : threads) thread.join();
   return status;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/hash/hash.h"
+#include "service/base/mutex.h"
 #include "service/freshness/succession.h"
 #include "service/source/cancelled.h"
 
@@ -124,7 +125,7 @@ std::optional<Reply> CachingSource::AtHand(const Query& query) {
 void CachingSource::Refresh(const Query& query, absl::Time as_of, absl::Time now) {
   FlightPtr flight;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     FlightPtr& current = flights_[query.key()];
     if (current != nullptr) return;
     flight = current = std::make_shared<Flight>(
@@ -144,14 +145,14 @@ Ticket CachingSource::Ask(Query query, Done done) {
   WaiterPtr waiter;
   FlightPtr launch;
   {
-    std::unique_lock lock(mutex_);
+    Lock lock(mutex_);
     CacheStatus::How why = CacheStatus::How::kUriMiss;
     // A flight may have landed since the caller looked.
     if (std::optional<Kept> kept = store_.Peek(query.key())) {
       const Freshness freshness =
           FreshnessOf(KeepingOf(*kept), query.max_age, options_.freshness, now);
       if (freshness == Freshness::kFresh) {
-        lock.unlock();
+        lock.Unlock();
         stats_.hits.Add();
         std::move(done)(HitOf(*std::move(kept), now));
         return {};
@@ -161,7 +162,7 @@ Ticket CachingSource::Ask(Query query, Done done) {
     stats_.misses.Add();
     StandingPtr standing = standings_.Of(query.credential->partition(), query.account);
     if (query.only_if_cached) {
-      lock.unlock();
+      lock.Unlock();
       return AskCaches(std::move(query), std::move(standing), std::move(done));
     }
     waiter = std::make_shared<Waiter>(Waiter{.done = std::move(done),
@@ -196,7 +197,7 @@ Ticket CachingSource::Ask(Query query, Done done) {
 Ticket CachingSource::PassOn(Query query, Done done) {
   StandingPtr standing;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     standing = standings_.Of(query.credential->partition(), query.account);
   }
   std::vector<Subject> outdated = query.outdates();
@@ -204,7 +205,7 @@ Ticket CachingSource::PassOn(Query query, Done done) {
                      [this, standing = std::move(standing), outdated = std::move(outdated),
                       done = std::move(done)](Reply reply) mutable {
                        {
-                         const std::lock_guard lock(mutex_);
+                         const Lock lock(mutex_);
                          Hear(reply, *standing, clock_.Now());
                        }
                        if (MayHaveWritten(*reply.outcome)) {
@@ -215,7 +216,7 @@ Ticket CachingSource::PassOn(Query query, Done done) {
 }
 
 void CachingSource::Forget(const Subject& subject) {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   ++forgotten_;
   for (const auto& [key, flight] : flights_) {
     if (key.subject() == subject) flight->outdated = true;
@@ -229,13 +230,13 @@ Ticket CachingSource::AskCaches(Query query, StandingPtr standing, Done done) {
   query.max_age = WithinStanding(query.max_age, *standing, clock_.Now());
   uint64_t forgotten = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     forgotten = forgotten_;
   }
   return inner_->Ask(std::move(query), [this, key, forgotten, standing = std::move(standing),
                                         done = std::move(done)](Reply reply) mutable {
     {
-      const std::lock_guard lock(mutex_);
+      const Lock lock(mutex_);
       const absl::Time now = clock_.Now();
       Hear(reply, *standing, now);
       if (IsFromACache(reply) && forgotten == forgotten_ && MayKeep(*reply.outcome)) {
@@ -248,7 +249,6 @@ Ticket CachingSource::AskCaches(Query query, StandingPtr standing, Done done) {
   });
 }
 
-// With mutex_ held.
 void CachingSource::Join(Flight& flight, const WaiterPtr& waiter) {
   // The first of a flight that is yet to be launched is the one who asks.
   waiter->collapsed = flight.is_launched() || !flight.waiters.empty();
@@ -258,7 +258,7 @@ void CachingSource::Join(Flight& flight, const WaiterPtr& waiter) {
   waiter->place = flight.waiters.insert(flight.waiters.end(), waiter);
 }
 
-// With mutex_ held, and `flight.next` there.
+// `flight.next` is there.
 void CachingSource::JoinNext(Flight& flight, const WaiterPtr& waiter) {
   Flight& next = *flight.next;
   next.query.max_age = std::min(next.query.max_age, waiter->max_age);
@@ -276,7 +276,7 @@ void CachingSource::Launch(const FlightPtr& flight) {
 }
 
 // What has been sent since the last time goes on the account of who has waited longest; what was
-// sent while nobody waited, on nobody's. With mutex_ held.
+// sent while nobody waited, on nobody's.
 void CachingSource::Charge(Flight& flight) {
   const int sent = flight.requests_sent.load();
   const int since_last_time = sent - std::exchange(flight.charged, sent);
@@ -292,7 +292,7 @@ void CachingSource::Land(const FlightPtr& flight, Reply reply) {
   std::vector<Part> parts;
   if (reply.outcome->ok() && endpoint.one != nullptr) parts = endpoint.parts(*reply.outcome);
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     const absl::Time now = clock_.Now();  // not before anybody who waits by now came
     Hear(reply, *flight->standing, now);
     Charge(*flight);
@@ -360,7 +360,7 @@ bool CachingSource::MayKeep(const Outcome& outcome) const {
 }
 
 // Stores the outcome if it is to be kept, for `lifetime` from its `as_of` on; `outcome` is then
-// what counts from now on. With mutex_ held.
+// what counts from now on.
 CacheStatus CachingSource::Keep(const Key& key, const StandingPtr& standing, OutcomePtr& outcome,
                                 absl::Duration lifetime, absl::Time now) {
   CacheStatus status;
@@ -486,7 +486,7 @@ std::optional<Reply> CachingSource::StaleReplyTo(const Waiter& waiter, int forwa
 void CachingSource::Leave(const WaiterPtr& waiter) {
   Done done;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     if (waiter->flight == nullptr) return;  // `done` has run, or is about to
     const FlightPtr flight = waiter->flight->shared_from_this();
     waiter->flight = nullptr;
@@ -504,7 +504,7 @@ void CachingSource::Leave(const WaiterPtr& waiter) {
 }
 
 // Ends `flight`, the one under way, which has landed. Returns the one to launch in its place, if
-// somebody waits for it. With mutex_ held.
+// somebody waits for it.
 CachingSource::FlightPtr CachingSource::Replace(const FlightPtr& flight) {
   FlightPtr next = std::move(flight->next);
   if (next == nullptr) {

@@ -31,13 +31,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "service/base/clock.h"
 #include "service/base/counter.h"
+#include "service/base/mutex.h"
 #include "service/cache/standing.h"
 #include "service/cache/store.h"
 #include "service/freshness/freshness.h"
@@ -90,20 +90,20 @@ class CachingSource final : public Source {
   Ticket PassOn(Query query, Done done);
   void Forget(const Subject& subject);
   Ticket AskCaches(Query query, StandingPtr standing, Done done);
-  void Join(Flight& flight, const WaiterPtr& waiter);
-  void JoinNext(Flight& flight, const WaiterPtr& waiter);
+  void Join(Flight& flight, const WaiterPtr& waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void JoinNext(Flight& flight, const WaiterPtr& waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Launch(const FlightPtr& flight);
   void Land(const FlightPtr& flight, Reply reply);
   void Leave(const WaiterPtr& waiter);
-  FlightPtr Replace(const FlightPtr& flight);
-  static void Charge(Flight& flight);
+  FlightPtr Replace(const FlightPtr& flight) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Charge(Flight& flight) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Duration LifetimeOf(const Key& key, const Reply& reply) const;
   bool MayKeep(const Outcome& outcome) const;
   void KeepParts(const Flight& flight, std::vector<Part>& parts, OutcomePtr& list, absl::Time now);
   void PutListRight(const Flight& flight, const Outcome& final);
   CacheStatus Keep(const Key& key, const StandingPtr& standing, OutcomePtr& outcome,
-                   absl::Duration lifetime, absl::Time now);
+                   absl::Duration lifetime, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool WillDo(const Waiter& waiter, const Flight& flight, const Keeping& landed,
               const CacheStatus& status, absl::Time now) const;
   Reply ReplyTo(const Waiter& waiter, const Reply& landed, absl::Time now);
@@ -115,12 +115,10 @@ class CachingSource final : public Source {
   Store store_;
   CacheStats stats_;
 
-  // Not absl::Mutex, whose code ThreadSanitizer cannot see into as Debian builds it.
-  std::mutex mutex_;
-  // Guarded by mutex_: the flight under way of each key, and all flights' and waiters' fields.
-  absl::flat_hash_map<Key, FlightPtr> flights_;
-  Standings standings_;     // guarded by mutex_
-  uint64_t forgotten_ = 0;  // guarded by mutex_; how often something was outdated
+  Mutex mutex_;  // guards all flights' and waiters' fields, too
+  absl::flat_hash_map<Key, FlightPtr> flights_ ABSL_GUARDED_BY(mutex_);  // under way
+  Standings standings_ ABSL_GUARDED_BY(mutex_);
+  uint64_t forgotten_ ABSL_GUARDED_BY(mutex_) = 0;  // how often something was outdated
 };
 
 }  // namespace pcap_gateway

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <limits>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
+#include "service/base/mutex.h"
 
 namespace pcap_gateway {
 namespace {
@@ -143,7 +143,7 @@ class alignas(64) Store::Shard {
   void SetMostBytes(size_t most_bytes) { most_bytes_ = most_bytes; }
 
   std::optional<Kept> Find(const Wanted& wanted) {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     Entry* entry = Look(wanted);
     if (entry == nullptr || !entry->counts()) return std::nullopt;
     // Not written when it is set: hits by many threads leave the line in all their caches.
@@ -152,14 +152,14 @@ class alignas(64) Store::Shard {
   }
 
   std::optional<Kept> Peek(const Wanted& wanted) const {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     const Entry* entry = Look(wanted);
     if (entry == nullptr || !entry->counts()) return std::nullopt;
     return entry->ToKept();
   }
 
   bool ClaimRefresh(const Wanted& wanted, absl::Time now) {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     Entry* entry = Look(wanted);
     if (entry == nullptr || !entry->counts()) return false;
     if (entry->refresh_at == kNever || entry->refresh_at > ToNanos(now)) return false;
@@ -171,7 +171,7 @@ class alignas(64) Store::Shard {
     const size_t cost = CostOf(*kept.outcome);
     Removed removed;
     OutcomePtr replaced;
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     Entry* entry = Look(wanted);
     if (cost > std::min<size_t>(most_bytes_, std::numeric_limits<uint32_t>::max())) {
       if (entry != nullptr) Remove(*entry, removed);
@@ -199,7 +199,7 @@ class alignas(64) Store::Shard {
 
   void Erase(const Subject& subject) {
     Removed removed;
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     for (Entry* entry = oldest_; entry != nullptr;) {
       Entry& candidate = *std::exchange(entry, entry->newer);
       if (candidate.ToKey().subject() == subject) Remove(candidate, removed);
@@ -207,21 +207,21 @@ class alignas(64) Store::Shard {
   }
 
   void AddTo(StoreStats& stats) const {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     stats.entries += entries_.size();
     stats.bytes += bytes_;
     stats.evictions += evictions_;
   }
 
  private:
-  Entry* Look(const Wanted& wanted) const {
+  Entry* Look(const Wanted& wanted) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     entries_.prefetch(wanted);  // both parts of the index at once, where `find` goes one by one
     const auto found = entries_.find(wanted);
     return found == entries_.end() ? nullptr : *found;
   }
 
   // The hand's walk. `spared` stays: it is what room is made for.
-  void MakeRoom(const Entry* spared, Removed& removed) {
+  void MakeRoom(const Entry* spared, Removed& removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     while (bytes_ > most_bytes_ && oldest_ != nullptr) {
       Entry* candidate = hand_ != nullptr ? hand_ : oldest_;
       hand_ = candidate->newer;
@@ -235,14 +235,14 @@ class alignas(64) Store::Shard {
     }
   }
 
-  void LinkNewest(Entry& entry) {
+  void LinkNewest(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     entry.older = newest_;
     if (newest_ != nullptr) newest_->newer = &entry;
     newest_ = &entry;
     if (oldest_ == nullptr) oldest_ = &entry;
   }
 
-  void Remove(Entry& entry, Removed& removed) {
+  void Remove(Entry& entry, Removed& removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (hand_ == &entry) hand_ = entry.newer;
     (entry.older != nullptr ? entry.older->newer : oldest_) = entry.newer;
     (entry.newer != nullptr ? entry.newer->older : newest_) = entry.older;
@@ -253,13 +253,13 @@ class alignas(64) Store::Shard {
 
   size_t most_bytes_ = 0;  // set before the first use, then constant
 
-  mutable std::mutex mutex_;  // guards all below
-  absl::flat_hash_set<Entry*, HashOfKey, SameKey> entries_;
-  Entry* oldest_ = nullptr;
-  Entry* newest_ = nullptr;
-  Entry* hand_ = nullptr;  // next to look at; null: the oldest
-  size_t bytes_ = 0;
-  uint64_t evictions_ = 0;
+  mutable Mutex mutex_;
+  absl::flat_hash_set<Entry*, HashOfKey, SameKey> entries_ ABSL_GUARDED_BY(mutex_);
+  Entry* oldest_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  Entry* newest_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  Entry* hand_ ABSL_GUARDED_BY(mutex_) = nullptr;  // next to look at; null: the oldest
+  size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t evictions_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 Store::Store(int64_t most_bytes)

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "service/base/burst.h"
+#include "service/base/mutex.h"
 
 namespace pcap_gateway {
 namespace {
@@ -69,7 +70,7 @@ EventLoop::~EventLoop() {
 void EventLoop::Stop() {
   if (!thread_.joinable()) return;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     stop_asked_ = true;
   }
   eventfd_write(wakeup_, 1);
@@ -81,9 +82,9 @@ bool EventLoop::IsCurrent() const { return current == this; }
 void EventLoop::Post(Task task) {
   const bool from_elsewhere = !IsCurrent();
   // Held to the end: once the task has run, the loop may be stopped and gone.
-  std::unique_lock lock(mutex_);
+  Lock lock(mutex_);
   if (stopped_) {
-    lock.unlock();
+    lock.Unlock();
     return std::move(task)();
   }
   const bool first = inbox_.empty();
@@ -152,7 +153,7 @@ int EventLoop::MillisecondsToWait() const {
 // False: there was nothing in it.
 bool EventLoop::RunInbox() {
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     running_.swap(inbox_);
     stopping_ = stop_asked_;
   }
@@ -202,7 +203,7 @@ void EventLoop::End() {
       for (auto& [at, numbered] : std::exchange(due_, {})) std::move(numbered.second)();
       RunInbox();
     }
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     over = stopped_ = inbox_.empty() && due_.empty();
   }
 }

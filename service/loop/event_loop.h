@@ -14,7 +14,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -23,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "service/base/counter.h"
+#include "service/base/mutex.h"
 #include "service/loop/loop.h"
 #include "service/loop/socket_set.h"
 
@@ -79,10 +79,10 @@ class EventLoop final : public Loop {
 
   LoopStats stats_;
 
-  std::mutex mutex_;  // guards the next three
-  std::vector<Task> inbox_;
-  bool stop_asked_ = false;
-  bool stopped_ = false;
+  Mutex mutex_;
+  std::vector<Task> inbox_ ABSL_GUARDED_BY(mutex_);
+  bool stop_asked_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 
   // From here on: the loop's thread only, once it runs.
   int epoll_ = -1;

@@ -1,10 +1,8 @@
 #include "service/operations/caller_counts.h"
 
-#include <mutex>
-#include <shared_mutex>
-
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
+#include "service/base/mutex.h"
 #include "service/operations/recent_errors.h"
 
 namespace pcap_gateway {
@@ -22,11 +20,11 @@ CallerCounts::Counts& CallerCounts::Of(const std::string& name) {
   // A series must not be there twice.
   if (name.size() > kLongestName || name == kNone || name == kOther) return other_;
   {
-    const std::shared_lock lock(mutex_);
+    const ReadLock lock(mutex_);
     if (const auto found = named_.find(name); found != named_.end()) return *found->second;
     if (named_.size() >= kMostNames) return other_;
   }
-  const std::unique_lock lock(mutex_);
+  const WriteLock lock(mutex_);
   if (const auto found = named_.find(name); found != named_.end()) return *found->second;
   if (named_.size() >= kMostNames) return other_;
   return *named_.emplace(name, std::make_unique<Counts>()).first->second;
@@ -48,7 +46,7 @@ std::vector<std::pair<std::string, double>> CallerCounts::All(What what) const {
   };
   std::vector<std::pair<std::string, double>> all = {{std::string(kNone), figure(none_)},
                                                      {std::string(kOther), figure(other_)}};
-  const std::shared_lock lock(mutex_);
+  const ReadLock lock(mutex_);
   for (const auto& [name, counts] : named_) {
     all.emplace_back(absl::CHexEscape(name), figure(*counts));
   }

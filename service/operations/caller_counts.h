@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <shared_mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "service/base/counter.h"
+#include "service/base/mutex.h"
 #include "service/source/ended_call.h"
 
 namespace pcap_gateway {
@@ -60,9 +60,9 @@ class CallerCounts final : public CallObserver {
   const bool certificates_;
   Counts none_;
   Counts other_;
-  mutable std::shared_mutex mutex_;  // guards the next
+  mutable SharedMutex mutex_;
   // An entry stays where it is for good.
-  absl::flat_hash_map<std::string, std::unique_ptr<Counts>> named_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Counts>> named_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace pcap_gateway

@@ -8,12 +8,11 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "service/base/mutex.h"
 
 namespace pcap_gateway {
 namespace {
@@ -75,16 +74,17 @@ class OutputSink final : public WholeLineSink {
 
   void flush() override {
     TellDropped();
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     ++flushes_;
-    flushed_.notify_all();
+    flushed_.NotifyAll();
   }
 
   // False: not within that time.
   bool AwaitFlush(absl::Duration patience) {
-    std::unique_lock lock(mutex_);
-    return flushed_.wait_for(lock, absl::ToChronoNanoseconds(patience),
-                             [this] { return flushes_ > 0; });
+    Lock lock(mutex_);
+    return flushed_.WaitFor(lock, absl::ToChronoNanoseconds(patience),
+                            [this]()
+                                ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return flushes_ > 0; });
   }
 
  private:
@@ -106,9 +106,9 @@ class OutputSink final : public WholeLineSink {
   std::atomic<uint64_t> unwritten_{0};
   uint64_t told_ = 0;  // of dropped()
 
-  std::mutex mutex_;
-  std::condition_variable flushed_;
-  int flushes_ = 0;  // guarded by mutex_
+  Mutex mutex_;
+  Condition flushed_;
+  int flushes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "service/base/mutex.h"
 #include "service/source/error.h"
 
 namespace pcap_gateway {
@@ -26,7 +27,7 @@ void RecentErrors::Ended(const EndedCall& call) {
   std::string request_id(call.request_id);
   if (call.query.credential != nullptr) call.query.credential->RedactFrom(request_id);
   if (!request_id.empty()) request_id = redact_(request_id);
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   const auto same = std::find_if(errors_.begin(), errors_.end(), [&](const RecentError& one) {
     return one.code == error.code && one.reason == reason;
   });
@@ -44,7 +45,7 @@ void RecentErrors::Ended(const EndedCall& call) {
 }
 
 std::vector<RecentError> RecentErrors::All() const {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   return {errors_.begin(), errors_.end()};
 }
 

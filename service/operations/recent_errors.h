@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <list>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "service/base/clock.h"
+#include "service/base/mutex.h"
 #include "service/operations/log_line.h"
 #include "service/source/ended_call.h"
 
@@ -50,8 +50,8 @@ class RecentErrors final : public CallObserver {
  private:
   const Redact redact_;
   const Clock& clock_;
-  mutable std::mutex mutex_;  // guards `errors_`
-  std::list<RecentError> errors_;
+  mutable Mutex mutex_;
+  std::list<RecentError> errors_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace pcap_gateway

@@ -2,15 +2,14 @@
 #ifndef PCAP_GATEWAY_SERVICE_OPERATIONS_STATUS_HISTORY_H_
 #define PCAP_GATEWAY_SERVICE_OPERATIONS_STATUS_HISTORY_H_
 
-#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "service/base/mutex.h"
 #include "service/operations/status_report.h"
 
 namespace pcap_gateway {
@@ -35,10 +34,10 @@ class StatusHistory {
   std::vector<StatusFigures> All() const;
 
  private:
-  mutable std::mutex mutex_;  // guards what follows but the thread
-  std::deque<StatusFigures> figures_;
-  std::condition_variable wake_;
-  bool ending_ = false;
+  mutable Mutex mutex_;
+  std::deque<StatusFigures> figures_ ABSL_GUARDED_BY(mutex_);
+  Condition wake_;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "service/base/mutex.h"
 
 namespace pcap_gateway {
 namespace {
@@ -69,7 +70,7 @@ void Acceptor::Stop() {
 }
 
 int64_t Acceptor::connections() {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   return Sweep();
 }
 
@@ -122,7 +123,7 @@ void Acceptor::Take(int connection) {
   const ino_t inode = InodeOf(connection);
   bool room;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     room = HasRoom();
     if (room) {
       if (inodes_.size() <= static_cast<size_t>(connection)) inodes_.resize(connection + 1);
@@ -139,7 +140,6 @@ void Acceptor::Take(int connection) {
                    " connections, as many as may be; refused so far: ", refused_.Value()));
 }
 
-// Guarded by `mutex_`.
 bool Acceptor::HasRoom() {
   if (most_connections_ == 0 || taken_ < most_connections_) return true;
   const Clock::time_point now = Clock::now();
@@ -148,7 +148,7 @@ bool Acceptor::HasRoom() {
   return Sweep() < most_connections_;
 }
 
-// Guarded by `mutex_`. Forgets what is gone, and returns what is left.
+// Forgets what is gone, and returns what is left.
 int64_t Acceptor::Sweep() {
   for (size_t descriptor = 0; descriptor < inodes_.size(); ++descriptor) {
     ino_t& inode = inodes_[descriptor];

@@ -25,12 +25,12 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "service/base/counter.h"
+#include "service/base/mutex.h"
 #include "service/net/listening_sockets.h"
 
 namespace pcap_gateway {
@@ -73,8 +73,8 @@ class Acceptor {
   void AcceptAll();
   Next AcceptOne(int listener);
   void Take(int connection);
-  bool HasRoom();
-  int64_t Sweep();
+  bool HasRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int64_t Sweep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Say(Clock::time_point& next, const std::string& line);
 
   const int64_t most_connections_;
@@ -92,10 +92,11 @@ class Acceptor {
   Clock::time_point next_line_of_full_;
   Clock::time_point next_line_of_pause_;
 
-  std::mutex mutex_;  // guards what follows
+  Mutex mutex_;
   // By descriptor: the inode of the connection that it was; 0: none.
-  std::vector<ino_t> inodes_;
-  int64_t taken_ = 0;  // entries of `inodes_` that are not 0: at least the open connections
+  std::vector<ino_t> inodes_ ABSL_GUARDED_BY(mutex_);
+  int64_t taken_ ABSL_GUARDED_BY(mutex_) =
+      0;  // entries of `inodes_` that are not 0: at least the open connections
 };
 
 }  // namespace pcap_gateway

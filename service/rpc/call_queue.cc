@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "service/base/burst.h"
+#include "service/base/mutex.h"
 #include "service/base/thread.h"
 
 namespace pcap_gateway {
@@ -83,7 +84,7 @@ void CallQueue::Tick(bool ok) {
 void CallQueue::Post(Task task) {
   bool first;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     first = posted_.empty();
     posted_.push_back(std::move(task));
   }
@@ -105,7 +106,7 @@ void CallQueue::GiveSign(bool) {
 
 void CallQueue::RunPosted(bool) {
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     running_.swap(posted_);
   }
   for (Task& task : running_) std::move(task)();

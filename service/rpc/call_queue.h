@@ -14,11 +14,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "service/base/mutex.h"
 #include "service/rpc/awaited_peers.h"
 
 namespace pcap_gateway {
@@ -108,8 +108,8 @@ class CallQueue {
   grpc::Alarm sign_alarm_;
   MethodEvent<CallQueue, &CallQueue::GiveSign> sign_asked_{*this};
 
-  std::mutex mutex_;  // guards `posted_`
-  std::vector<Task> posted_;
+  Mutex mutex_;
+  std::vector<Task> posted_ ABSL_GUARDED_BY(mutex_);
   std::vector<Task> running_;  // the queue's thread only; kept for its memory
   // Set when `posted_` gets its first task; so never set again before it has gone off.
   grpc::Alarm wakeup_;

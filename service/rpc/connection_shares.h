@@ -6,10 +6,10 @@
 #define PCAP_GATEWAY_SERVICE_RPC_CONNECTION_SHARES_H_
 
 #include <cstdint>
-#include <mutex>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "service/base/mutex.h"
 
 namespace pcap_gateway {
 
@@ -21,7 +21,7 @@ class ConnectionShares {
 
   // False: the connection, named by its peer's address, has its share.
   bool Add(const std::string& connection) {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     int64_t& open = open_[connection];
     if (most_ > 0 && open >= most_) return false;
     ++open;
@@ -30,15 +30,15 @@ class ConnectionShares {
 
   // One that was added.
   void Remove(const std::string& connection) {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     const auto found = open_.find(connection);
     if (--found->second == 0) open_.erase(found);
   }
 
  private:
   const int64_t most_;
-  std::mutex mutex_;  // guards what follows
-  absl::flat_hash_map<std::string, int64_t> open_;
+  Mutex mutex_;
+  absl::flat_hash_map<std::string, int64_t> open_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace pcap_gateway

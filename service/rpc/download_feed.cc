@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "pcap/v1/pcap_service.pb.h"
+#include "service/base/mutex.h"
 #include "service/endpoints/get_pcap.h"
 #include "service/rpc/feed.h"
 #include "service/rpc/message_bytes.h"
@@ -37,7 +37,7 @@ class Pieces final : public BodySink {
   explicit Pieces(std::function<void()> tell) : tell_(std::move(tell)) {}
 
   void Begin(std::optional<int64_t> bytes) override {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     total_bytes_ = bytes;
   }
 
@@ -45,7 +45,7 @@ class Pieces final : public BodySink {
     bool is_full;
     bool is_news;
     {
-      const std::lock_guard lock(mutex_);
+      const Lock lock(mutex_);
       if (dropped_) return true;
       waiting_.append(piece.data(), piece.size());
       is_full = waiting_.size() >= kMostMessageBytes;
@@ -61,7 +61,7 @@ class Pieces final : public BodySink {
     DownloadPcapResponse message;
     Resume resume;
     {
-      const std::lock_guard lock(mutex_);
+      const Lock lock(mutex_);
       told_ = false;
       if (waiting_.empty()) return std::nullopt;
       if (total_bytes_.has_value()) message.set_total_bytes(*total_bytes_);
@@ -77,19 +77,19 @@ class Pieces final : public BodySink {
 
   // Nobody takes them any more, nor what still comes.
   void Drop() {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     dropped_ = true;
     waiting_.clear();
   }
 
  private:
   const std::function<void()> tell_;
-  std::mutex mutex_;                    // guards what follows
-  std::optional<int64_t> total_bytes_;  // until the first message
-  std::string waiting_;
-  Resume resume_;  // set while the transfer is paused
-  bool told_ = false;
-  bool dropped_ = false;
+  Mutex mutex_;
+  std::optional<int64_t> total_bytes_ ABSL_GUARDED_BY(mutex_);  // until the first message
+  std::string waiting_ ABSL_GUARDED_BY(mutex_);
+  Resume resume_ ABSL_GUARDED_BY(mutex_);  // set while the transfer is paused
+  bool told_ ABSL_GUARDED_BY(mutex_) = false;
+  bool dropped_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 Error NotDownloadable(Reason reason, std::string message) {

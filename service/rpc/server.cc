@@ -7,9 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdlib>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpc/health/v1/health.pb.h"
+#include "service/base/mutex.h"
 #include "service/base/thread.h"
 #include "service/net/listening_sockets.h"
 #include "service/rpc/acceptor.h"
@@ -133,27 +132,29 @@ struct Server::Parts {
   // system may give none.
   void StartEnder() {
     ender = StartThread([this] {
-      std::unique_lock lock(ender_mutex);
-      ender_wakes.wait(lock, [this] { return give_up_at.has_value() || ender_is_to_go; });
+      Lock lock(ender_mutex);
+      ender_wakes.Wait(lock, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(ender_mutex) {
+        return give_up_at.has_value() || ender_is_to_go;
+      });
       if (ender_is_to_go) return;
       const auto deadline = absl::ToChronoTime(*give_up_at);
-      lock.unlock();
+      lock.Unlock();
       // Sends GOAWAY, and returns when the last call has ended.
       server->Shutdown(deadline);
       ended = true;
     });
   }
   void EndBy(absl::Time time) {
-    const std::lock_guard lock(ender_mutex);
+    const Lock lock(ender_mutex);
     give_up_at = time;
-    ender_wakes.notify_all();
+    ender_wakes.NotifyAll();
   }
   void JoinEnder() {
     if (!ender.joinable()) return;
     {
-      const std::lock_guard lock(ender_mutex);
+      const Lock lock(ender_mutex);
       ender_is_to_go = !give_up_at.has_value();
-      ender_wakes.notify_all();
+      ender_wakes.NotifyAll();
     }
     ender.join();
   }
@@ -185,10 +186,10 @@ struct Server::Parts {
   std::unique_ptr<ConnectionIntake> intake;
   std::unique_ptr<Acceptor> acceptor;  // last of these: it brings the others work
 
-  std::mutex ender_mutex;  // guards the next two
-  std::optional<absl::Time> give_up_at;
-  bool ender_is_to_go = false;
-  std::condition_variable ender_wakes;
+  Mutex ender_mutex;
+  std::optional<absl::Time> give_up_at ABSL_GUARDED_BY(ender_mutex);
+  bool ender_is_to_go ABSL_GUARDED_BY(ender_mutex) = false;
+  Condition ender_wakes;
   std::atomic<bool> ended{false};
   std::thread ender;
 };

@@ -2,10 +2,10 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <mutex>
 #include <optional>
 #include <utility>
 
+#include "service/base/mutex.h"
 #include "service/base/ticket.h"
 #include "service/rpc/feed.h"
 #include "service/rpc/reply.h"
@@ -21,7 +21,7 @@ class LatestView {
  public:
   // True: the one before was taken, or there was none, so that there is something to tell.
   bool Put(const View& view) {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     const bool is_news = view_ == nullptr;
     view_ = view;
     return is_news;
@@ -29,13 +29,13 @@ class LatestView {
 
   // Null: none has come since.
   View Take() {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     return std::exchange(view_, nullptr);
   }
 
  private:
-  std::mutex mutex_;
-  View view_;  // guarded by mutex_
+  Mutex mutex_;
+  View view_ ABSL_GUARDED_BY(mutex_);
 };
 
 Error NothingToAsk() {

@@ -8,12 +8,12 @@
 #define PCAP_GATEWAY_SERVICE_SHARED_ASIDE_H_
 
 #include <memory>
-#include <mutex>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
+#include "service/base/mutex.h"
 
 namespace pcap_gateway {
 
@@ -40,7 +40,7 @@ class Aside {
 
   // Returns once `done` has run, if it is running, or else will not.
   void Abandon() {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     done_ = nullptr;
   }
 
@@ -48,12 +48,12 @@ class Aside {
   explicit Aside(Done done) : done_(std::move(done)) {}
 
   void Finish(Result result) {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     if (done_) std::exchange(done_, nullptr)(std::move(result));
   }
 
-  std::mutex mutex_;
-  Done done_;  // guarded by mutex_; empty: it has run, or is not to
+  Mutex mutex_;
+  Done done_ ABSL_GUARDED_BY(mutex_);  // empty: it has run, or is not to
 };
 
 }  // namespace pcap_gateway

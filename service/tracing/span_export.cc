@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "service/base/mutex.h"
 
 namespace pcap_gateway {
 namespace {
@@ -122,7 +123,7 @@ bool ExportState::TakePlace() {
 }
 
 bool ExportState::MaySend() {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   problem_.clear();
   refused_ = false;
   return !is_stopping() || (is_up_ && std::chrono::steady_clock::now() < give_up_);
@@ -135,7 +136,7 @@ void ExportState::Note(absl::string_view problem) {
   absl::ConsumePrefix(&problem, "Session state: ");
   // What comes after that are headers and a body.
   problem = problem.substr(0, problem.find(", Header:"));
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   if (is_verdict) {
     refused_ = true;
   } else if (problem_.empty()) {
@@ -147,7 +148,7 @@ void ExportState::Sent(size_t spans, bool taken) {
   std::string line;
   bool is_up = false;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     is_up = taken && !refused_;
     (is_up ? stats_.exported : stats_.failed).Add(spans);
     if (is_up == is_up_) return;
@@ -163,7 +164,7 @@ void ExportState::Sent(size_t spans, bool taken) {
 }
 
 void ExportState::Stop() {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   give_up_ = std::chrono::steady_clock::now() + kLastSending;
 }
 

@@ -13,10 +13,10 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "service/base/mutex.h"
 #include "service/tracing/tracing.h"
 
 namespace pcap_gateway {
@@ -46,18 +46,20 @@ class ExportState {
   const TracingStats& stats() const { return stats_; }
 
  private:
-  // With mutex_ held.
-  bool is_stopping() const { return give_up_ != std::chrono::steady_clock::time_point::max(); }
+  bool is_stopping() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return give_up_ != std::chrono::steady_clock::time_point::max();
+  }
 
   const Tell tell_;
   TracingStats stats_;
   std::atomic<size_t> waiting_{0};
 
-  std::mutex mutex_;  // guards these
-  std::string problem_;
-  bool refused_ = false;  // the library said that the batch did not arrive
-  bool is_up_ = true;
-  std::chrono::steady_clock::time_point give_up_ = std::chrono::steady_clock::time_point::max();
+  Mutex mutex_;
+  std::string problem_ ABSL_GUARDED_BY(mutex_);
+  bool refused_ ABSL_GUARDED_BY(mutex_) = false;  // the library said that the batch did not arrive
+  bool is_up_ ABSL_GUARDED_BY(mutex_) = true;
+  std::chrono::steady_clock::time_point give_up_ ABSL_GUARDED_BY(mutex_) =
+      std::chrono::steady_clock::time_point::max();
 };
 
 // Starts the processor's thread. Throws std::system_error if the system gives none.

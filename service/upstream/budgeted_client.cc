@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/hash/hash.h"
+#include "service/base/mutex.h"
 
 namespace pcap_gateway {
 namespace {
@@ -28,7 +29,7 @@ Ticket BudgetedClient::Send(HttpRequest request, Done done) {
   const Spending spending = SpendingOf(request);
   std::optional<std::variant<Grant, Refusal>> said;  // absent: the ledger is to say
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     Budget& budget = AccountOf(*request.credential).budget;
     budget.Ask(spending, now);
     if (ledger_ == nullptr || budget.BarredUntil(now).has_value()) {
@@ -53,7 +54,7 @@ Ticket BudgetedClient::AskLedger(HttpRequest request, Done done) {
                     .window = policy_.window,
                     .longest_block = policy_.longest_block};
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     const Budget& budget = AccountOf(*request.credential).budget;
     entry.limit = budget.limit();
     entry.hold = budget.hold();
@@ -85,7 +86,7 @@ void BudgetedClient::Heard(Asking& asking, const std::optional<LedgerWord>& word
   std::variant<Grant, Refusal> said;
   if (!word.has_value()) stats_.alone.Add();
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     Budget& budget = AccountOf(*request.credential).budget;
     if (!word.has_value()) {
       said = budget.Spend(SpendingOf(request), now);
@@ -140,7 +141,7 @@ void BudgetedClient::Ended(const std::shared_ptr<const Credential>& credential, 
   const absl::Time now = clock_.Now();
   std::optional<absl::Time> blocked;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     Account& account = AccountOf(*credential);
     account.budget.Ended(grant, sendings, answer, now);
     blocked = account.budget.BlockedUntil(now);
@@ -160,7 +161,7 @@ void BudgetedClient::Ended(const std::shared_ptr<const Credential>& credential, 
 std::vector<BudgetView> BudgetedClient::Views(size_t most) {
   std::vector<Partition> used;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     for (auto next = by_use_.begin(); next != by_use_.end() && used.size() < most; ++next) {
       used.push_back(*next);
     }
@@ -169,7 +170,7 @@ std::vector<BudgetView> BudgetedClient::Views(size_t most) {
   views.reserve(used.size());
   for (const Partition& partition : used) {
     const absl::Time now = clock_.Now();
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     const auto found = accounts_.find(partition);
     if (found == accounts_.end()) continue;  // forgotten since
     Account& account = *found->second;

@@ -9,13 +9,13 @@
 
 #include <list>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "service/base/clock.h"
 #include "service/base/counter.h"
+#include "service/base/mutex.h"
 #include "service/source/ledger.h"
 #include "service/upstream/budget.h"
 #include "service/upstream/http_client.h"
@@ -84,8 +84,8 @@ class BudgetedClient final : public HttpClient {
   void GiveBack(const HttpRequest& request, int64_t granted_in);
   void Withhold(bool background, const Refusal& refusal, Done done);
   Ticket SendNow(HttpRequest request, Grant grant, std::optional<int64_t> granted_in, Done done);
-  Account& AccountOf(const Credential& credential);
-  void MakeRoom(absl::Time now);
+  Account& AccountOf(const Credential& credential) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MakeRoom(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Ended(const std::shared_ptr<const Credential>& credential, const Grant& grant,
              std::optional<int64_t> granted_in, const HttpResult& result);
 
@@ -94,11 +94,10 @@ class BudgetedClient final : public HttpClient {
   Ledger* const ledger_;
   const Clock& clock_;
   BudgetStats stats_;
-  // Guards the rest, which is the loop's thread's except for those who look on. Nobody is called
-  // under it.
-  std::mutex mutex_;
-  absl::flat_hash_map<Partition, std::unique_ptr<Account>> accounts_;
-  std::list<Partition> by_use_;  // the latest first
+  // What it guards is the loop's thread's except for those who look on. Nobody is called under it.
+  Mutex mutex_;
+  absl::flat_hash_map<Partition, std::unique_ptr<Account>> accounts_ ABSL_GUARDED_BY(mutex_);
+  std::list<Partition> by_use_ ABSL_GUARDED_BY(mutex_);  // the latest first
 };
 
 }  // namespace pcap_gateway

@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "service/base/mutex.h"
 #include "service/freshness/succession.h"
 #include "service/source/cancelled.h"
 
@@ -169,7 +170,7 @@ void Watches::Ended(const EndedCall& call) {
 std::vector<std::pair<Id, int64_t>> Watches::MostWatched(size_t most) const {
   std::vector<std::pair<Id, int64_t>> accounts;
   {
-    const std::lock_guard lock(mutex_);
+    const Lock lock(mutex_);
     accounts.assign(watched_.begin(), watched_.end());
   }
   const auto end = accounts.begin() + static_cast<ptrdiff_t>(std::min(most, accounts.size()));
@@ -182,7 +183,7 @@ std::vector<std::pair<Id, int64_t>> Watches::MostWatched(size_t most) const {
 
 void Watches::Count(const Id& account, int64_t by) {
   stats_.watchers.fetch_add(by);
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   const auto place = watched_.try_emplace(account, 0).first;
   place->second += by;
   if (place->second == 0) watched_.erase(place);

@@ -25,13 +25,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "service/base/clock.h"
 #include "service/base/counter.h"
+#include "service/base/mutex.h"
 #include "service/freshness/freshness.h"
 #include "service/loop/loop.h"
 #include "service/source/ended_call.h"
@@ -133,8 +133,8 @@ class Watches final : public CallObserver {
   std::shared_ptr<const Credential> service_credential_;  // null: it is still the first one
   WatchStats stats_;
 
-  mutable std::mutex mutex_;
-  absl::flat_hash_map<Id, int64_t> watched_;  // guarded by mutex_; watchers by account
+  mutable Mutex mutex_;
+  absl::flat_hash_map<Id, int64_t> watched_ ABSL_GUARDED_BY(mutex_);  // watchers by account
 };
 
 }  // namespace pcap_gateway
