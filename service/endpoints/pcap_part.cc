@@ -21,8 +21,8 @@ Id IdOf(const pcap::v1::Pcap& pcap) {
   std::string id = pcap.has_full() ? pcap.full().id() : pcap.simple().id();
   if (pcap.form_case() == pcap::v1::Pcap::FORM_NOT_SET) {
     const auto& extra = pcap.extra_fields().fields();
-    if (const auto found = extra.find("id"); found != extra.end())
-      id = found->second.string_value();
+    const auto found = extra.find("id");
+    if (found != extra.end()) id = found->second.string_value();
   }
   return Id::Parse(absl::AsciiStrToLower(id)).value_or(Id());
 }
