@@ -7,8 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/ascii.h"
 #include "service/base/clock.h"
 #include "service/loop/event_loop.h"
 #include "tests/support/event.h"
