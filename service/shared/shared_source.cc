@@ -100,6 +100,10 @@ constexpr int64_t kLatestSecond = 7'258'118'399;
 // For commands whose reply changes nothing; the client counts what fails.
 constexpr auto kIgnore = [](const std::optional<RedisReply>&) {};
 
+bool IsDone(const std::optional<RedisReply>& reply) {
+  return reply.has_value() && reply->kind != Kind::kError;
+}
+
 // The reply to TIME: seconds and microseconds.
 std::optional<absl::Time> TimeFrom(const std::optional<RedisReply>& reply) {
   if (!reply.has_value() || reply->elements.size() != 2) return std::nullopt;
@@ -238,7 +242,38 @@ void SharedSource::Outdate(const Question& question, absl::Duration ahead,
   for (const std::string& name : question.outdates) {
     redis_->Send({"EVAL", kOutdate, "2", name, absl::StrCat(name, ":written"),
                   absl::StrCat(absl::ToInt64Microseconds(ahead)), MillisecondsOf(kWriting)},
-                 [told](const std::optional<RedisReply>&) {});
+                 [this, told, name](const std::optional<RedisReply>& reply) {
+                   if (IsDone(reply)) return;
+                   RememberOutdated(name, clock_.Now());
+                 });
+  }
+}
+
+void SharedSource::RememberOutdated(const std::string& name, absl::Time at) {
+  if (outdated_.size() >= kMostDenials && !outdated_.contains(name)) {
+    outdated_.erase(outdated_.begin());
+  }
+  absl::Time& remembered = outdated_.try_emplace(name, at).first->second;
+  remembered = std::max(remembered, at);
+}
+
+// Each is remembered until Redis has said that it knows it: who looked into Redis before that, and
+// hears of it later, is to know it, too.
+void SharedSource::TellOutdated() {
+  tells_outdated_ = true;
+  const std::shared_ptr<void> told(nullptr, [this](void*) { tells_outdated_ = false; });
+  for (const auto& [name, at] : outdated_) {
+    redis_->Send({"EVAL", kOutdate, "2", name, absl::StrCat(name, ":written"), "0",
+                  MillisecondsOf(kWriting)},
+                 [this, told, name = name, at = at](const std::optional<RedisReply>& reply) {
+                   if (reply.has_value() && !IsDone(reply)) {
+                     tell_again_at_ = clock_.Now() + kTellAgainAfter;
+                   }
+                   const auto found = outdated_.find(name);
+                   if (IsDone(reply) && found != outdated_.end() && found->second == at) {
+                     outdated_.erase(found);
+                   }
+                 });
   }
 }
 
@@ -291,13 +326,19 @@ void SharedSource::Looked(const QuestionPtr& question, const Looks& looks,
   if (!replied || !redis_now.has_value()) return AskInner(question);
   question->kept = nullptr;
   question->void_before = absl::InfinitePast();
-  const absl::Time since = std::max(ReadStanding(*question, question->standings->credential,
-                                                 *looks.credential, question->denied.everything),
-                                    ReadStanding(*question, question->standings->account,
-                                                 *looks.account, question->denied.account));
+  absl::Time since = std::max(ReadStanding(*question, question->standings->credential,
+                                           *looks.credential, question->denied.everything),
+                              ReadStanding(*question, question->standings->account, *looks.account,
+                                           question->denied.account));
+  if (const auto outdated = outdated_.find(question->name); outdated != outdated_.end()) {
+    const absl::Time at = *redis_now + (outdated->second - sent_at);
+    question->void_before = std::max(question->void_before, at);
+    since = std::max(since, at);
+  }
   if (!looks.entry->empty()) Open(*question, *looks.entry, since);
   const absl::Time now = clock_.Now();
   if (!denials_.empty() && now >= tell_again_at_) TellDenials(*redis_now, sent_at, nullptr);
+  if (!outdated_.empty() && !tells_outdated_ && now >= tell_again_at_) TellOutdated();
 
   if (IsHit(*question, now)) {
     stats_.hits.Add();

@@ -15,7 +15,8 @@
 // What may not be kept is passed on. What a write outdates is taken from Redis before the write is
 // sent and once more before its caller hears of success; what was asked for in between, by any
 // replica, Redis does not take. The names are of the write's own credential: others' entries of the
-// same capture live as long as they do anyway.
+// same capture live as long as they do anyway. What Redis could not be told of that counts here,
+// and is told when it is back.
 //
 // A caller who leaves ends its own wait. What was asked upstream for it ends by itself, and is
 // stored.
@@ -126,6 +127,8 @@ class SharedSource final : public Source {
   Ticket PassOn(const QuestionPtr& question);
   void Pass(const QuestionPtr& question);
   void Outdate(const Question& question, absl::Duration ahead, std::function<void()> then);
+  void RememberOutdated(const std::string& name, absl::Time at);
+  void TellOutdated();
   void Look(const QuestionPtr& question);
   void LookWith(const QuestionPtr& question, const std::shared_ptr<Locked>& locked);
   void Read(const std::string& name, const std::string& last_byte,
@@ -162,6 +165,9 @@ class SharedSource final : public Source {
   absl::flat_hash_map<std::pair<Partition, Id>, std::shared_ptr<Standings>> standings_;
   absl::flat_hash_map<std::string, Denial> denials_;  // by the standing's name
   absl::Time tell_again_at_ = absl::InfinitePast();   // what Redis refused
+  // What a write outdated and Redis was not told of yet: by the entry's name, when, by our clock.
+  absl::flat_hash_map<std::string, absl::Time> outdated_;
+  bool tells_outdated_ = false;
   uint64_t next_token_ = 0;
   absl::flat_hash_set<QuestionPtr> waiting_;  // for another replica's answer, a moment at a time
   SharedStats stats_;

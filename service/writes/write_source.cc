@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "service/freshness/succession.h"
 #include "service/loop/pending.h"
 #include "service/source/cancelled.h"
@@ -27,7 +28,7 @@ constexpr int kMostTold = 200;
 
 constexpr absl::Duration kBetweenLines = absl::Seconds(10);
 
-Reply UnknownOutcome(std::string message) {
+Reply UnknownOutcome(absl::string_view message) {
   return FailedReply(Error(absl::StatusCode::kUnknown, Reason::kOutcomeUnknown,
                            absl::StrCat(message, ": list what there is before you try again")));
 }
@@ -147,14 +148,13 @@ void WriteSource::Begin(const CallerPtr& caller, Query query) {
 }
 
 void WriteSource::Claim(const WritePtr& write) {
-  options_.memory->Claim(write->named, [this, write](WriteMemory::Known known) {
-    RunOn(loop_,
-          [this, write, known = std::move(known)]() mutable { Heard(write, std::move(known)); });
+  options_.memory->Claim(write->named, [this, write](const WriteMemory::Known& known) {
+    RunOn(loop_, [this, write, known] { Heard(write, known); });
   });
 }
 
 // What the memory knows of a write that was not sent here.
-void WriteSource::Heard(const WritePtr& write, WriteMemory::Known known) {
+void WriteSource::Heard(const WritePtr& write, const WriteMemory::Known& known) {
   const bool is_unheard = known.kind == Kind::kLate || known.kind == Kind::kAway;
   write->unheard = is_unheard ? write->unheard + 1 : 0;
   if (write->callers.empty()) {
@@ -203,9 +203,8 @@ void WriteSource::Heard(const WritePtr& write, WriteMemory::Known known) {
 
 void WriteSource::Await(const WritePtr& write) {
   write->later = loop_.After(write->pause, [this, write] {
-    options_.memory->Look(write->named, [this, write](WriteMemory::Known known) {
-      RunOn(loop_,
-            [this, write, known = std::move(known)]() mutable { Heard(write, std::move(known)); });
+    options_.memory->Look(write->named, [this, write](const WriteMemory::Known& known) {
+      RunOn(loop_, [this, write, known] { Heard(write, known); });
     });
   });
   write->pause = std::min(2 * write->pause, kLongestPause);
@@ -248,28 +247,26 @@ void WriteSource::Ended(const WritePtr& write, const Reply& reply) {
   if (write->named.name.empty() || options_.memory == nullptr) return Settle(write, reply);
   // Whoever asks another replica afterwards is to hear of it there.
   write->reply = reply;
-  Tell(write);
+  Tell(write, reply);
 }
 
-void WriteSource::Tell(const WritePtr& write) {
-  const Outcome& outcome = *write->reply->outcome;
-  const bool is_of_use = MayHaveWritten(outcome) || write->query.requests_sent->load() > 0;
+void WriteSource::Tell(const WritePtr& write, const Reply& reply) {
+  const bool is_of_use = MayHaveWritten(*reply.outcome) || write->query.requests_sent->load() > 0;
   const bool is_to_tell = (is_of_use || write->is_claimed) && IsLatest(write);
-  if (!is_to_tell) return Settle(write, *write->reply);
+  if (!is_to_tell) return Settle(write, reply);
   const bool is_first = ++write->told == 1;
-  options_.memory->End(write->named, is_of_use ? write->reply->outcome : nullptr,
-                       [this, write, is_first](bool took) {
-                         RunOn(loop_, [this, write, is_first, took] {
-                           if (is_first) Settle(write, *write->reply);
-                           if (took || write->told >= kMostTold) return;
-                           write->later =
-                               loop_.After(kWriteKeepEvery, [this, write] { Tell(write); });
-                         });
-                       });
+  options_.memory->End(
+      write->named, is_of_use ? reply.outcome : nullptr, [this, write, reply, is_first](bool took) {
+        RunOn(loop_, [this, write, reply, is_first, took] {
+          if (is_first) Settle(write, reply);
+          if (took || write->told >= kMostTold) return;
+          write->later = loop_.After(kWriteKeepEvery, [this, write, reply] { Tell(write, reply); });
+        });
+      });
 }
 
 // It has ended, so that callers hear of it.
-void WriteSource::Settle(const WritePtr& write, Reply reply) {
+void WriteSource::Settle(const WritePtr& write, const Reply& reply) {
   write->reply = reply;
   write->ended_at = clock_.Now();
   write->query.body = nullptr;  // it may hold secrets, and is not needed any more

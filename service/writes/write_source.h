@@ -79,14 +79,14 @@ class WriteSource final : public Source {
 
   void Begin(const CallerPtr& caller, Query query);
   void Claim(const WritePtr& write);
-  void Heard(const WritePtr& write, WriteMemory::Known known);
+  void Heard(const WritePtr& write, const WriteMemory::Known& known);
   void Await(const WritePtr& write);
   void SendAlone(const WritePtr& write);
   void KeepLater(const WritePtr& write);
   void Send(const WritePtr& write);
   void Ended(const WritePtr& write, const Reply& reply);
-  void Tell(const WritePtr& write);
-  void Settle(const WritePtr& write, Reply reply);
+  void Tell(const WritePtr& write, const Reply& reply);
+  void Settle(const WritePtr& write, const Reply& reply);
   void Leave(const CallerPtr& caller);
   void Drop(const Write& write);
   bool IsLatest(const WritePtr& write) const;

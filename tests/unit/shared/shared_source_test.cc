@@ -886,6 +886,33 @@ TEST_F(SharedSourceTest, AWriteNeedsNoRedis) {
   EXPECT_EQ(write->message(), "written");
 }
 
+// It held what was before all the while.
+TEST_F(SharedSourceTest, ARedisThatWasAwayDuringAWriteIsToldAfterIt) {
+  const auto one = NewReplica({}, {.command_timeout = absl::Milliseconds(200)});
+  const auto other = NewReplica();
+  Bring(*one, "before");
+  server_.Pause();
+  for (int number = 2; one->source->redis_stats().up.load(); ++number) {
+    const size_t asked = one->upstream->asked();
+    const auto late = one->Ask(QueryFor(number));
+    ASSERT_TRUE(one->upstream->AwaitAsked(asked + 1));
+    one->upstream->Answer(asked, "capture");
+    late->reply();
+  }
+  const size_t asked = one->upstream->asked();
+  const auto write = one->Ask(WriteOf(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(asked + 1));
+  one->upstream->Answer(asked, "written");
+  EXPECT_EQ(write->message(), "written");
+  server_.Continue();
+  ASSERT_TRUE(one->AwaitUp());
+  ASSERT_TRUE(other->AwaitUp());
+  EXPECT_EQ(other->Ask(QueryFor(1))->message(), "before");  // nobody could tell it
+  EXPECT_FALSE(IsHit(*one, QueryFor(1)));
+  EXPECT_TRUE(IsHit(*other, QueryFor(1)));
+  EXPECT_NE(other->Ask(QueryFor(1))->message(), "before");
+}
+
 TEST_F(SharedSourceTest, StoppingPassesOnWhatIsOpen) {
   auto one = NewReplica(), other = NewReplica();
   one->Ask(QueryFor(1));
