@@ -173,24 +173,37 @@ Ticket CachingSource::Ask(Query query, Done done) {
                                              .why = why,
                                              .requests_sent = query.requests_sent});
     FlightPtr& current = flights_[waiter->key];
-    if (current == nullptr) {
-      launch = current = std::make_shared<Flight>(std::move(query), std::move(standing));
-      Join(*launch, waiter);
-      launch->launched_at = now;
-    } else if (waiter->max_age > absl::ZeroDuration() && !current->outdated &&
-               !options_.others_write && current->launched_at >= now - waiter->max_age &&
-               standing->Counts(current->launched_at)) {
-      Join(*current, waiter);
-    } else {
-      if (current->next == nullptr) {
-        current->next = std::make_shared<Flight>(std::move(query), std::move(standing));
-      }
-      JoinNext(*current, waiter);
+    switch (WayOf(current.get(), waiter->max_age, *standing, now)) {
+      case Way::kLaunch:
+        launch = current = std::make_shared<Flight>(std::move(query), std::move(standing));
+        Join(*launch, waiter);
+        launch->launched_at = now;
+        break;
+      case Way::kJoin:
+        Join(*current, waiter);
+        break;
+      case Way::kAwaitNext:
+        if (current->next == nullptr) {
+          current->next = std::make_shared<Flight>(std::move(query), std::move(standing));
+        }
+        JoinNext(*current, waiter);
+        break;
     }
     if (waiter->collapsed) stats_.collapsed.Add();
   }
   if (launch != nullptr) Launch(launch);
   return Ticket([this, waiter] { Leave(waiter); });
+}
+
+// `flight`: the one under way; null: there is none.
+CachingSource::Way CachingSource::WayOf(const Flight* flight, absl::Duration max_age,
+                                        const Standing& standing, absl::Time now) const {
+  if (flight == nullptr) return Way::kLaunch;
+  // Another replica's write may have made it void, of which nobody tells.
+  const bool may_be_void = flight->outdated || options_.others_write;
+  const bool is_young = max_age > absl::ZeroDuration() && flight->launched_at >= now - max_age;
+  const bool counts = standing.Counts(flight->launched_at);
+  return is_young && counts && !may_be_void ? Way::kJoin : Way::kAwaitNext;
 }
 
 // Neither kept nor shared. Its caller may leave it, as it has no other.

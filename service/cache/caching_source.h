@@ -85,11 +85,19 @@ class CachingSource final : public Source {
   struct Waiter;
   using FlightPtr = std::shared_ptr<Flight>;
   using WaiterPtr = std::shared_ptr<Waiter>;
+  // What becomes of a caller for whom nothing is kept that would do.
+  enum class Way {
+    kLaunch,     // it asks
+    kJoin,       // it gets the answer that is under way; a refresh is a call from then on
+    kAwaitNext,  // what is under way is too old for it: it asks once that is over
+  };
 
   void Refresh(const Query& query, absl::Time as_of, absl::Time now);
   Ticket PassOn(Query query, Done done);
   void Forget(const Subject& subject);
   Ticket AskCaches(Query query, StandingPtr standing, Done done);
+  Way WayOf(const Flight* flight, absl::Duration max_age, const Standing& standing,
+            absl::Time now) const;
   void Join(Flight& flight, const WaiterPtr& waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void JoinNext(Flight& flight, const WaiterPtr& waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Launch(const FlightPtr& flight);

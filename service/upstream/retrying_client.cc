@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "service/loop/pending.h"
+
 namespace pcap_gateway {
 namespace {
 
@@ -14,13 +16,12 @@ bool IsStalled(const HttpResult& result) {
 
 struct RetryingClient::Request {
   HttpRequest request;
-  Done done;  // empty once it was called
+  Pending<HttpResult> pending;  // holds the attempt, or the wait for the next one
   absl::Time give_up_at;
   int attempts = 0;
   absl::Time sent_at;                 // the latest of them
   bool sent = false;                  // an attempt is under way; else the next one waits
   std::optional<HttpResult> failure;  // of the last attempt
-  Ticket ticket;                      // of the attempt, or of the wait
 };
 
 RetryingClient::RetryingClient(Loop& loop, HttpClient& inner, const RetryPolicy& policy,
@@ -34,19 +35,15 @@ RetryingClient::RetryingClient(Loop& loop, HttpClient& inner, const RetryPolicy&
 
 Ticket RetryingClient::Send(HttpRequest request, Done done) {
   allowance_.AddRequest();
-  auto pending = std::make_shared<Request>();
-  pending->give_up_at = clock_.Now() + request.timeout;
-  pending->request = std::move(request);
-  pending->done = std::move(done);
-  Attempt(pending);
-  if (!pending->done) return {};
-  return Ticket([pending] {
-    pending->ticket.Cancel();
-    // Between two attempts there was none to cancel.
-    if (pending->done) {
-      std::exchange(pending->done,
-                    nullptr)(TransportFailure{TransportFailure::Kind::kCancelled, "cancelled"});
-    }
+  auto waiting = std::make_shared<Request>();
+  waiting->give_up_at = clock_.Now() + request.timeout;
+  waiting->request = std::move(request);
+  waiting->pending = Pending<HttpResult>(std::move(done));
+  Attempt(waiting);
+  if (!waiting->pending.open()) return {};
+  // Between two attempts there is none that would end with a result.
+  return Ticket([waiting] {
+    waiting->pending.Cancel(TransportFailure{TransportFailure::Kind::kCancelled, "cancelled"});
   });
 }
 
@@ -60,11 +57,12 @@ void RetryingClient::Attempt(const RequestPtr& request) {
   if (request->failure.has_value()) attempt.fresh_connection = IsStalled(*request->failure);
   Ticket ticket = inner_.Send(std::move(attempt), [this, request](HttpResult result) {
     request->sent = false;
-    request->ticket = Ticket();
     Ended(request, std::move(result));
   });
   // It may have ended at once, and the ticket be that of the wait for the next attempt.
-  if (request->sent && request->attempts == number) request->ticket = std::move(ticket);
+  if (request->sent && request->attempts == number) {
+    request->pending.Hold(std::move(ticket));
+  }
 }
 
 void RetryingClient::Ended(const RequestPtr& request, HttpResult result) {
@@ -75,10 +73,10 @@ void RetryingClient::Ended(const RequestPtr& request, HttpResult result) {
   } else if (const auto wait = WaitBeforeRetry(*request, result)) {
     stats_.retries.Add();
     request->failure = std::move(result);
-    request->ticket = loop_.After(*wait, [this, request] { Attempt(request); });
+    request->pending.Hold(loop_.After(*wait, [this, request] { Attempt(request); }));
     return;
   }
-  std::exchange(request->done, nullptr)(std::move(result));
+  request->pending.Finish(std::move(result));
 }
 
 // Of answers with content: to refuse takes less time.
