@@ -27,7 +27,7 @@ class ABSL_LOCKABLE Mutex {
   std::mutex mutex_;
 };
 
-// Holds the mutex until its end, but for what stands between Unlock and Relock.
+// Holds the mutex until its end, except between Unlock and Relock.
 class ABSL_SCOPED_LOCKABLE Lock {
  public:
   explicit Lock(Mutex& mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : lock_(mutex.mutex_) {}

@@ -119,6 +119,29 @@ def test_the_bill_of_materials_is_whole(made: Path) -> None:
         assert versions[name] != "NOASSERTION", name
 
 
+def test_the_bill_names_what_a_package_depends_on(tmp_path: Path) -> None:
+    (tmp_path / "tree" / "DEBIAN").mkdir(parents=True)
+    (tmp_path / "tree" / "DEBIAN" / "control").write_text(
+        "Package: made-up\nVersion: 1\nArchitecture: amd64\nMaintainer: t <t@t>\n"
+        "Depends: libc6 (>= 2.36), libcurl4 (>= 7.16.2) | made-up\nDescription: made up\n"
+    )
+    built = run("dpkg-deb", "--build", "tree", "made-up.deb", cwd=tmp_path)
+    assert built.returncode == 0, built.stderr
+    # By a path from where one stands.
+    told = run(REPOSITORY / "deploy" / "sbom", "made-up.deb", cwd=tmp_path)
+    assert told.returncode == 0, told.stderr
+    bill = json.loads(told.stdout)
+    names = {package["SPDXID"]: package["name"] for package in bill["packages"]}
+    needed = {
+        names[relation["relatedSpdxElement"]]
+        for relation in bill["relationships"]
+        if relation["relationshipType"] == "DEPENDS_ON"
+    }
+    assert needed == {"libc6", "libcurl4"}
+    refused = run(REPOSITORY / "deploy" / "sbom", "no-such.deb", cwd=tmp_path)
+    assert refused.returncode == 1 and "no-such.deb" in refused.stderr
+
+
 def refusal(checkout: Path, folder: Path, *parts: str) -> str:
     ended = release(checkout, folder, *parts)
     assert ended.returncode == 1 and len(ended.stderr.splitlines()) == 1, ended.stderr
