@@ -8,8 +8,6 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "service/base/clock.h"
 #include "service/loop/event_loop.h"
 #include "tests/support/event.h"
