@@ -45,14 +45,14 @@ struct Watching {
     return read;
   }
   std::string end() const {
-    if (!over.has_value()) return "open";
-    return (*over)->ok() ? "OK" : std::string(NameOf((*over)->error->reason));
+    if (over == nullptr) return "open";
+    return over->ok() ? "OK" : std::string(NameOf(over->error->reason));
   }
 
-  std::optional<Reader> reader;
+  std::unique_ptr<Reader> reader;
   int told = 0;
   size_t known = 0;  // captures, as it was told last
-  std::optional<OutcomePtr> over;
+  OutcomePtr over;   // null: it is open
   Ticket ticket;
 };
 
@@ -82,17 +82,17 @@ class WatchesTest : public testing::Test {
 
   Watching& WatchWith(Query query) {
     Watching& watching = all_.emplace_back();
-    watching.reader.emplace(query.resources);
+    watching.reader = std::make_unique<Reader>(query.resources);
     watching.ticket = watches_.Follow(
         std::move(query),
         [&watching](const View& view) {
-          EXPECT_FALSE(watching.over.has_value());
+          EXPECT_EQ(watching.over, nullptr);
           ++watching.told;
           watching.known = view->size();
           watching.reader->Take(view);
         },
-        [&watching](Reply reply) {
-          EXPECT_FALSE(watching.over.has_value());
+        [&watching](const Reply& reply) {
+          EXPECT_EQ(watching.over, nullptr);
           watching.over = reply.outcome;
         });
     loop_.RunAll();
@@ -301,7 +301,7 @@ TEST_F(WatchesTest, AnIdThatCloudflareDoesNotKnowEndsThoseWhoNamedIt) {
   EXPECT_EQ(LastAsked(), "Get 9");
   Fail(absl::StatusCode::kNotFound, Reason::kPcapNotFound, 404);
   EXPECT_EQ(one.end(), "PCAP_NOT_FOUND");
-  const Error& error = *(*one.over)->error;
+  const Error& error = *one.over->error;
   EXPECT_THAT(error.metadata, testing::Contains(std::pair<std::string, std::string>(
                                   "pcapId", NumberedId(9).ToString())));
   EXPECT_THAT(error.message, testing::HasSubstr(NumberedId(9).ToString()));
