@@ -35,7 +35,7 @@ class SightingsTest : public testing::Test {
     while (const OutcomePtr next = reader.Next()) read.push_back(next->message);
     return read;
   }
-  static Reader ReaderOf(std::vector<int> numbers) {
+  static Reader ReaderOf(const std::vector<int>& numbers) {
     auto ids = std::make_shared<std::vector<Id>>();
     for (const int number : numbers) ids->push_back(NumberedId(number));
     return Reader(std::move(ids));
