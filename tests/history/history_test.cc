@@ -11,6 +11,7 @@
 #include <iostream>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -51,7 +52,7 @@ struct Gateway {
     auto client = RedisClient::Start(
         *loop, {.url = *RedisUrlFrom(redis.url()), .reconnect_after = absl::Milliseconds(5)});
     auto owned = std::make_unique<SharedSource>(
-        upstream.Connect(number), client,
+        upstream.Connect(number), std::move(client),
         SharedOptions{.freshness = policy, .lock_time = absl::Milliseconds(100)}, clock);
     shared = owned.get();
     source = std::make_unique<CachingSource>(
