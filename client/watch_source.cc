@@ -38,7 +38,7 @@ CallError Cancelled() {
 
 void WatchSource::Pull(Next next) {
   {
-    const std::lock_guard lock(mutex_);
+    const pcap_gateway::Lock lock(mutex_);
     if (!outcome_.has_value()) next_ = std::exchange(next, nullptr);
   }
   if (next != nullptr) return std::move(next)(std::nullopt);
@@ -49,7 +49,7 @@ void WatchSource::PullInner(Self self) {
   std::shared_ptr<Inner> inner;
   std::optional<CallError> over;
   {
-    const std::lock_guard lock(self->mutex_);
+    const pcap_gateway::Lock lock(self->mutex_);
     const absl::Time now = absl::Now();
     if (self->inner_ != nullptr) {
       // The call that there is has more.
@@ -75,7 +75,7 @@ void WatchSource::PullInner(Self self) {
 void WatchSource::Take(Self self, Message message) {
   bool is_news = false;
   {
-    const std::lock_guard lock(self->mutex_);
+    const pcap_gateway::Lock lock(self->mutex_);
     self->began_ = true;
     // One that breaks at once, again and again, is not asked more often for its messages.
     if (absl::Now() - self->connected_ >= self->retry_.max_backoff) self->failures_ = 0;
@@ -90,7 +90,7 @@ void WatchSource::TakeEnd(Self self, std::shared_ptr<Inner> ended) {
   CallResult<AnswerInfo> outcome = std::exchange(ended, nullptr)->Outcome();
   std::optional<absl::Duration> pause;
   {
-    const std::lock_guard lock(self->mutex_);
+    const pcap_gateway::Lock lock(self->mutex_);
     self->inner_.reset();
     ++self->failures_;
     if (!outcome.ok() && self->MayConnectAnew(outcome.error())) {
@@ -103,7 +103,7 @@ void WatchSource::TakeEnd(Self self, std::shared_ptr<Inner> ended) {
 
 void WatchSource::End(Self self, CallResult<AnswerInfo> outcome) {
   {
-    const std::lock_guard lock(self->mutex_);
+    const pcap_gateway::Lock lock(self->mutex_);
     self->outcome_ = std::move(outcome);
   }
   Next next = self->TakeNext();
@@ -114,7 +114,7 @@ void WatchSource::End(Self self, CallResult<AnswerInfo> outcome) {
 void WatchSource::ConnectLater(Self self, absl::Duration pause) {
   auto& here = *self;
   const absl::Time when = std::min(absl::Now() + pause, here.deadline_);
-  const std::lock_guard lock(here.mutex_);
+  const pcap_gateway::Lock lock(here.mutex_);
   here.alarm_ = std::make_unique<grpc::Alarm>();
   here.alarm_->Set(std::chrono::system_clock::time_point(absl::ToChronoTime(when)),
                    // The alarm keeps this function, and its owner keeps the alarm.
@@ -128,7 +128,7 @@ void WatchSource::ConnectLater(Self self, absl::Duration pause) {
 void WatchSource::Cancel() {
   std::shared_ptr<Inner> inner;
   {
-    const std::lock_guard lock(mutex_);
+    const pcap_gateway::Lock lock(mutex_);
     cancelled_ = true;
     inner = inner_;
     if (alarm_ != nullptr) alarm_->Cancel();
@@ -137,7 +137,7 @@ void WatchSource::Cancel() {
 }
 
 CallResult<AnswerInfo> WatchSource::Outcome() const {
-  const std::lock_guard lock(mutex_);
+  const pcap_gateway::Lock lock(mutex_);
   if (outcome_.has_value()) return *outcome_;
   return CallError{.message = "the call has not ended"};
 }
@@ -176,7 +176,7 @@ absl::Duration WatchSource::Pause(const CallError& error) {
 }
 
 WatchSource::Next WatchSource::TakeNext() {
-  const std::lock_guard lock(mutex_);
+  const pcap_gateway::Lock lock(mutex_);
   return std::exchange(next_, nullptr);
 }
 

@@ -10,7 +10,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <string>
@@ -20,6 +19,7 @@
 #include "pcap/v1/pcap_service.pb.h"
 #include "pcap_client/message_stream.h"
 #include "pcap_client/retry_policy.h"
+#include "service/base/mutex.h"
 
 namespace pcap_client {
 
@@ -47,27 +47,28 @@ class WatchSource final : public MessageStream<pcap::v1::WatchPcapsResponse>::So
   static void TakeEnd(Self self, std::shared_ptr<Inner> ended);
   static void End(Self self, CallResult<AnswerInfo> outcome);
   static void ConnectLater(Self self, absl::Duration pause);
-  bool IsNews(const pcap::v1::Pcap& pcap);
-  bool MayConnectAnew(const CallError& error) const;
-  absl::Duration Pause(const CallError& error);
+  bool IsNews(const pcap::v1::Pcap& pcap) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool MayConnectAnew(const CallError& error) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Duration Pause(const CallError& error) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Next TakeNext();
 
   const Connect connect_;
   const RetryPolicy retry_;
   const absl::Time deadline_;
 
-  mutable std::mutex mutex_;  // guards all of these
-  Next next_;
-  std::shared_ptr<Inner> inner_;  // the call that there is
-  std::unique_ptr<grpc::Alarm> alarm_;
-  std::optional<CallResult<AnswerInfo>> outcome_;  // absent: it has not ended
-  bool cancelled_ = false;
-  bool began_ = false;  // a message has come, ever
-  int failures_ = 0;    // in a row
-  absl::Time connected_ = absl::InfiniteFuture();
+  mutable pcap_gateway::Mutex mutex_;
+  Next next_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<Inner> inner_ ABSL_GUARDED_BY(mutex_);  // the call that there is
+  std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mutex_);
+  std::optional<CallResult<AnswerInfo>> outcome_
+      ABSL_GUARDED_BY(mutex_);  // absent: it has not ended
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  bool began_ ABSL_GUARDED_BY(mutex_) = false;  // a message has come, ever
+  int failures_ ABSL_GUARDED_BY(mutex_) = 0;    // in a row
+  absl::Time connected_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   // What was told, by id; those told of last are at the end.
-  std::deque<std::pair<std::string, pcap::v1::Pcap>> told_;
-  std::minstd_rand random_{std::random_device()()};
+  std::deque<std::pair<std::string, pcap::v1::Pcap>> told_ ABSL_GUARDED_BY(mutex_);
+  std::minstd_rand random_ ABSL_GUARDED_BY(mutex_){std::random_device()()};
 };
 
 }  // namespace pcap_client

@@ -413,7 +413,6 @@ CacheStatus CachingSource::Keep(const Key& key, const StandingPtr& standing, Out
 }
 
 // What the landed list says of each capture. What is known to be final stays so, in the list, too.
-// With mutex_ held.
 void CachingSource::KeepParts(const Flight& flight, std::vector<Part>& parts, OutcomePtr& list,
                               absl::Time now) {
   const Endpoint& one = *flight.query.endpoint->one;
@@ -442,7 +441,7 @@ void CachingSource::KeepParts(const Flight& flight, std::vector<Part>& parts, Ou
   }
 }
 
-// A capture is final. Has the kept list say so, if it does not. With mutex_ held.
+// A capture is final. Has the kept list say so, if it does not.
 void CachingSource::PutListRight(const Flight& flight, const Outcome& final) {
   if (!final.ok() || final.stage != Stage::kFinal) return;
   const Endpoint& endpoint = *flight.query.endpoint;

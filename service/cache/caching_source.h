@@ -108,8 +108,10 @@ class CachingSource final : public Source {
 
   absl::Duration LifetimeOf(const Key& key, const Reply& reply) const;
   bool MayKeep(const Outcome& outcome) const;
-  void KeepParts(const Flight& flight, std::vector<Part>& parts, OutcomePtr& list, absl::Time now);
-  void PutListRight(const Flight& flight, const Outcome& final);
+  void KeepParts(const Flight& flight, std::vector<Part>& parts, OutcomePtr& list, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PutListRight(const Flight& flight, const Outcome& final)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   CacheStatus Keep(const Key& key, const StandingPtr& standing, OutcomePtr& outcome,
                    absl::Duration lifetime, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool WillDo(const Waiter& waiter, const Flight& flight, const Keeping& landed,

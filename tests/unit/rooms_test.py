@@ -41,7 +41,7 @@ KINDS = (
     (r"opentelemetry/.+", "opentelemetry"),
     (r"systemd/.+", "systemd"),
     (r"sys/epoll\.h", "epoll"),
-    (r"(sys|netinet|arpa)/\w+\.h|(fcntl|netdb|poll|sched|signal|time|unistd)\.h", "posix"),
+    (r"(sys|netinet|arpa)/\w+\.h|(fcntl|malloc|netdb|poll|sched|signal|time|unistd)\.h", "posix"),
     (r"mutex|shared_mutex|condition_variable", "std_locks"),
     (r"[a-z_0-9]+", "std"),
 )
