@@ -41,6 +41,7 @@ KINDS = (
     (r"opentelemetry/.+", "opentelemetry"),
     (r"systemd/.+", "systemd"),
     (r"sys/epoll\.h", "epoll"),
+    (r"malloc\.h", "malloc"),
     (r"(sys|netinet|arpa)/\w+\.h|(fcntl|malloc|netdb|poll|sched|signal|time|unistd)\.h", "posix"),
     (r"mutex|shared_mutex|condition_variable", "std_locks"),
     (r"[a-z_0-9]+", "std"),
@@ -108,6 +109,7 @@ ROOMS = {
         "spdlog",
         "cli11",
         "nlohmann",
+        "malloc",
         "posix",
     },
     # The library, and what of it others build against; pcapctl has no more of gRPC than that gives.
@@ -171,6 +173,7 @@ ONLY_IN = {
         "service/tracing/tracing.cc",
     },
     "systemd": {"service/operations/service_manager.cc"},
+    "malloc": {"service/memory_trim.cc"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[>"]')
