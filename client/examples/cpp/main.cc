@@ -134,6 +134,13 @@ pcap::v1::CreatePcapRequest SomePackets(const std::string& account_id) {
   return request;
 }
 
+CallError CannotWrite(const std::string& file) {
+  CallError error;
+  error.code = absl::StatusCode::kDataLoss;
+  error.message = "cannot write " + file;
+  return error;
+}
+
 // The packets into `file`, which is there once it is whole; how many bytes that is.
 CallResult<int64_t> Download(const PcapClient& client, const pcap::v1::DownloadPcapRequest& request,
                              const std::string& file, absl::Duration timeout) {
@@ -150,13 +157,12 @@ CallResult<int64_t> Download(const PcapClient& client, const pcap::v1::DownloadP
     if (!packets.Outcome().ok()) {
       error = packets.Outcome().error();
     } else if (!to.flush()) {
-      error = CallError{.code = absl::StatusCode::kDataLoss, .message = "cannot write " + part};
+      error = CannotWrite(part);
     }
   }
   if (!error.has_value() && std::rename(part.c_str(), file.c_str()) == 0) return size;
   std::remove(part.c_str());
-  return error.value_or(
-      CallError{.code = absl::StatusCode::kDataLoss, .message = "cannot write " + file});
+  return error.value_or(CannotWrite(file));
 }
 
 // Makes a capture, prints what comes of it, and returns whether its packets are in `file`.
