@@ -14,8 +14,6 @@
 namespace pcap_client {
 namespace {
 
-using pcap::v1::Pcap;
-
 absl::StatusOr<std::string> TextOf(const pcap::v1::WatchPcapsResponse& message, OutputFormat output,
                                    const Palette& palette) {
   switch (output) {

@@ -157,9 +157,10 @@ TYPED_TEST(ReflectionTest, AnswersAllRequestsOfAStreamInOrder) {
   for (const auto& service : listed.list_services_response().service()) {
     names.push_back(service.name());
   }
-  EXPECT_THAT(names, testing::UnorderedElementsAre("pcap.v1.PcapService", "grpc.health.v1.Health",
-                                                   "grpc.reflection.v1.ServerReflection",
-                                                   "grpc.reflection.v1alpha.ServerReflection"));
+  EXPECT_THAT(names, testing::UnorderedElementsAre(
+                         "pcap.v1.PcapService", "pcap.v1.PcapOwnershipService",
+                         "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+                         "grpc.reflection.v1alpha.ServerReflection"));
   for (const std::string& name : names) {
     const auto response = this->Ask(this->Symbol(name));
     EXPECT_GE(response.file_descriptor_response().file_descriptor_proto_size(), 1) << name;
