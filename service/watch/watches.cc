@@ -142,7 +142,7 @@ Ticket Watches::Follow(Query query, Each each, Done done) {
   auto watcher = std::make_shared<Watcher>(std::move(query), std::move(each), std::move(done));
   loop_.Post([this, watcher] { Join(watcher); });
   return Ticket(
-      [this, watcher] { loop_.Post([this, watcher] { End(watcher, CancelledReply()); }); });
+      [this, watcher] { loop_.Post([this, watcher] { End(*watcher, CancelledReply()); }); });
 }
 
 void Watches::SetServiceCredential(std::shared_ptr<const Credential> credential) {
@@ -239,16 +239,18 @@ void Watches::Leave(Watcher& watcher) {
   for (auto& [id, get] : round->gets) get.ticket.Cancel();
 }
 
-void Watches::End(const WatcherPtr& watcher, Reply reply) {
-  if (!watcher->done) return;
-  Done done = std::exchange(watcher->done, nullptr);
-  Leave(*watcher);
-  watcher->each = nullptr;
+void Watches::End(Watcher& watcher, Reply reply) {
+  if (!watcher.done) return;
+  // The round's may be the last reference, and Leave drops it.
+  const WatcherPtr kept = watcher.shared_from_this();
+  Done done = std::exchange(watcher.done, nullptr);
+  Leave(watcher);
+  watcher.each = nullptr;
   std::move(done)(std::move(reply));
 }
 
 void Watches::EndAll(const RoundPtr& round, const Reply& reply) {
-  while (!round->over()) End(round->watchers.front(), reply);
+  while (!round->over()) End(*round->watchers.front(), reply);
 }
 
 void Watches::EndThoseOf(const RoundPtr& round, const Id& id, const Reply& reply) {
@@ -257,7 +259,7 @@ void Watches::EndThoseOf(const RoundPtr& round, const Id& id, const Reply& reply
   std::vector<WatcherPtr> watchers;
   for (Watcher* const watcher : named->second) watchers.push_back(watcher->shared_from_this());
   const Reply with_name = WithName(reply, id);
-  for (const WatcherPtr& watcher : watchers) End(watcher, with_name);
+  for (const WatcherPtr& watcher : watchers) End(*watcher, with_name);
 }
 
 // Where all that are named are kept as final, nothing has to be asked.
@@ -328,7 +330,7 @@ void Watches::Welcome(const RoundPtr& round, const WatcherPtr& watcher) {
     const Sighting* const sighting = round->sightings.Find(id);
     if (sighting == nullptr || !sighting->is_final()) ++watcher->moving;
   }
-  if (watcher->moving == 0) End(watcher, AllFinal(clock_.Now()));
+  if (watcher->moving == 0) End(*watcher, AllFinal(clock_.Now()));
 }
 
 // Those who wait for this list, or an earlier one.
@@ -574,7 +576,7 @@ void Watches::Publish(const RoundPtr& round) {
   const View view = round->sightings.Look();
   for (const WatcherPtr& watcher : concerned) {
     watcher->each(view);
-    if (watcher->names_any() && watcher->moving == 0) End(watcher, AllFinal(clock_.Now()));
+    if (watcher->names_any() && watcher->moving == 0) End(*watcher, AllFinal(clock_.Now()));
   }
 }
 

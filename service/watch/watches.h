@@ -97,7 +97,7 @@ class Watches final : public CallObserver {
 
   void Join(const WatcherPtr& watcher);
   void Leave(Watcher& watcher);
-  void End(const WatcherPtr& watcher, Reply reply);
+  void End(Watcher& watcher, Reply reply);
   void EndAll(const RoundPtr& round, const Reply& reply);
   void Count(const Id& account, int64_t by);
 
