@@ -136,7 +136,12 @@ struct Watches::Round {
 Watches::Watches(Source& source, WatchOptions options, Loop& loop, const Clock& clock)
     : source_(source), options_(options), loop_(loop), clock_(clock) {}
 
-Watches::~Watches() = default;
+Watches::~Watches() {
+  // Round and watcher hold each other.
+  for (const auto& [key, round] : rounds_) {
+    for (const WatcherPtr& watcher : round->watchers) watcher->round = nullptr;
+  }
+}
 
 Ticket Watches::Follow(Query query, Each each, Done done) {
   auto watcher = std::make_shared<Watcher>(std::move(query), std::move(each), std::move(done));
