@@ -93,7 +93,10 @@ void WatchSource::TakeEnd(Self self, std::shared_ptr<Inner> ended) {
     const pcap_gateway::Lock lock(self->mutex_);
     self->inner_.reset();
     ++self->failures_;
-    if (!outcome.ok() && self->MayConnectAnew(outcome.error())) {
+    if (!outcome.ok() && self->cancelled_) {
+      // It may have broken just before.
+      outcome = Cancelled();
+    } else if (!outcome.ok() && self->MayConnectAnew(outcome.error())) {
       pause = self->Pause(outcome.error());
     }
   }
@@ -156,7 +159,7 @@ bool WatchSource::IsNews(const Pcap& pcap) {
 }
 
 bool WatchSource::MayConnectAnew(const CallError& error) const {
-  if (cancelled_ || retry_.max_attempts == 1) return false;
+  if (retry_.max_attempts == 1) return false;
   // A wrong name or port does not mend itself; what was reached once comes back.
   if (!began_ && failures_ >= retry_.max_attempts) return false;
   return error.code == absl::StatusCode::kUnavailable ||
