@@ -1,24 +1,18 @@
 #include "service/shared/shared_entry.h"
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "service/shared/redis_names.h"
+#include "service/shared/sealed_value.h"
 #include "service/shared/shared_entry.pb.h"
 
 namespace pcap_gateway {
 namespace {
 
-constexpr size_t kSealBytes = 16;
-
-std::string Seal(const Credential& credential, absl::string_view name, char mark,
-                 absl::string_view body) {
-  return RedisMac(credential, "entry", absl::StrCat(name, "\n", std::string(1, mark), body));
-}
+constexpr absl::string_view kPurpose = "entry";
 
 int64_t MicrosOf(absl::Time time) {
   return time == absl::InfinitePast() ? 0 : absl::ToUnixMicros(time);
@@ -59,19 +53,17 @@ std::string SealedEntry(const Outcome& outcome, absl::Time as_of, absl::Duration
     }
   }
   const char mark = outcome.ok() && entry.final() ? kFinalMark : kMovingMark;
-  const std::string body = entry.SerializeAsString();
-  return absl::StrCat(std::string(1, mark), Seal(credential, name, mark, body), body);
+  return SealedValue(mark, entry.SerializeAsString(), name, kPurpose, credential);
 }
 
 std::optional<SharedEntry> OpenedEntry(absl::string_view value, absl::string_view name,
                                        const Credential& credential, Reason not_found_reason) {
-  if (value.size() < 1 + kSealBytes || value.size() > kMostEntryBytes) return std::nullopt;
-  const absl::string_view body = value.substr(1 + kSealBytes);
-  if (!SameMac(value.substr(1, kSealBytes), Seal(credential, name, value[0], body))) {
+  if (value.size() > kMostEntryBytes) return std::nullopt;
+  const std::optional<absl::string_view> body = OpenedValue(value, name, kPurpose, credential);
+  shared::SharedEntry entry;
+  if (!body.has_value() || !entry.ParseFromArray(body->data(), static_cast<int>(body->size()))) {
     return std::nullopt;
   }
-  shared::SharedEntry entry;
-  if (!entry.ParseFromArray(body.data(), static_cast<int>(body.size()))) return std::nullopt;
 
   auto outcome = std::make_shared<Outcome>();
   outcome->as_of = absl::FromUnixMicros(entry.as_of_micros());

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "service/freshness/succession.h"
 #include "service/shared/redis_names.h"
+#include "service/shared/sealed_value.h"
 #include "service/shared/shared_entry.h"
 #include "service/shared/shared_entry.pb.h"
 
@@ -18,7 +19,7 @@ using Kind = WriteMemory::Known::Kind;
 constexpr char kClaimed = 'C';
 constexpr char kDone = 'D';
 constexpr char kReleased = 'R';
-constexpr size_t kSealBytes = 16;
+constexpr absl::string_view kPurpose = "write";
 
 // Two signs of life, one each kWriteKeepEvery, may be late or lost.
 constexpr absl::Duration kLease = absl::Seconds(10);
@@ -70,15 +71,9 @@ absl::string_view ContentOf(const NamedWrite& write) {
   return {reinterpret_cast<const char*>(write.content.data()), write.content.size()};
 }
 
-std::string Seal(const NamedWrite& write, absl::string_view key, char mark,
-                 absl::string_view body) {
-  return RedisMac(*write.credential, "write", absl::StrCat(key, "\n", std::string(1, mark), body));
-}
-
 std::string Sealed(const NamedWrite& write, absl::string_view key, char mark,
                    const shared::SharedWrite& message) {
-  const std::string body = message.SerializeAsString();
-  return absl::StrCat(std::string(1, mark), Seal(write, key, mark, body), body);
+  return SealedValue(mark, message.SerializeAsString(), key, kPurpose, *write.credential);
 }
 
 void SetOutcome(const Outcome& outcome, shared::SharedWrite& message) {
@@ -192,15 +187,14 @@ WriteMemory::Known SharedWrites::KnownFrom(const std::optional<RedisReply>& repl
   const std::string& value = reply->elements[0].text;
   // It was there a moment ago, and its time cannot have passed: Redis has lost it.
   if (value.empty()) return {Kind::kLost};
+  const std::optional<absl::string_view> body =
+      OpenedValue(value, key, kPurpose, *write.credential);
   shared::SharedWrite message;
-  const char mark = value[0];
-  const absl::string_view rest = absl::string_view(value).substr(1);
-  const absl::string_view body = rest.substr(std::min(kSealBytes, rest.size()));
-  if (!SameMac(rest.substr(0, kSealBytes), Seal(write, key, mark, body)) ||
-      !message.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
+  if (!body.has_value() || !message.ParseFromArray(body->data(), static_cast<int>(body->size()))) {
     stats_.corrupt.Add();
     return {Kind::kLost};
   }
+  const char mark = value[0];
   if (message.content() != ContentOf(write)) {
     return {mark == kReleased ? Kind::kFree : Kind::kOtherContent};
   }
