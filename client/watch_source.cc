@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "client/grpc_thread.h"
+#include "pcap_client/pcap_id.h"
 
 namespace pcap_client {
 namespace {
@@ -21,14 +22,6 @@ constexpr size_t kMostTold = 200;
 constexpr absl::Duration kLongestPause = absl::Minutes(5);
 // Newer gRPCs hang on shorter ones; see retry_policy.h.
 constexpr absl::Duration kShortestPause = absl::Milliseconds(3);
-
-std::string IdOf(const Pcap& pcap) {
-  if (pcap.has_simple()) return pcap.simple().id();
-  if (pcap.has_full()) return pcap.full().id();
-  const auto& fields = pcap.extra_fields().fields();
-  const auto id = fields.find("id");
-  return id == fields.end() ? "" : id->second.string_value();
-}
 
 CallError Cancelled() {
   return {.code = absl::StatusCode::kCancelled, .message = "the caller cancelled"};

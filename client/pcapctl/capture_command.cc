@@ -19,6 +19,7 @@
 #include "client/pcapctl/wait_command.h"
 #include "client/pcapctl/wait_plan.h"
 #include "client/pcapctl/write_commands.h"
+#include "pcap_client/pcap_id.h"
 
 namespace pcap_client {
 namespace {

@@ -6,6 +6,7 @@
 #include "client/pcapctl/print_list.h"
 #include "client/pcapctl/print_table.h"
 #include "client/pcapctl/terminal_text.h"
+#include "pcap_client/pcap_id.h"
 
 namespace pcap_client {
 namespace {
@@ -58,14 +59,6 @@ std::string ChangeLine(const Pcap& pcap, absl::Time now, const Palette& palette)
 std::string StateText(const Pcap& pcap) {
   const std::string detail = Detail(pcap);
   return absl::StrCat(Status(pcap), detail.empty() ? "" : ", ", detail);
-}
-
-std::string IdOf(const Pcap& pcap) {
-  if (pcap.has_simple()) return pcap.simple().id();
-  if (pcap.has_full()) return pcap.full().id();
-  const auto& fields = pcap.extra_fields().fields();
-  const auto id = fields.find("id");
-  return id == fields.end() ? "" : id->second.string_value();
 }
 
 }  // namespace pcap_client

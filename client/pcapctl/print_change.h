@@ -19,9 +19,6 @@ std::string ChangeLine(const pcap::v1::Pcap& pcap, absl::Time now,
 // "running, 1200 packets", "failed: the bucket could not be written to".
 std::string StateText(const pcap::v1::Pcap& pcap);
 
-// Of either form; empty where it says none.
-std::string IdOf(const pcap::v1::Pcap& pcap);
-
 }  // namespace pcap_client
 
 #endif  // PCAP_GATEWAY_CLIENT_PCAPCTL_PRINT_CHANGE_H_

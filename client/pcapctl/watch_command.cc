@@ -10,6 +10,7 @@
 #include "client/pcapctl/print_yaml.h"
 #include "client/pcapctl/terminal_text.h"
 #include "client/pcapctl/wait_command.h"
+#include "pcap_client/pcap_id.h"
 
 namespace pcap_client {
 namespace {
