@@ -17,6 +17,7 @@ from emulator import demo  # noqa: E402
 from harness.calls import get  # noqa: E402
 from harness.emulator import Emulator  # noqa: E402
 from harness.gateway import BINARY, Gateway, StartGateway, environment  # noqa: E402
+from harness.redis import Redis  # noqa: E402
 
 
 def _needs_binary() -> None:
@@ -30,6 +31,14 @@ def emulator() -> Iterator[Emulator]:
     emulator = Emulator()
     yield emulator
     emulator.stop()
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    """A server of its own for each test, which may stop it and start it again."""
+    running = Redis()
+    yield running
+    running.stop()
 
 
 def _start(

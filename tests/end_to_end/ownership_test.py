@@ -4,7 +4,7 @@ sees the world before it afterwards, and no bucket's key gets out."""
 from __future__ import annotations
 
 import json
-from typing import Any, Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -12,7 +12,7 @@ from emulator import demo
 from google.rpc import error_details_pb2
 
 from harness.admin import fetch, wait_for_redis
-from harness.calls import DEADLINE_SECONDS, Failure
+from harness.calls import Failure, answer_to
 from harness.canaries import BUCKET_SECRET, DESTINATION, KEY_ID, told
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway
@@ -31,19 +31,9 @@ def writing(start_gateway: StartGateway) -> Gateway:
     return start_gateway(*WRITES)
 
 
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    running = Redis()
-    yield running
-    running.stop()
-
-
 def call(gateway: Gateway, method: str, request: Any) -> Any:
     stub = pcap_ownership_service_pb2_grpc.PcapOwnershipServiceStub(gateway.channel)
-    try:
-        return getattr(stub, method)(request, timeout=DEADLINE_SECONDS)
-    except grpc.RpcError as error:
-        raise Failure(error) from None
+    return answer_to(getattr(stub, method), request)
 
 
 def fail(gateway: Gateway, method: str, request: Any) -> Failure:

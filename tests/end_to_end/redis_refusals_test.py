@@ -23,13 +23,6 @@ PATIENT = "--redis-timeout=10s"
 REPLICAS = Path(__file__).resolve().parents[2] / "docs" / "replicas.md"
 
 
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    server = Redis()
-    yield server
-    server.stop()
-
-
 def refusals(gateway: Gateway, kind: str) -> float:
     return metric(gateway, f'pcap_gateway_redis_refusals_total{{kind="{kind}"}}')
 

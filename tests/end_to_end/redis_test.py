@@ -6,10 +6,8 @@ import asyncio
 import re
 import time
 from pathlib import Path
-from typing import Iterator
 
 import grpc
-import pytest
 from emulator import demo
 from google.rpc.error_details_pb2 import RetryInfo
 
@@ -25,13 +23,6 @@ from harness.toxiproxy import Toxiproxy
 ADMIN = "--admin-listen=127.0.0.1:0"
 # Redis being slow is what only those tests are about that say so.
 PATIENT = "--redis-timeout=10s"
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    server = Redis()
-    yield server
-    server.stop()
 
 
 def start_sharing(start_gateway: StartGateway, redis: Redis, *options: str) -> Gateway:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import grpc
 import pytest
@@ -15,7 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
 
 from harness.admin import metric, wait_for_redis
-from harness.calls import DEADLINE_SECONDS, Failure
+from harness.calls import DEADLINE_SECONDS, Failure, answer_to
 from harness.canaries import BUCKET_SECRET, DESTINATION, told
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway, environment
@@ -29,13 +29,6 @@ ALONE = "pcap_gateway_writes_alone_total"
 LOST = "pcap_gateway_writes_lost_total"
 # Longer than a replica's lease.
 LOST_WITHIN = 60.0
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    running = Redis()
-    yield running
-    running.stop()
 
 
 @pytest.fixture
@@ -76,10 +69,7 @@ def simple(request_id: str, packet_limit: int = 100) -> pcap_service_pb2.CreateP
 
 def create(gateway: Gateway, request: Any, timeout: float = DEADLINE_SECONDS) -> Any:
     stub = pcap_service_pb2_grpc.PcapServiceStub(gateway.channel)
-    try:
-        return stub.CreatePcap(request, timeout=timeout)
-    except grpc.RpcError as error:
-        raise Failure(error) from None
+    return answer_to(stub.CreatePcap, request, timeout)
 
 
 def fail(gateway: Gateway, request: Any, timeout: float = DEADLINE_SECONDS) -> Failure:

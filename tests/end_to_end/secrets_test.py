@@ -11,7 +11,7 @@ import signal
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -201,13 +201,6 @@ def exercise(
             wrong.append((code, kind, ended, struck))
     assert wrong == []
     return b"\n".join(heard)
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    server = Redis()
-    yield server
-    server.stop()
 
 
 def add_canaries(emulator: Emulator) -> None:

@@ -6,7 +6,7 @@ import json
 import secrets
 import signal
 import threading
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import grpc
 import pytest
@@ -70,13 +70,6 @@ def start(start_gateway: StartGateway, account: Account) -> StartGateway:
         return start_gateway(ADMIN, *quick, *options, CLOUDFLARE_API_TOKEN=account.token, **more)
 
     return start_with
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    running = Redis()
-    yield running
-    running.stop()
 
 
 def form_of(pcap: Any) -> Any:

@@ -4,7 +4,7 @@ nobody sees the world before it afterwards."""
 from __future__ import annotations
 
 import json
-from typing import Any, Iterator
+from typing import Any
 
 import grpc
 import pytest
@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
 
 from harness.admin import wait_for_redis
-from harness.calls import DEADLINE_SECONDS, Failure
+from harness.calls import DEADLINE_SECONDS, Failure, answer_to
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway
 from harness.redis import Redis
@@ -28,19 +28,9 @@ def writing(start_gateway: StartGateway) -> Gateway:
     return start_gateway(*WRITES)
 
 
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    running = Redis()
-    yield running
-    running.stop()
-
-
 def call(gateway: Gateway, method: str, request: Any, timeout: float = DEADLINE_SECONDS) -> Any:
     stub = pcap_service_pb2_grpc.PcapServiceStub(gateway.channel)
-    try:
-        return getattr(stub, method)(request, timeout=timeout)
-    except grpc.RpcError as error:
-        raise Failure(error) from None
+    return answer_to(getattr(stub, method), request, timeout)
 
 
 def fail(gateway: Gateway, method: str, request: Any, timeout: float = DEADLINE_SECONDS) -> Failure:

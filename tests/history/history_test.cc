@@ -6,14 +6,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <future>
 #include <iostream>
 #include <random>
 #include <thread>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "service/base/clock.h"
 #include "service/cache/caching_source.h"
@@ -21,6 +19,7 @@
 #include "service/shared/shared_source.h"
 #include "tests/history/call_history.h"
 #include "tests/history/chaos.h"
+#include "tests/history/environment.h"
 #include "tests/history/simulated_upstream.h"
 #include "tests/support/queries.h"
 #include "tests/support/redis_server.h"
@@ -30,12 +29,6 @@ namespace {
 
 constexpr int kGateways = 2;
 constexpr int kCallers = 16;
-
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  uint64_t number = 0;
-  return text != nullptr && absl::SimpleAtoi(text, &number) ? number : otherwise;
-}
 
 FreshnessPolicy Policy() {
   return {.final_lifetime = absl::Seconds(20),

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <deque>
 #include <iostream>
 #include <map>
@@ -18,7 +17,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "service/cache/caching_source.h"
 #include "service/upstream/breaker_client.h"
@@ -26,6 +24,7 @@
 #include "service/upstream/limited_client.h"
 #include "service/upstream/rest_source.h"
 #include "service/upstream/retrying_client.h"
+#include "tests/history/environment.h"
 #include "tests/history/ruled_upstream.h"
 #include "tests/history/timed_ledger.h"
 #include "tests/support/fake_clock.h"
@@ -46,11 +45,7 @@ constexpr bool kBriefly = true;
 constexpr bool kBriefly = false;
 #endif
 
-uint64_t Seed() {
-  const char* const text = std::getenv("HISTORY_SEED");
-  uint64_t seed = 0;
-  return text != nullptr && absl::SimpleAtoi(text, &seed) ? seed : std::random_device()();
-}
+uint64_t Seed() { return FromEnvironment("HISTORY_SEED", std::random_device()()); }
 
 const Endpoint& EndpointThatMayBeLimited() {
   static const Endpoint endpoint = [] {

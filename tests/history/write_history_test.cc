@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <future>
 #include <iostream>
 #include <memory>
@@ -17,7 +16,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "service/base/clock.h"
 #include "service/cache/caching_source.h"
@@ -26,6 +24,7 @@
 #include "service/shared/shared_writes.h"
 #include "service/writes/write_source.h"
 #include "tests/history/chaos.h"
+#include "tests/history/environment.h"
 #include "tests/history/simulated_upstream.h"
 #include "tests/support/queries.h"
 #include "tests/support/redis_server.h"
@@ -35,12 +34,6 @@ namespace {
 
 constexpr int kGateways = 2;
 constexpr int kCallers = 16;
-
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  uint64_t number = 0;
-  return text != nullptr && absl::SimpleAtoi(text, &number) ? number : otherwise;
-}
 
 // Long enough for answers from before a write to be there after it.
 FreshnessPolicy Policy() {

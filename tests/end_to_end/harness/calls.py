@@ -91,6 +91,14 @@ class Failure(Exception):
         return found[0]
 
 
+def answer_to(method: Any, request: Message, timeout: float = DEADLINE_SECONDS) -> Any:
+    """`method`: of any stub; one answer. Raises Failure."""
+    try:
+        return method(request, timeout=timeout)
+    except grpc.RpcError as error:
+        raise Failure(error) from None
+
+
 def _status_of(error: Any) -> status_pb2.Status | None:
     """None: the status came without details, or from this side's own library."""
     for key, value in error.trailing_metadata() or ():
