@@ -10,6 +10,7 @@ import re
 import unittest
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = REPOSITORY / "README.md"
@@ -161,6 +162,18 @@ class PagesTest(unittest.TestCase):
         ]
         self.assertEqual(shown, there)
         self.assertEqual([title for title, description in there if not description], [])
+
+    def test_the_picture_of_the_dashboard_has_its_panels(self) -> None:
+        # docs/dashboard-picture draws it again.
+        panels = json.loads((REPOSITORY / "deploy" / "monitoring" / "dashboard.json").read_text())[
+            "panels"
+        ]
+        there = sorted((panel["gridPos"]["y"], panel["gridPos"]["x"], panel["title"]) for panel in panels)
+        picture = REPOSITORY / "docs" / "operations" / "dashboard.svg"
+        drawing = ElementTree.fromstring(picture.read_text())
+        drawn = [text.text for text in drawing.findall(".//{*}text") if text.get("class") == "title"]
+        self.assertEqual(drawn, [title for _, _, title in there])
+        self.assertLess(picture.stat().st_size, 150_000)
 
     def test_every_alert_has_its_chapter(self) -> None:
         monitoring = REPOSITORY / "deploy" / "monitoring"
