@@ -189,7 +189,6 @@ class PagesTest(unittest.TestCase):
         self.assertEqual([title for title, description in there if not description], [])
 
     def test_the_picture_of_the_dashboard_has_its_panels(self) -> None:
-        # docs/dashboard-picture draws it again.
         panels = json.loads((REPOSITORY / "deploy" / "monitoring" / "dashboard.json").read_text())[
             "panels"
         ]
@@ -197,7 +196,8 @@ class PagesTest(unittest.TestCase):
         picture = REPOSITORY / "docs" / "operations" / "dashboard.svg"
         drawing = ElementTree.fromstring(picture.read_text())
         drawn = [text.text for text in drawing.findall(".//{*}text") if text.get("class") == "title"]
-        self.assertEqual(drawn, [title for _, _, title in there])
+        again = "docs/dashboard-picture draws it again"
+        self.assertEqual(drawn, [title for _, _, title in there], again)
         self.assertLess(picture.stat().st_size, 150_000)
 
     def test_every_alert_has_its_chapter(self) -> None:
