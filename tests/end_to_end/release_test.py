@@ -105,7 +105,8 @@ def test_the_notes_are_the_changelogs(made: Path) -> None:
 
 
 def test_the_bill_of_materials_is_whole(made: Path) -> None:
-    bill = json.loads((made / "sbom.spdx.json").read_text())
+    (file,) = made.glob("sbom-*.spdx.json")
+    bill = json.loads(file.read_text())
     assert bill["spdxVersion"] == "SPDX-2.3" and bill["SPDXID"] == "SPDXRef-DOCUMENT"
     packages = {package["SPDXID"]: package for package in bill["packages"]}
     assert len(packages) == len(bill["packages"])
@@ -117,6 +118,9 @@ def test_the_bill_of_materials_is_whole(made: Path) -> None:
     assert versions["pcap-gateway"] == VERSION
     for name in ("libcurl4-openssl-dev", "libprotobuf-dev", "libabsl-dev", "grpc"):
         assert versions[name] != "NOASSERTION", name
+    # What one Debian alone is built with.
+    for name in ("libmimalloc-dev", "opentelemetry-cpp-dev"):
+        assert (name in versions) == (run("dpkg-query", "-W", name).returncode == 0), name
 
 
 def test_the_bill_names_what_a_package_depends_on(tmp_path: Path) -> None:
@@ -160,6 +164,28 @@ def test_what_is_not_committed_is_refused(checkout: Path, tmp_path: Path) -> Non
         assert "README.md" in refusal(checkout, tmp_path / "out", "notes")
     finally:
         readme.write_text(before)
+
+
+def test_a_file_that_git_does_not_know_is_refused(checkout: Path, tmp_path: Path) -> None:
+    stray = checkout / "deploy" / "chart" / "templates" / "mine.yaml"
+    stray.write_text("a: b\n")
+    try:
+        assert "mine.yaml" in refusal(checkout, tmp_path / "out", "chart")
+    finally:
+        stray.unlink()
+
+
+def test_a_version_that_another_commit_has_is_refused(checkout: Path, made: Path, tmp_path: Path) -> None:
+    git = ("git", "-C", checkout)
+    assert run(*git, "tag", f"v{VERSION}", "HEAD~1").returncode == 0
+    try:
+        assert f"v{VERSION} is another commit" in refusal(checkout, tmp_path / "out", "notes")
+        assert run(*git, "tag", "--force", f"v{VERSION}").returncode == 0
+        ended = release(checkout, tmp_path / "again", *PARTS)
+        assert ended.returncode == 0 and "git tag" not in ended.stdout, ended.stderr
+        assert (tmp_path / "again" / "SHA256SUMS").read_text() == (made / "SHA256SUMS").read_text()
+    finally:
+        run(*git, "tag", "--delete", f"v{VERSION}")
 
 
 def test_a_version_that_stands_in_one_place_alone_is_refused(

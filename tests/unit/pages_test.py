@@ -10,6 +10,7 @@ import re
 import unittest
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = REPOSITORY / "README.md"
@@ -24,6 +25,7 @@ OPTIONS_OF_OTHERS |= {"namespace", "values"}
 FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]+`")
 LINK = re.compile(r"\[(?:[^\[\]]|!?\[[^\]]*\](?:\([^)]*\))?)*\]\(([^()\s]+)\)")
+CODE_SUFFIXES = {".cc", ".go", ".java", ".py", ".rs", ".ts"}
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 
 
@@ -37,6 +39,11 @@ def pages() -> list[Path]:
 def prose(page: Path) -> str:
     """Without blocks of code."""
     return FENCE.sub("", page.read_text())
+
+
+def stripped(code: str) -> str:
+    """Lines without their indentation, which differs where a function is in a class."""
+    return "\n" + "\n".join(line.strip() for line in code.splitlines()) + "\n"
 
 
 def anchors(page: Path) -> set[str]:
@@ -109,6 +116,25 @@ class PagesTest(unittest.TestCase):
         delivered = REPOSITORY / "client" / "examples" / "python" / "ready.py"
         self.assertEqual(shown, delivered.read_text())
 
+    def test_code_on_a_clients_page_is_its_examples(self) -> None:
+        # The tests of the examples build and run those, so the code on the pages works.
+        for example in sorted((REPOSITORY / "client" / "examples").glob("*/run")):
+            language = example.parent.name
+            page = REPOSITORY / "docs" / "clients" / f"{language}.md"
+            text = page.read_text()
+            shown = re.findall(r"^```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+            self.assertTrue(shown, page)
+            sources = [file for file in example.parent.rglob("*") if file.suffix in CODE_SUFFIXES]
+            sources.append(example.parent / "CMakeLists.txt")
+            there = [stripped(file.read_text()) for file in sources if file.is_file()]
+            for block in shown:
+                self.assertTrue(any(stripped(block) in one for one in there), f"{page}: {block}")
+            # What makes the stubs.
+            versions = re.findall(r"@(v[\d.]+)", text)
+            options = re.findall(r"\w+=[\w-]+", " ".join(re.findall(r"--ts_proto_opt=(\S+)", text)))
+            for told in [*versions, *options]:
+                self.assertIn(told, example.read_text(), page)
+
     def test_each_option_that_a_page_names_is_one(self) -> None:
         table_of_options = (REPOSITORY / "service" / "option_table.cc").read_text()
         known = set(re.findall(r'\.name = "([a-z-]+)"', table_of_options))
@@ -161,6 +187,18 @@ class PagesTest(unittest.TestCase):
         ]
         self.assertEqual(shown, there)
         self.assertEqual([title for title, description in there if not description], [])
+
+    def test_the_picture_of_the_dashboard_has_its_panels(self) -> None:
+        panels = json.loads((REPOSITORY / "deploy" / "monitoring" / "dashboard.json").read_text())[
+            "panels"
+        ]
+        there = sorted((panel["gridPos"]["y"], panel["gridPos"]["x"], panel["title"]) for panel in panels)
+        picture = REPOSITORY / "docs" / "operations" / "dashboard.svg"
+        drawing = ElementTree.fromstring(picture.read_text())
+        drawn = [text.text for text in drawing.findall(".//{*}text") if text.get("class") == "title"]
+        again = "docs/dashboard-picture draws it again"
+        self.assertEqual(drawn, [title for _, _, title in there], again)
+        self.assertLess(picture.stat().st_size, 150_000)
 
     def test_every_alert_has_its_chapter(self) -> None:
         monitoring = REPOSITORY / "deploy" / "monitoring"

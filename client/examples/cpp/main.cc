@@ -88,6 +88,12 @@ std::string Describe(const Pcap& pcap) {
   return absl::StrJoin(parts, ", ");
 }
 
+// Whether its packets are there. The form that a capture does not have has no status.
+bool IsReady(const Pcap& pcap) {
+  return pcap.simple().status() == pcap::v1::PCAP_STATUS_SUCCESS ||
+         pcap.full().status() == pcap::v1::PCAP_STATUS_COMPLETE;
+}
+
 std::string Describe(const CallError& error) {
   if (IsRefused(error)) {
     const double tenths =
@@ -188,7 +194,7 @@ bool Capture(const PcapClient& client, const std::string& account_id, const std:
     std::cout << pcap_id << ": " << Describe(changes.Outcome().error()) << "\n";
     return false;
   }
-  if (pcap.simple().status() != pcap::v1::PCAP_STATUS_SUCCESS) return false;
+  if (!IsReady(pcap)) return false;
   pcap::v1::DownloadPcapRequest download;
   download.set_account_id(account_id);
   download.set_pcap_id(pcap_id);

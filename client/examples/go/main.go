@@ -117,6 +117,12 @@ func describe(pcap *pcapv1.Pcap) string {
 	}
 }
 
+// isReady tells whether its packets are there. The form that a capture does not have has no status.
+func isReady(pcap *pcapv1.Pcap) bool {
+	return pcap.GetSimple().GetStatus() == pcapv1.PcapStatus_PCAP_STATUS_SUCCESS ||
+		pcap.GetFull().GetStatus() == pcapv1.PcapStatus_PCAP_STATUS_COMPLETE
+}
+
 // statusName: an enum of proto3 is open, so tomorrow's server may send a number that has no name here.
 func statusName(f form) string {
 	number := f.GetStatus()
@@ -251,7 +257,7 @@ func capturePackets(ctx context.Context, client pcapv1.PcapServiceClient, accoun
 	}
 	var size int64
 	if err == nil {
-		if pcap.GetSimple().GetStatus() != pcapv1.PcapStatus_PCAP_STATUS_SUCCESS {
+		if !isReady(pcap) {
 			return false
 		}
 		size, err = download(ctx, client, accountID, subject, file)

@@ -66,6 +66,14 @@ def described(pcap: pcap_pb2.Pcap) -> str:
     return ", ".join(parts)
 
 
+def is_ready(pcap: pcap_pb2.Pcap) -> bool:
+    """Whether its packets are there. The form that a capture does not have has no status."""
+    return (
+        pcap.simple.status == pcap_pb2.PCAP_STATUS_SUCCESS
+        or pcap.full.status == pcap_pb2.PCAP_STATUS_COMPLETE
+    )
+
+
 class Client:
     def __init__(self, channel: grpc.Channel) -> None:
         self._stub = pcap_service_pb2_grpc.PcapServiceStub(channel)
@@ -91,7 +99,6 @@ class Client:
                 raise
             time.sleep(failure.retry_after)
         return self.get(account_id, pcap_id)
-
 
     def create(self, account_id: str) -> pcap_pb2.Pcap:
         """Ten seconds of sampled TCP packets. Not to be tried again under another request_id: with the
@@ -145,7 +152,7 @@ def capture(client: Client, account_id: str, file: Path) -> bool:
             if told != described(pcap):  # the first one after a break may be known
                 told = described(pcap)
                 print(f"{subject}: {told}", flush=True)
-        if pcap.simple.status != pcap_pb2.PCAP_STATUS_SUCCESS:
+        if not is_ready(pcap):
             return False
         size = client.download(account_id, subject, file, until)
     except Failure as failure:

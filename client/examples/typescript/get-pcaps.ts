@@ -131,6 +131,15 @@ function describe(pcap: Pcap | undefined): string {
   }
 }
 
+/** Whether its packets are there. */
+function isReady(pcap: Pcap | undefined): boolean {
+  const form = pcap?.form;
+  return (
+    (form?.$case === "simple" && form.value.status === PcapStatus.PCAP_STATUS_SUCCESS) ||
+    (form?.$case === "full" && form.value.status === PcapStatus.PCAP_STATUS_COMPLETE)
+  );
+}
+
 /** In a line, why a call failed. */
 function explain({ code, reason, retryAfterSeconds, message }: Failure): string {
   if (code === status.RESOURCE_EXHAUSTED && retryAfterSeconds !== undefined) {
@@ -249,7 +258,7 @@ async function capture(
       if (line !== told) console.log(`${subject}: ${line}`); // the first one after a break may be known
       told = line;
     }
-    if (pcap?.form?.value.status !== PcapStatus.PCAP_STATUS_SUCCESS) return false;
+    if (!isReady(pcap)) return false;
     const size = await download(client, accountId, subject, file, until);
     console.log(`${subject}: ${size} bytes in ${file}`);
     return true;

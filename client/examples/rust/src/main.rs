@@ -109,6 +109,15 @@ fn describe(pcap: &Pcap) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
+/// Whether its packets are there.
+fn is_ready(pcap: &Pcap) -> bool {
+    match &pcap.form {
+        Some(Form::Simple(simple)) => simple.status() == PcapStatus::Success,
+        Some(Form::Full(full)) => full.status() == PcapStatus::Complete,
+        None => false,
+    }
+}
+
 /// As the specification of gRPC spells it: Rust says "ResourceExhausted".
 fn code_name(code: Code) -> String {
     let mut name = String::new();
@@ -241,9 +250,8 @@ async fn capture(client: &mut PcapServiceClient<Channel>, account_id: &str, file
             told = line;
         })
         .await?;
-        match last.form {
-            Some(Form::Simple(simple)) if simple.status() == PcapStatus::Success => {}
-            _ => return Ok(None),
+        if !is_ready(&last) {
+            return Ok(None);
         }
         let wanted = DownloadPcapRequest { account_id, pcap_id: subject.clone() };
         download(client, wanted, file, until).await.map(Some)

@@ -161,6 +161,15 @@ public final class GetPcaps {
     return String.join(", ", parts);
   }
 
+  /** Whether its packets are there. */
+  private static boolean isReady(Pcap pcap) {
+    return switch (pcap.getFormCase()) {
+      case SIMPLE -> pcap.getSimple().getStatus() == PcapStatus.PCAP_STATUS_SUCCESS;
+      case FULL -> pcap.getFull().getStatus() == PcapStatus.PCAP_STATUS_COMPLETE;
+      case FORM_NOT_SET -> false;
+    };
+  }
+
   /** In seconds, rounded up to a tenth. */
   private static String tenths(Duration wait) {
     return BigDecimal.valueOf(wait.getSeconds())
@@ -248,7 +257,7 @@ public final class GetPcaps {
               System.out.println(pcapId + ": " + describe(pcap));
             }
           });
-      if (last.get().getSimple().getStatus() != PcapStatus.PCAP_STATUS_SUCCESS) return false;
+      if (!isReady(last.get())) return false;
       var wanted = DownloadPcapRequest.newBuilder().setAccountId(accountId).setPcapId(pcapId).build();
       System.out.println(pcapId + ": " + download(wanted, file, until) + " bytes in " + file);
       return true;
