@@ -71,6 +71,8 @@ std::vector<std::string> LedgerArguments(const LedgerEntry& entry, absl::string_
           MillisecondsOf(rules::kLongestRequest),
           MillisecondsOf(rules::kQuietAfterAtLeast),
           MillisecondsOf(rules::kQuietAfterAtMost),
+          absl::StrCat(rules::kQuietAfterTimes),
+          absl::StrCat(rules::kLittle),
           absl::StrCat(rules::kLendEach),
           std::string(instance),
           absl::StrCat(report_number),
