@@ -1,20 +1,14 @@
 #include "service/access/access_files.h"
 
-#include <chrono>
 #include <utility>
 
 #include "service/access/tls_identity.h"
-#include "service/base/mutex.h"
-#include "service/base/thread.h"
 
 namespace pcap_gateway {
 namespace {
 
 constexpr size_t kMostIdentityBytes = 1 << 20;
 constexpr size_t kMostAuthoritiesBytes = 16 << 20;
-
-// How long whoever asks for a look waits for it: main, which is to hear signals.
-constexpr absl::Duration kPatience = absl::Seconds(1);
 
 }  // namespace
 
@@ -29,18 +23,10 @@ absl::StatusOr<std::unique_ptr<AccessFiles>> AccessFiles::Load(const AccessOptio
 }
 
 AccessFiles::AccessFiles(AccessOptions options, const Clock& clock, WatchedFiles::Log log)
-    : options_(std::move(options)), clock_(clock), log_(std::move(log)) {}
-
-AccessFiles::~AccessFiles() {
-  Lock lock(watch_->mutex);
-  watch_->ending = true;
-  watch_->wake.NotifyAll();
-  // It ends at once, unless it reads a file that does not answer. Then it is left behind, with what
-  // it needs, and touches nothing else any more.
-  watch_->told.Wait(lock, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(watch_->mutex) {
-    return !watch_->running || watch_->reading;
-  });
-}
+    : options_(std::move(options)),
+      clock_(clock),
+      log_(std::move(log)),
+      watch_(options_.interval) {}
 
 absl::Status AccessFiles::LoadTls() {
   if (options_.tls_cert_file.empty()) return absl::OkStatus();
@@ -85,64 +71,13 @@ absl::Status AccessFiles::LoadPolicy() {
 
 absl::Status AccessFiles::LoadAndKeep(std::vector<WatchedFiles::File> its, size_t most_bytes,
                                       WatchedFiles::Take take) {
-  auto files = std::make_unique<WatchedFiles>(std::move(its), most_bytes, std::move(take), log_);
-  absl::Status status = files->Load();
-  if (status.ok()) watch_->files.push_back(std::move(files));
-  return status;
+  return watch_.Add(
+      std::make_unique<WatchedFiles>(std::move(its), most_bytes, std::move(take), log_));
 }
 
 absl::Status AccessFiles::Add(const std::string& name, std::string path, size_t most_bytes,
                               WatchedFiles::Take take) {
   return LoadAndKeep({{name, std::move(path)}}, most_bytes, std::move(take));
-}
-
-void AccessFiles::Watch() {
-  if (watch_->files.empty()) return;
-  {
-    const Lock lock(watch_->mutex);
-    watch_->running = true;
-  }
-  StartThread([watch = watch_, interval = options_.interval] { Run(*watch, interval); }).detach();
-}
-
-void AccessFiles::Run(Watched& watch, absl::Duration interval) {
-  Lock lock(watch.mutex);
-  while (true) {
-    watch.wake.WaitFor(lock, absl::ToChronoMilliseconds(interval),
-                       [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(watch.mutex) {
-                         return watch.ending || watch.looked < watch.asked;
-                       });
-    const uint64_t asked = watch.asked;
-    const auto patience =
-        watch.looked < asked ? WatchedFiles::Patience::kNone : WatchedFiles::Patience::kSettled;
-    for (size_t i = 0; i < watch.files.size() && !watch.ending; ++i) {
-      WatchedFiles& files = *watch.files[i];
-      watch.reading = &files;
-      lock.Unlock();
-      auto read = files.Read();
-      lock.Relock();
-      watch.reading = nullptr;
-      if (!watch.ending) files.Look(std::move(read), patience);
-    }
-    watch.looked = asked;
-    watch.running = !watch.ending;
-    watch.told.NotifyAll();
-    if (watch.ending) return;
-  }
-}
-
-void AccessFiles::LookNow() {
-  Lock lock(watch_->mutex);
-  if (!watch_->running) {
-    for (const auto& files : watch_->files) files->Look(WatchedFiles::Patience::kNone);
-    return;
-  }
-  const uint64_t mine = ++watch_->asked;
-  watch_->wake.NotifyAll();
-  const bool looked = watch_->told.WaitFor(
-      lock, absl::ToChronoMilliseconds(kPatience),
-      [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(watch_->mutex) { return watch_->looked >= mine; });
-  if (!looked && watch_->reading != nullptr) watch_->reading->TellThatItHangs();
 }
 
 std::string AccessFiles::identity_path() const {
@@ -156,13 +91,6 @@ std::optional<absl::Time> AccessFiles::not_after() const {
 
 std::string AccessFiles::authorities_path() const {
   return authorities_ == nullptr ? "" : authorities_->path();
-}
-
-std::vector<std::pair<std::string, const ReloadStats*>> AccessFiles::stats() const {
-  std::vector<std::pair<std::string, const ReloadStats*>> all;
-  all.reserve(watch_->files.size());
-  for (const auto& files : watch_->files) all.emplace_back(files->name(), &files->stats());
-  return all;
 }
 
 }  // namespace pcap_gateway

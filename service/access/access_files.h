@@ -9,7 +9,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,12 +18,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "service/access/file_watch.h"
 #include "service/access/policy.h"
 #include "service/access/published_file.h"
 #include "service/access/watched_files.h"
 #include "service/base/clock.h"
 #include "service/base/current.h"
-#include "service/base/mutex.h"
 
 namespace pcap_gateway {
 
@@ -46,19 +45,15 @@ class AccessFiles {
                                                            const Clock& clock,
                                                            WatchedFiles::Log log);
 
-  // Ends the watch, and does not wait for a file that does not answer.
-  ~AccessFiles();
-
-  // Adds files of others, which have been taken already. Before Watch.
+  // Takes a file of others, and watches it, too. Before Watch.
   absl::Status Add(const std::string& name, std::string path, size_t most_bytes,
                    WatchedFiles::Take take);
 
   // Looks at all files each interval, by a thread of its own. Once.
-  void Watch();
+  void Watch() { watch_.Start(); }
 
-  // Looks at all files, and complains of those that are of no use at once. Does not wait for one
-  // that does not answer for longer than a second. Any thread.
-  void LookNow();
+  // Looks at all files at once; see FileWatch. Any thread.
+  void LookNow() { watch_.LookNow(); }
 
   // A path to the key and the certificates in one PEM file, always of one another; empty: no TLS.
   std::string identity_path() const;
@@ -70,7 +65,7 @@ class AccessFiles {
   std::optional<absl::Time> not_after() const;
 
   // By the option that names the files, without its dashes.
-  std::vector<std::pair<std::string, const ReloadStats*>> stats() const;
+  std::vector<std::pair<std::string, const ReloadStats*>> stats() const { return watch_.stats(); }
 
  private:
   AccessFiles(AccessOptions options, const Clock& clock, WatchedFiles::Log log);
@@ -80,23 +75,6 @@ class AccessFiles {
   absl::Status LoadAndKeep(std::vector<WatchedFiles::File> its, size_t most_bytes,
                            WatchedFiles::Take take);
 
-  // What the thread that looks needs. It may outlive the object: it is left behind where a file
-  // does not answer.
-  struct Watched {
-    std::vector<std::unique_ptr<WatchedFiles>> files;  // not changed while the thread runs
-
-    Mutex mutex;  // guards what `files` point to, too
-    bool ending ABSL_GUARDED_BY(mutex) = false;
-    bool running ABSL_GUARDED_BY(mutex) = false;
-    uint64_t asked ABSL_GUARDED_BY(mutex) = 0;   // looks that were asked for
-    uint64_t looked ABSL_GUARDED_BY(mutex) = 0;  // and those that are over
-    WatchedFiles* reading ABSL_GUARDED_BY(mutex) =
-        nullptr;     // these are being read just now, without the lock
-    Condition wake;  // the thread
-    Condition told;  // by it
-  };
-  static void Run(Watched& watch, absl::Duration interval);
-
   const AccessOptions options_;
   const Clock& clock_;
   const WatchedFiles::Log log_;
@@ -104,8 +82,7 @@ class AccessFiles {
   std::unique_ptr<PublishedFile> authorities_;
   Current<Policy> policy_;
   std::atomic<int64_t> not_after_{0};  // Unix seconds; with `identity_`
-
-  const std::shared_ptr<Watched> watch_ = std::make_shared<Watched>();
+  FileWatch watch_;                    // last, as it calls for the others
 };
 
 }  // namespace pcap_gateway

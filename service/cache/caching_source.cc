@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/hash/hash.h"
 #include "service/base/mutex.h"
 #include "service/freshness/succession.h"
 #include "service/source/cancelled.h"
@@ -28,11 +27,6 @@ Reply HitOf(Kept kept, absl::Time now) {
   return {.outcome = std::move(kept.outcome),
           .cache_status = {.how = CacheStatus::How::kHit, .ttl = kept.fresh_until - now},
           .age = age};
-}
-
-// From one behind this one, fresh or not.
-bool IsFromACache(const Reply& reply) {
-  return reply.cache_status.how == CacheStatus::How::kHit || reply.cache_status.stale_if_error;
 }
 
 // That nobody waited when its turn came, which it so did not take.
@@ -98,7 +92,11 @@ struct CachingSource::Flight : std::enable_shared_from_this<CachingSource::Fligh
 
 CachingSource::CachingSource(std::unique_ptr<Source> inner, CacheOptions options,
                              const Clock& clock)
-    : inner_(std::move(inner)), options_(options), clock_(clock), store_(options.most_bytes) {}
+    : inner_(std::move(inner)),
+      options_(options),
+      clock_(clock),
+      store_(options.most_bytes),
+      keeper_(store_, options.freshness, options.others_write, stats_.confirmed) {}
 
 CachingSource::~CachingSource() = default;
 
@@ -252,9 +250,9 @@ Ticket CachingSource::AskCaches(Query query, StandingPtr standing, Done done) {
       const Lock lock(mutex_);
       const absl::Time now = clock_.Now();
       Hear(reply, *standing, now);
-      if (IsFromACache(reply) && forgotten == forgotten_ && MayKeep(*reply.outcome)) {
-        const absl::Duration lifetime = LifetimeOf(key, reply);
-        reply.cache_status.ttl = Keep(key, standing, reply.outcome, lifetime, now).ttl;
+      if (IsFromACache(reply) && forgotten == forgotten_ && keeper_.MayKeep(*reply.outcome)) {
+        const absl::Duration lifetime = keeper_.LifetimeOf(key, reply);
+        reply.cache_status.ttl = keeper_.Keep(key, standing, reply.outcome, lifetime, now).ttl;
         reply.age = AgeOf(*reply.outcome, now);
       }
     }
@@ -309,17 +307,23 @@ void CachingSource::Land(const FlightPtr& flight, Reply reply) {
     const absl::Time now = clock_.Now();  // not before anybody who waits by now came
     Hear(reply, *flight->standing, now);
     Charge(*flight);
-    if (!parts.empty()) KeepParts(*flight, parts, reply.outcome, now);
+    if (!parts.empty()) {
+      keeper_.KeepParts(endpoint, flight->key, flight->standing, flight->outdated, parts,
+                        reply.outcome, now);
+    }
     const absl::Duration lifetime =
-        flight->outdated ? absl::ZeroDuration() : LifetimeOf(flight->key, reply);
+        flight->outdated ? absl::ZeroDuration() : keeper_.LifetimeOf(flight->key, reply);
     const Keeping landed = {.as_of = reply.outcome->as_of,
                             .fresh_until = reply.outcome->as_of + lifetime,
                             .ok = reply.outcome->ok()};
     // Stored before the flight is gone, so that whoever finds no flight finds the outcome.
-    const CacheStatus status = Keep(flight->key, flight->standing, reply.outcome, lifetime, now);
-    if (status.stored && endpoint.list != nullptr) PutListRight(*flight, *reply.outcome);
+    const CacheStatus status =
+        keeper_.Keep(flight->key, flight->standing, reply.outcome, lifetime, now);
+    if (status.stored && endpoint.list != nullptr) {
+      keeper_.PutListRight(endpoint, flight->key, flight->standing, *reply.outcome);
+    }
     // RFC 9211, 2.5: said of what was forwarded. A hit behind this cache was not.
-    if (MayKeep(*reply.outcome)) {
+    if (keeper_.MayKeep(*reply.outcome)) {
       reply.cache_status.stored = status.stored && !IsFromACache(reply);
       reply.cache_status.ttl = status.ttl;
     }
@@ -346,15 +350,6 @@ void CachingSource::Land(const FlightPtr& flight, Reply reply) {
   for (auto& [done, answer] : answers) std::move(done)(std::move(answer));
 }
 
-// From the outcome's `as_of` on.
-absl::Duration CachingSource::LifetimeOf(const Key& key, const Reply& reply) const {
-  // A cache has told it already.
-  if (IsFromACache(reply)) return reply.age + reply.cache_status.ttl.value_or(-reply.age);
-  const uint64_t seed = absl::HashOf(key, absl::ToUnixNanos(reply.outcome->as_of));
-  return WithJitter(pcap_gateway::LifetimeOf(*reply.outcome, options_.freshness),
-                    options_.freshness, seed);
-}
-
 // Whether what another cache kept is an answer for this waiter, who may have come after the flight
 // was launched. (What Cloudflare said just now always is.)
 bool CachingSource::WillDo(const Waiter& waiter, const Flight& flight, const Keeping& landed,
@@ -365,102 +360,6 @@ bool CachingSource::WillDo(const Waiter& waiter, const Flight& flight, const Kee
   }
   const Freshness freshness = FreshnessOf(landed, waiter.max_age, options_.freshness, waiter.asked);
   return freshness == Freshness::kFresh || freshness == Freshness::kStaleWhileRevalidate;
-}
-
-// What another replica's write can outdate may be kept by those behind this one alone.
-bool CachingSource::MayKeep(const Outcome& outcome) const {
-  return !options_.others_write || (outcome.ok() && outcome.stage == Stage::kFinal);
-}
-
-// Stores the outcome if it is to be kept, for `lifetime` from its `as_of` on; `outcome` is then
-// what counts from now on.
-CacheStatus CachingSource::Keep(const Key& key, const StandingPtr& standing, OutcomePtr& outcome,
-                                absl::Duration lifetime, absl::Time now) {
-  CacheStatus status;
-  if (lifetime <= absl::ZeroDuration() || !standing->Counts(outcome->as_of) || !MayKeep(*outcome)) {
-    return status;
-  }
-  const std::optional<Kept> kept = store_.Peek(key);
-  // From another cache, which has heard less of it since; though perhaps of its end before.
-  if (kept.has_value() && kept->outcome->ok() && outcome->as_of < kept->outcome->as_of) {
-    if (FallsBehind(*kept->outcome, *outcome)) {
-      outcome = Confirmed(*outcome, *kept->outcome);
-      return Keep(key, standing, outcome, LifetimeOf(key, {.outcome = outcome}), now);
-    }
-    outcome = kept->outcome;
-    status.ttl = kept->fresh_until - now;
-    return status;
-  }
-  if (kept.has_value() && FallsBehind(*outcome, *kept->outcome)) {
-    outcome = Confirmed(*kept->outcome, *outcome);
-    stats_.confirmed.Add();
-    return Keep(key, standing, outcome, LifetimeOf(key, {.outcome = outcome}), now);
-  }
-  // Final captures are not deleted: who says that one is gone lags behind. It is told to those who
-  // asked, but does not make us forget.
-  if (!outcome->ok() && kept.has_value() && kept->outcome->ok() &&
-      kept->outcome->stage == Stage::kFinal && now < kept->fresh_until) {
-    return status;
-  }
-  const absl::Time fresh_until = outcome->as_of + lifetime;
-  status.stored = store_.Put(key,
-                             {.outcome = outcome,
-                              .fresh_until = fresh_until,
-                              .refresh_at = RefreshAt(*outcome, fresh_until)},
-                             standing);
-  if (status.stored) status.ttl = fresh_until - now;
-  return status;
-}
-
-// What the landed list says of each capture. What is known to be final stays so, in the list, too.
-void CachingSource::KeepParts(const Flight& flight, std::vector<Part>& parts, OutcomePtr& list,
-                              absl::Time now) {
-  const Endpoint& one = *flight.query.endpoint->one;
-  bool is_behind = false;
-  for (Part& part : parts) {
-    if (part.resource == Id()) continue;
-    Key key = flight.key;
-    key.resource = part.resource;
-    key.endpoint = one.number;
-    const std::optional<Kept> kept = store_.Peek(key);
-    const bool is_older = kept.has_value() && part.outcome->as_of < kept->outcome->as_of;
-    if (!flight.outdated && !(is_older && !kept->outcome->ok())) {
-      OutcomePtr outcome = part.outcome;
-      const absl::Duration lifetime = LifetimeOf(key, {.outcome = outcome});
-      Keep(key, flight.standing, outcome, lifetime, now);
-    }
-    if (kept.has_value() && FallsBehind(*part.outcome, *kept->outcome)) {
-      std::vector<Part> known = one.parts(*kept->outcome);
-      if (known.empty()) continue;
-      part.outcome = std::move(known.front().outcome);
-      is_behind = true;
-    }
-  }
-  if (is_behind) {
-    list = std::make_shared<const Outcome>(flight.query.endpoint->with_parts(*list, parts));
-  }
-}
-
-// A capture is final. Has the kept list say so, if it does not.
-void CachingSource::PutListRight(const Flight& flight, const Outcome& final) {
-  if (!final.ok() || final.stage != Stage::kFinal) return;
-  const Endpoint& endpoint = *flight.query.endpoint;
-  Key key = flight.key;
-  key.resource = Id();
-  key.endpoint = endpoint.list->number;
-  std::optional<Kept> kept = store_.Peek(key);
-  if (!kept.has_value() || !kept->outcome->ok() || kept->outcome->stage != Stage::kMoving) return;
-  std::vector<Part> parts = endpoint.list->parts(*kept->outcome);
-  for (Part& part : parts) {
-    if (part.resource != flight.key.resource || !FallsBehind(*part.outcome, final)) continue;
-    std::vector<Part> known = endpoint.parts(final);
-    if (known.empty()) return;
-    part.outcome = std::move(known.front().outcome);
-    kept->outcome =
-        std::make_shared<const Outcome>(endpoint.list->with_parts(*kept->outcome, parts));
-    store_.Put(key, *std::move(kept), flight.standing);
-    return;
-  }
 }
 
 Reply CachingSource::ReplyTo(const Waiter& waiter, const Reply& landed, absl::Time now) {

@@ -18,14 +18,8 @@
 // before its caller hears of its success: that is erased, and a flight under way that asks for it
 // answers those who came before, but is not stored, and nobody joins it any more.
 //
-// What is kept how long, and what for, says freshness.h; what Cloudflare's word on a credential
-// makes void, standing.h. A capture that was seen to be final stays so: if Cloudflare says later
-// that it still moves (one of its replicas lags), that answer counts as a confirmation of the final
-// one.
-//
-// A list says something of each of its captures, which is kept as an answer about that capture
-// where it is the younger word. And a list that still has as moving what is known to be final is
-// put right, whichever of the two came first.
+// What is kept how long, and what for, says freshness.h; what it does to what stands there,
+// keeper.h; what Cloudflare's word on a credential makes void, standing.h.
 #ifndef PCAP_GATEWAY_SERVICE_CACHE_CACHING_SOURCE_H_
 #define PCAP_GATEWAY_SERVICE_CACHE_CACHING_SOURCE_H_
 
@@ -38,6 +32,7 @@
 #include "service/base/clock.h"
 #include "service/base/counter.h"
 #include "service/base/mutex.h"
+#include "service/cache/keeper.h"
 #include "service/cache/standing.h"
 #include "service/cache/store.h"
 #include "service/freshness/freshness.h"
@@ -106,14 +101,6 @@ class CachingSource final : public Source {
   FlightPtr Replace(const FlightPtr& flight) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Charge(Flight& flight) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  absl::Duration LifetimeOf(const Key& key, const Reply& reply) const;
-  bool MayKeep(const Outcome& outcome) const;
-  void KeepParts(const Flight& flight, std::vector<Part>& parts, OutcomePtr& list, absl::Time now)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void PutListRight(const Flight& flight, const Outcome& final)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  CacheStatus Keep(const Key& key, const StandingPtr& standing, OutcomePtr& outcome,
-                   absl::Duration lifetime, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool WillDo(const Waiter& waiter, const Flight& flight, const Keeping& landed,
               const CacheStatus& status, absl::Time now) const;
   Reply ReplyTo(const Waiter& waiter, const Reply& landed, absl::Time now);
@@ -128,6 +115,7 @@ class CachingSource final : public Source {
   Mutex mutex_;  // guards all flights' and waiters' fields, too
   absl::flat_hash_map<Key, FlightPtr> flights_ ABSL_GUARDED_BY(mutex_);  // under way
   Standings standings_ ABSL_GUARDED_BY(mutex_);
+  Keeper keeper_ ABSL_GUARDED_BY(mutex_);
   uint64_t forgotten_ ABSL_GUARDED_BY(mutex_) = 0;  // how often something was outdated
 };
 

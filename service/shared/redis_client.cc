@@ -1,8 +1,5 @@
 #include "service/shared/redis_client.h"
 
-#include <hiredis/async.h>
-#include <hiredis/hiredis.h>
-
 #include <algorithm>
 #include <bit>
 #include <deque>
@@ -10,9 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "service/base/burst.h"
-#include "service/shared/aside.h"
-#include "service/shared/name_lookup.h"
+#include "service/shared/redis_connection.h"
 
 namespace pcap_gateway {
 namespace {
@@ -45,85 +40,86 @@ constexpr absl::string_view kNoHandshake =
 }  // namespace
 
 // The loop's thread only.
-class RedisClient::Impl final : private SocketWatcher {
+class RedisClient::Impl final : private RedisConnection::Owner {
  public:
   Impl(EventLoop& loop, RedisOptions options, RedisStats& stats)
-      : loop_(loop),
-        options_(std::move(options)),
+      : options_(std::move(options)),
         stats_(stats),
+        connection_(loop, *this, options_.url, options_.tls_files),
         command_timer_(loop, [this] { HandleTimeouts(); }),
-        connect_timer_(loop, [this] { IsTimeToConnect(); }) {}
+        connect_timer_(loop, [this] { IsTimeToConnect(); }),
+        greeting_(*this, &Impl::Greeted),
+        ping_(*this, &Impl::Ponged) {}
 
   void Connect();
   void Stop();
   void Send(const std::vector<absl::string_view>& arguments, Done done);
 
  private:
-  // A command that was issued; hiredis calls back for each, with or without a reply.
-  struct Command {
+  // A command that was issued. Belongs to itself, until its reply comes or never will.
+  struct Command final : RedisConnection::Receiver {
+    Command(Impl& client, absl::string_view name, Done done)
+        : client(client), name(name), done(std::move(done)) {}
+
+    void Replied(std::optional<RedisReply> reply) override {
+      const std::unique_ptr<Command> self(this);
+      client.HandleReply(*this, std::move(reply));
+    }
+
     Impl& client;
-    std::string name;  // GET, EVAL
-    Done done;         // empty: it has timed out
+    const std::string name;  // GET, EVAL
+    Done done;               // empty: it has timed out
     Time due = kNever;
   };
-  enum class State { kDown, kConnecting, kUp };
-  // What a connection over TCP takes, and may take long to get.
-  struct Means {
-    std::vector<std::string> addresses;
-    absl::StatusOr<RedisTls::Context> tls;  // null: the URL wants none
-  };
+  // Of those with which a new connection begins.
+  class Greeting final : public RedisConnection::Receiver {
+   public:
+    using Handler = void (Impl::*)(const std::optional<RedisReply>&);
+    Greeting(Impl& client, Handler handler) : client_(client), handler_(handler) {}
+    void Replied(std::optional<RedisReply> reply) override { (client_.*handler_)(reply); }
 
-  void IsTimeToConnect();
+   private:
+    Impl& client_;
+    const Handler handler_;
+  };
+  enum class State { kDown, kConnecting, kUp };
+
   void StartConnecting();
-  void FindMeans();
-  void Found(const Means& means);
-  void Attach(redisAsyncContext* context, const RedisTls::Context& tls_context);
-  void Ready(int socket, int what) override;
-  void Want(int wanted);
-  void WantToWrite();
-  void WriteCommands();
-  void Greet();
-  void SendGreeting(const std::vector<absl::string_view>& arguments, redisCallbackFn* callback);
-  void Greeted(const redisReply* reply);
+  void IsTimeToConnect();
+  void AddressFound() override { StartConnecting(); }
+  void Connected() override;
+  void Leaving() override;
+  void Lost(absl::string_view why) override;
+
+  void Greet(const std::vector<absl::string_view>& arguments, Greeting& receiver);
+  void Greeted(const std::optional<RedisReply>& reply);
   void Ping();
-  void Ponged(const redisReply* reply);
-  void ReadReplies();
+  void Ponged(const std::optional<RedisReply>& reply);
+  void ComeUp();
+  void GoDown(absl::string_view why);
+  void GoDownForLonger(absl::string_view why);
+
+  void HandleReply(Command& command, std::optional<RedisReply> reply);
+  bool IsRefusal(absl::string_view error, bool greets);
+  void HandleTimeouts();
   void Answered(bool in_time);
   std::string Lateness() const;
-  void ComeUp();
-  bool IsRefusal(absl::string_view error, bool greets);
-  void GoDownForLonger(absl::string_view why);
-  void HandleLoss(const redisAsyncContext& context);
-  void ConnectionLost(absl::string_view why);
-  void GoDown(absl::string_view why);
 
-  bool Issue(const std::vector<absl::string_view>& arguments, redisCallbackFn* callback,
-             void* data);
-  void HandleReply(Command& command, const redisReply* reply);
-  void HandleTimeouts();
-
-  EventLoop& loop_;
   const RedisOptions options_;
   RedisStats& stats_;
 
+  RedisConnection connection_;
   LoopTimer command_timer_;  // for the oldest command, or the PING
   LoopTimer connect_timer_;  // while connecting: to give up; while down: to try again
 
   State state_ = State::kDown;
   bool stopping_ = false;
-  std::string told_;                      // what was logged last
-  std::shared_ptr<Aside<Means>> search_;  // under way, perhaps since an attempt that was given up
-  size_t next_address_ = 0;  // of the name, modulo their number: the next one when one fails
-  redisAsyncContext* context_ = nullptr;
-  int socket_ = -1;                 // of the context whose hooks are there
-  int wanted_ = 0;                  // of the loop: kReadable, kWritable
-  bool will_write_ = false;         // WriteCommands will run in this turn
-  bool writes_ = false;             // it does
-  std::optional<RedisTls> tls_;     // the context's
+  std::string told_;                // what was logged last
   std::deque<Command*> in_flight_;  // neither replied to nor timed out; the oldest first
-  ReplyGuard guard_;                // of the connection's replies
   // Of the connection under way: what was sent and not yet answered, PINGs sent, whether the last
   // of them is late, and how many before it were not.
+  Greeting greeting_;
+  Greeting ping_;
   std::deque<std::string> greetings_;
   int pings_ = 0;
   bool pings_now_ = false;  // it leaves at the end of this turn
@@ -137,7 +133,7 @@ class RedisClient::Impl final : private SocketWatcher {
   absl::Duration pause_;       // before the next try, if it is late
 };
 
-// The connection --------------------------------------------------------------------------------
+// Up and down -----------------------------------------------------------------------------------
 
 void RedisClient::Impl::Stop() {
   stopping_ = true;
@@ -147,11 +143,7 @@ void RedisClient::Impl::Stop() {
 void RedisClient::Impl::Connect() {
   if (stopping_) return;
   StartConnecting();
-  if (options_.url.path.empty()) {
-    FindMeans();
-  } else {
-    Attach(redisAsyncConnectUnix(options_.url.path.c_str()), nullptr);
-  }
+  connection_.Open();
 }
 
 void RedisClient::Impl::StartConnecting() {
@@ -161,189 +153,48 @@ void RedisClient::Impl::StartConnecting() {
 
 void RedisClient::Impl::IsTimeToConnect() {
   if (state_ != State::kConnecting) return Connect();
-  const bool shakes_hands = tls_.has_value() && !tls_->IsUp();
-  ConnectionLost(shakes_hands ? kNoHandshake : kNoAnswer);
-}
-
-// Not here, nor by hiredis: that would hold up the loop, and with it all calls, for as long as DNS
-// or a disk takes. The files are read each time, so that one that was replaced counts from the
-// next connection on.
-void RedisClient::Impl::FindMeans() {
-  if (search_ != nullptr) return;  // one is enough, however long it takes
-  search_ = Aside<Means>::Start(
-      [url = options_.url, files = options_.tls_files] {
-        return Means{AddressesOf(url.host), url.tls ? RedisTls::Load(files) : nullptr};
-      },
-      [this](Means means) { loop_.Post([this, means = std::move(means)] { Found(means); }); });
-  if (search_ == nullptr) ConnectionLost("there is no thread to look up its name");
-}
-
-void RedisClient::Impl::Found(const Means& means) {
-  const auto& [addresses, tls] = means;
-  search_ = nullptr;
-  // However late: the attempt that asked may have been given up.
-  if (stopping_ || state_ == State::kUp || context_ != nullptr) return;
-  if (addresses.empty()) return ConnectionLost("its name has no address");
-  if (!tls.ok()) return ConnectionLost(tls.status().message());
-  StartConnecting();
-  const std::string& address = addresses[next_address_++ % addresses.size()];
-  Attach(redisAsyncConnect(address.c_str(), options_.url.port), *tls);
-}
-
-void RedisClient::Impl::Want(int wanted) {
-  if (wanted == wanted_) return;
-  wanted_ = wanted;
-  loop_.sockets().Watch(socket_, wanted, this);
-}
-
-// hiredis finds errors out by trying.
-void RedisClient::Impl::Ready(int, int what) {
-  redisAsyncContext* const context = context_;
-  const bool failed = (what & kFailed) != 0;
-  if ((what & kReadable) != 0 || (failed && (wanted_ & kReadable) != 0)) ReadReplies();
-  const bool writable = (what & kWritable) != 0 || (failed && (wanted_ & kWritable) != 0);
-  // It may be gone.
-  if (context != nullptr && context_ == context && writable) redisAsyncHandleWrite(context);
-}
-
-// What is issued in one turn of the loop leaves in one piece at its end. Only where the kernel does
-// not take it all, or there is no connection yet, the loop is to say when there is more room.
-void RedisClient::Impl::WantToWrite() {
-  const bool connected = context_ != nullptr && (context_->c.flags & REDIS_CONNECTED) != 0;
-  if (!connected || writes_) return Want(wanted_ | kWritable);
-  if (!std::exchange(will_write_, true)) Burst::AtEnd([this] { WriteCommands(); });
-}
-
-void RedisClient::Impl::WriteCommands() {
-  will_write_ = false;
-  if (context_ == nullptr) return;
-  // However long the turn was, a command's time begins when it leaves.
-  const Time due = In(options_.command_timeout);
-  for (auto command = in_flight_.rbegin();
-       command != in_flight_.rend() && (*command)->due == kNever; ++command) {
-    (*command)->due = due;
-  }
-  const bool pings = std::exchange(pings_now_, false);
-  if (pings || (!in_flight_.empty() && !command_timer_.is_set())) command_timer_.Set(due);
-  if ((wanted_ & kWritable) != 0) return;
-  writes_ = true;
-  redisAsyncHandleWrite(context_);
-  writes_ = false;
-}
-
-// `tls_context`: null where it is to be without TLS.
-void RedisClient::Impl::Attach(redisAsyncContext* context, const RedisTls::Context& tls_context) {
-  if (context == nullptr) return ConnectionLost("out of memory");
-  if (context->err != 0) {
-    const std::string why = context->errstr;
-    redisAsyncFree(context);
-    return ConnectionLost(why);
-  }
-  if (tls_context != nullptr) {
-    absl::StatusOr<RedisTls> tls = RedisTls::Begin(context->c, tls_context, options_.url.host);
-    if (!tls.ok()) {
-      redisAsyncFree(context);
-      return ConnectionLost(tls.status().message());
-    }
-    tls_ = *tls;
-  }
-  context_ = context;
-  context->data = this;
-  socket_ = context->c.fd;
-  wanted_ = 0;
-  loop_.sockets().Opened(socket_);
-  context->ev.data = this;
-  context->ev.addRead = [](void* data) {
-    static_cast<Impl*>(data)->Want(static_cast<Impl*>(data)->wanted_ | kReadable);
-  };
-  context->ev.delRead = [](void* data) {
-    static_cast<Impl*>(data)->Want(static_cast<Impl*>(data)->wanted_ & ~kReadable);
-  };
-  context->ev.addWrite = [](void* data) { static_cast<Impl*>(data)->WantToWrite(); };
-  context->ev.delWrite = [](void* data) {
-    static_cast<Impl*>(data)->Want(static_cast<Impl*>(data)->wanted_ & ~kWritable);
-  };
-  // Before a context closes its socket, and so before the next one opens another.
-  context->ev.cleanup = [](void* data) {
-    Impl& client = *static_cast<Impl*>(data);
-    client.loop_.sockets().Closed(client.socket_);
-    client.wanted_ = 0;
-  };
-  redisAsyncSetConnectCallback(context, [](const redisAsyncContext* context, int status) {
-    Impl& client = *static_cast<Impl*>(context->data);
-    if (client.context_ != context) return;  // given up before
-    if (status == REDIS_OK) return client.Greet();
-    client.HandleLoss(*context);
-  });
-  redisAsyncSetDisconnectCallback(context, [](const redisAsyncContext* context, int) {
-    Impl& client = *static_cast<Impl*>(context->data);
-    if (client.context_ != context) return;
-    client.HandleLoss(*context);
-  });
+  Lost(connection_.shakes_hands() ? kNoHandshake : kNoAnswer);
 }
 
 // Logs in, and sees whether it is a Redis at all, and one that will do.
-void RedisClient::Impl::Greet() {
-  guard_.Watch(*context_->c.reader);
+void RedisClient::Impl::Connected() {
   greetings_.clear();
   pings_ = prompt_pings_ = 0;
   const RedisUrl& url = options_.url;
-  std::vector<std::vector<absl::string_view>> greeting;
   if (!url.user.empty()) {
-    greeting.push_back({"AUTH", url.user, url.password});
+    Greet({"AUTH", url.user, url.password}, greeting_);
   } else if (!url.password.empty()) {
-    greeting.push_back({"AUTH", url.password});
+    Greet({"AUTH", url.password}, greeting_);
   }
-  const std::string database = absl::StrCat(url.database);
-  if (url.database != 0) greeting.push_back({"SELECT", database});
+  if (url.database != 0) Greet({"SELECT", absl::StrCat(url.database)}, greeting_);
   for (const auto& command : options_.rehearsal) {
-    greeting.emplace_back(command.begin(), command.end());
-  }
-  for (const auto& arguments : greeting) {
-    SendGreeting(arguments, [](redisAsyncContext*, void* reply, void* client) {
-      static_cast<Impl*>(client)->Greeted(static_cast<redisReply*>(reply));
-    });
+    Greet({command.begin(), command.end()}, greeting_);
   }
   Ping();
 }
 
-void RedisClient::Impl::SendGreeting(const std::vector<absl::string_view>& arguments,
-                                     redisCallbackFn* callback) {
-  if (Issue(arguments, callback, this)) greetings_.emplace_back(arguments.front());
+void RedisClient::Impl::Greet(const std::vector<absl::string_view>& arguments, Greeting& receiver) {
+  if (connection_.Issue(arguments, receiver)) greetings_.emplace_back(arguments.front());
 }
 
-void RedisClient::Impl::Greeted(const redisReply* reply) {
-  guard_.Done();
-  if (reply == nullptr || state_ != State::kConnecting) return;  // lost, or given up before
+void RedisClient::Impl::Greeted(const std::optional<RedisReply>& reply) {
+  if (!reply.has_value() || state_ != State::kConnecting) return;  // lost, or given up before
   const std::string command = std::move(greetings_.front());
   greetings_.pop_front();  // replies come in the order of the commands
-  if (reply->type != REDIS_REPLY_ERROR) return;
-  const absl::string_view error(reply->str, reply->len);
-  if (IsRefusal(error, /*greets=*/true)) GoDown(TellRedisRefusal(error, command));
-}
-
-// Counts an error that Redis replied. Whoever greets takes any for a refusal.
-bool RedisClient::Impl::IsRefusal(absl::string_view error, bool greets) {
-  if (absl::StartsWith(error, kUnknownScript)) return false;
-  stats_.errors.Add();
-  std::optional<size_t> refusal = RedisRefusalIn(error);
-  if (!refusal.has_value() && greets) refusal = kOtherRefusal;
-  if (refusal.has_value()) stats_.refusals[*refusal].Add();
-  return refusal.has_value();
+  if (reply->kind != RedisReply::Kind::kError) return;
+  if (IsRefusal(reply->text, /*greets=*/true)) GoDown(TellRedisRefusal(reply->text, command));
 }
 
 void RedisClient::Impl::Ping() {
   ++pings_;
   pings_now_ = true;
   ping_is_late_ = false;
-  SendGreeting({"PING"}, [](redisAsyncContext*, void* reply, void* client) {
-    static_cast<Impl*>(client)->Ponged(static_cast<redisReply*>(reply));
-  });
+  Greet({"PING"}, ping_);
 }
 
-void RedisClient::Impl::Ponged(const redisReply* reply) {
+void RedisClient::Impl::Ponged(const std::optional<RedisReply>& reply) {
   Greeted(reply);
-  if (reply == nullptr || state_ != State::kConnecting) return;
+  if (!reply.has_value() || state_ != State::kConnecting) return;
   prompt_pings_ = ping_is_late_ ? 0 : prompt_pings_ + 1;
   if (prompt_pings_ == kPromptPings) return ComeUp();
   if (pings_ == kMostPings) {
@@ -354,7 +205,7 @@ void RedisClient::Impl::Ponged(const redisReply* reply) {
 
 void RedisClient::Impl::ComeUp() {
   state_ = State::kUp;
-  if (next_address_ > 0) --next_address_;  // this one again, if the connection is lost
+  connection_.KeepAddress();
   connect_timer_.Clear();
   command_timer_.Clear();
   commands_ = timeouts_in_a_row_ = 0;
@@ -373,24 +224,9 @@ void RedisClient::Impl::GoDownForLonger(absl::string_view why) {
   if (!stopping_) connect_timer_.Set(In(pause));
 }
 
-std::string RedisClient::Impl::Lateness() const {
-  const int remembered = std::min(commands_, kRemembered);
-  return absl::StrCat("it answers too late: ", std::popcount(late_), " of the last ", remembered,
-                      " commands took longer than --redis-timeout");
-}
-
-// hiredis frees the context when this returns. Of TLS it says no more than that it failed.
-void RedisClient::Impl::HandleLoss(const redisAsyncContext& context) {
-  context_ = nullptr;
-  const std::string tls_says = tls_.has_value() ? tls_->WhyItFailed() : "";
-  ConnectionLost(tls_says.empty() ? context.errstr : tls_says);
-}
-
-void RedisClient::Impl::ConnectionLost(absl::string_view why) {
+void RedisClient::Impl::Lost(absl::string_view why) {
   if (!stopping_) stats_.connections.Add();
-  // What it did wrong says more than that hiredis had "no memory" for it.
-  const absl::string_view objection = guard_.TakeObjection();
-  GoDown(objection.empty() ? why : objection);
+  GoDown(why);
 }
 
 // Commands fail from now on, those in flight among them, until there is a new connection.
@@ -399,11 +235,8 @@ void RedisClient::Impl::GoDown(absl::string_view why) {
   stats_.up = false;
   command_timer_.Clear();
   connect_timer_.Clear();
-  if (stopping_ && search_ != nullptr) std::exchange(search_, nullptr)->Abandon();
-  // This calls back for each command without a reply.
-  if (context_ != nullptr) redisAsyncFree(std::exchange(context_, nullptr));
-  tls_.reset();
-  if (stopping_) return;
+  if (stopping_) return connection_.Stop();
+  connection_.Close();
   // Once for each reason, whatever its figures: it is tried again each second.
   const absl::string_view reason = why.substr(0, why.find(':'));
   if (options_.log && told_ != reason) {
@@ -415,22 +248,6 @@ void RedisClient::Impl::GoDown(absl::string_view why) {
 
 // Commands --------------------------------------------------------------------------------------
 
-bool RedisClient::Impl::Issue(const std::vector<absl::string_view>& arguments,
-                              redisCallbackFn* callback, void* data) {
-  std::vector<const char*> texts;
-  std::vector<size_t> sizes;
-  for (const absl::string_view argument : arguments) {
-    texts.push_back(argument.data());
-    sizes.push_back(argument.size());
-  }
-  const bool issued =
-      context_ != nullptr &&
-      redisAsyncCommandArgv(context_, callback, data, static_cast<int>(texts.size()), texts.data(),
-                            sizes.data()) == REDIS_OK;
-  if (issued) guard_.Expect();
-  return issued;
-}
-
 void RedisClient::Impl::Send(const std::vector<absl::string_view>& arguments, Done done) {
   if (state_ != State::kUp) {
     stats_.skipped.Add();
@@ -440,50 +257,50 @@ void RedisClient::Impl::Send(const std::vector<absl::string_view>& arguments, Do
     stats_.overloads.Add();
     return std::move(done)(std::nullopt);
   }
-  auto* const command =
-      new Command{.client = *this, .name = std::string(arguments.front()), .done = std::move(done)};
-  const bool issued = Issue(
-      arguments,
-      [](redisAsyncContext*, void* reply, void* data) {
-        const std::unique_ptr<Command> command(static_cast<Command*>(data));
-        command->client.HandleReply(*command, static_cast<redisReply*>(reply));
-      },
-      command);
-  if (!issued) {  // the connection is about to be lost
-    const std::unique_ptr<Command> dropped(command);
-    return std::move(dropped->done)(std::nullopt);
+  auto command = std::make_unique<Command>(*this, arguments.front(), std::move(done));
+  if (connection_.Issue(arguments, *command)) {
+    in_flight_.push_back(command.release());
+  } else {  // the connection is about to be lost
+    std::move(command->done)(std::nullopt);
   }
-  in_flight_.push_back(command);
 }
 
-// Reads once from the socket, and hands on what replies came with that.
-void RedisClient::Impl::ReadReplies() {
-  redisAsyncContext* const context = context_;
-  if (context == nullptr) return;
-  redisAsyncHandleRead(context);
-  // It may be gone: lost, or given up by whoever was called back.
-  if (context_ == context && guard_.IsTooMuch(*context->c.reader)) ConnectionLost("");
+// However long the turn was, a command's time begins when it leaves.
+void RedisClient::Impl::Leaving() {
+  const Time due = In(options_.command_timeout);
+  for (auto command = in_flight_.rbegin();
+       command != in_flight_.rend() && (*command)->due == kNever; ++command) {
+    (*command)->due = due;
+  }
+  const bool pings = std::exchange(pings_now_, false);
+  if (pings || (!in_flight_.empty() && !command_timer_.is_set())) command_timer_.Set(due);
 }
 
-void RedisClient::Impl::HandleReply(Command& command, const redisReply* reply) {
-  guard_.Done();
+void RedisClient::Impl::HandleReply(Command& command, std::optional<RedisReply> reply) {
   if (!command.done) {
-    replied_late_ = replied_late_ || reply != nullptr;
+    replied_late_ = replied_late_ || reply.has_value();
     return;
   }
   in_flight_.pop_front();  // replies come in the order of the commands
   if (in_flight_.empty()) command_timer_.Clear();
-  if (reply == nullptr) return std::move(command.done)(std::nullopt);
+  if (!reply.has_value()) return std::move(command.done)(std::nullopt);
   Answered(true);
-  if (reply->type == REDIS_REPLY_ERROR) {
-    const absl::string_view error(reply->str, reply->len);
-    if (IsRefusal(error, /*greets=*/false)) {
-      // First, so that nobody who is called back asks it again.
-      if (state_ == State::kUp) GoDownForLonger(TellRedisRefusal(error, command.name));
-      return std::move(command.done)(std::nullopt);
-    }
+  if (reply->kind == RedisReply::Kind::kError && IsRefusal(reply->text, /*greets=*/false)) {
+    // First, so that nobody who is called back asks it again.
+    if (state_ == State::kUp) GoDownForLonger(TellRedisRefusal(reply->text, command.name));
+    return std::move(command.done)(std::nullopt);
   }
-  std::move(command.done)(ReplyFrom(*reply));
+  std::move(command.done)(std::move(reply));
+}
+
+// Counts an error that Redis replied. Whoever greets takes any for a refusal.
+bool RedisClient::Impl::IsRefusal(absl::string_view error, bool greets) {
+  if (absl::StartsWith(error, kUnknownScript)) return false;
+  stats_.errors.Add();
+  std::optional<size_t> refusal = RedisRefusalIn(error);
+  if (!refusal.has_value() && greets) refusal = kOtherRefusal;
+  if (refusal.has_value()) stats_.refusals[*refusal].Add();
+  return refusal.has_value();
 }
 
 void RedisClient::Impl::Answered(bool in_time) {
@@ -492,10 +309,16 @@ void RedisClient::Impl::Answered(bool in_time) {
   if (++commands_ == kForgivenAfter) pause_ = absl::ZeroDuration();
 }
 
+std::string RedisClient::Impl::Lateness() const {
+  const int remembered = std::min(commands_, kRemembered);
+  return absl::StrCat("it answers too late: ", std::popcount(late_), " of the last ", remembered,
+                      " commands took longer than --redis-timeout");
+}
+
 void RedisClient::Impl::HandleTimeouts() {
   const int pings = pings_;
   // The reply may be there, and this thread have been late.
-  ReadReplies();
+  connection_.Read();
   if (state_ == State::kConnecting) {
     ping_is_late_ = pings_ == pings;
     return;

@@ -107,6 +107,9 @@ class RedisClient {
   std::unique_ptr<Impl> impl_;  // the loop's thread only
 };
 
+// For commands whose reply changes nothing; the client counts what fails.
+inline constexpr auto kIgnoreReply = [](const std::optional<RedisReply>&) {};
+
 }  // namespace pcap_gateway
 
 #endif  // PCAP_GATEWAY_SERVICE_SHARED_REDIS_CLIENT_H_

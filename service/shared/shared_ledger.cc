@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "service/shared/redis_names.h"
 #include "service/shared/redis_refusals.h"
+#include "service/shared/redis_time.h"
 #include "service/shared/spend_lua.h"  // made of spend.lua
 #include "service/source/budget_rules.h"
 
@@ -27,10 +28,6 @@ constexpr size_t kManyTellings = 1'000;
 // In the order in which the script takes them.
 constexpr std::array<absl::string_view, 7> kKeys = {"count",    "callers", "places", "owners",
                                                     "replicas", "reports", "blocked"};
-
-std::string Milliseconds(absl::Duration duration) {
-  return absl::StrCat(absl::ToInt64Milliseconds(duration));
-}
 
 std::string BudgetKey(const Credential& credential, absl::string_view what) {
   return absl::StrCat(RedisName(credential, "budget"), ":", what);
@@ -63,17 +60,19 @@ std::vector<std::string> LedgerArguments(const LedgerEntry& entry, absl::string_
   return {absl::StrCat(entry.limit),
           absl::StrCat(entry.reserve),
           absl::StrCat(entry.hold),
-          Milliseconds(entry.window),
-          Milliseconds(entry.longest_block),
+          MillisecondsOf(entry.window),
+          MillisecondsOf(entry.longest_block),
           absl::StrCat(rules::kSlotsOfWindow),
           absl::StrCat(rules::kSlotsOfBucket),
           absl::StrCat(rules::kPartsOfWindow),
           absl::StrCat(rules::kMostCallers),
           absl::StrCat(rules::kBucketsToCome),
           absl::StrCat(rules::kLatestPlace),
-          Milliseconds(rules::kLongestRequest),
-          Milliseconds(rules::kQuietAfterAtLeast),
-          Milliseconds(rules::kQuietAfterAtMost),
+          MillisecondsOf(rules::kLongestRequest),
+          MillisecondsOf(rules::kQuietAfterAtLeast),
+          MillisecondsOf(rules::kQuietAfterAtMost),
+          absl::StrCat(rules::kQuietAfterTimes),
+          absl::StrCat(rules::kLittle),
           absl::StrCat(rules::kLendEach),
           std::string(instance),
           absl::StrCat(report_number),
@@ -226,7 +225,7 @@ void SharedLedger::Block(const Credential& credential, absl::Duration how_long) 
   const int64_t milliseconds = absl::ToInt64Milliseconds(how_long);
   if (milliseconds <= 0) return;
   redis_->Send({"SET", BudgetKey(credential, "blocked"), "1", "PX", absl::StrCat(milliseconds)},
-               [](const std::optional<RedisReply>&) {});
+               kIgnoreReply);
 }
 
 }  // namespace pcap_gateway

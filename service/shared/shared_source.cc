@@ -5,11 +5,11 @@
 
 #include "absl/hash/hash.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "service/freshness/succession.h"
 #include "service/shared/redis_names.h"
 #include "service/shared/shared_entry.h"
+#include "service/shared/shared_standing.h"
 #include "service/source/cancelled.h"
 
 namespace pcap_gateway {
@@ -25,21 +25,6 @@ constexpr absl::Duration kLongestPause = absl::Milliseconds(50);
 // is known.
 const std::string kLastByte = absl::StrCat(kMostEntryBytes);
 const std::string kLastStandingByte = "256";
-
-// Whose names, seals and readings are kept at hand.
-constexpr size_t kMostStandings = 1000;
-
-// A standing that nobody has an entry under is there only for those that are being asked for:
-// longer than any of them takes. So strangers whom Cloudflare rejects fill no Redis.
-constexpr absl::Duration kShortStanding = absl::Minutes(2);
-
-// That Redis could not be told; one more takes the place of any.
-constexpr size_t kMostDenials = 1000;
-constexpr absl::Duration kTellAgainAfter = absl::Seconds(1);
-
-// A replica guesses Redis' time to within the network's delays. What is further ahead comes from a
-// clock that was set back.
-constexpr absl::Duration kMostAhead = absl::Minutes(1);
 
 // KEYS: entry, lock, its two standings, when a write outdated it. ARGV: value, lifetime in ms,
 // mark, token, values of the standings if there are none yet, their lifetime in ms, last byte to
@@ -66,69 +51,15 @@ end
 if redis.pcall('GET', KEYS[2]) == ARGV[4] then redis.call('DEL', KEYS[2]) end
 return result)";
 
-// KEYS: standing. ARGV: value, how many of its digits tell the time, short lifetime in ms. Puts it
-// forward, never back. Where there is no room for that, it goes, and with it all that it stands
-// for.
-constexpr absl::string_view kDeny = R"(
-local known, set = redis.pcall('GET', KEYS[1])
-if type(known) ~= 'string' then
-  set = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
-elseif string.sub(known, 1, ARGV[2]) < string.sub(ARGV[1], 1, ARGV[2]) then
-  set = redis.pcall('SET', KEYS[1], ARGV[1], 'KEEPTTL')
-end
-if set and set.err then redis.call('DEL', KEYS[1]) end
-return set)";
-
-// KEYS: entry, when a write outdated it. ARGV: microseconds from now until when that counts,
-// lifetime of the word in ms.
-constexpr absl::string_view kOutdate = R"(
-local now = redis.call('TIME')
-redis.call('DEL', KEYS[1])
-return redis.pcall('SET', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2] + ARGV[1]),
-                   'PX', ARGV[2]))";
-
-// While a write is under way, and after it: longer than any request takes that was sent before.
-constexpr absl::Duration kWriting = absl::Minutes(2);
-
 // KEYS: lock. ARGV: token.
 constexpr absl::string_view kUnlock =
     "if redis.pcall('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end";
-
-// The end of the year 2199.
-constexpr int64_t kLatestSecond = 7'258'118'399;
-
-// For commands whose reply changes nothing; the client counts what fails.
-constexpr auto kIgnore = [](const std::optional<RedisReply>&) {};
-
-bool IsDone(const std::optional<RedisReply>& reply) {
-  return reply.has_value() && reply->kind != Kind::kError;
-}
-
-// The reply to TIME: seconds and microseconds.
-std::optional<absl::Time> TimeFrom(const std::optional<RedisReply>& reply) {
-  if (!reply.has_value() || reply->elements.size() != 2) return std::nullopt;
-  int64_t seconds = 0;
-  int64_t micros = 0;
-  if (!absl::SimpleAtoi(reply->elements[0].text, &seconds) ||
-      !absl::SimpleAtoi(reply->elements[1].text, &micros)) {
-    return std::nullopt;
-  }
-  // Of a Redis that lies: what is far from any clock's time would make entries live for ever.
-  const bool possible =
-      seconds >= 0 && seconds <= kLatestSecond && micros >= 0 && micros < 1'000'000;
-  if (!possible) return std::nullopt;
-  return absl::FromUnixSeconds(seconds) + absl::Microseconds(micros);
-}
 
 // Of the longest kept entry in Redis.
 absl::Duration LongestOf(const FreshnessPolicy& policy) {
   return std::max({policy.final_lifetime, policy.moving_lifetime, policy.longest_moving_lifetime,
                    policy.not_found_lifetime}) +
          policy.stale_if_error;
-}
-
-std::string MillisecondsOf(absl::Duration duration) {
-  return absl::StrCat(std::max<int64_t>(1, absl::ToInt64Milliseconds(duration)));
 }
 
 }  // namespace
@@ -147,14 +78,12 @@ struct SharedSource::Question {
   std::vector<std::string> outdates;
   Ticket passed;
   bool left = false;
-  std::shared_ptr<Standings> standings;  // not null once Redis was looked into
-  std::string token;                     // of the lock; empty: it was not asked for
+  SharedDenials::StandingsPtr standings;  // not null once Redis was looked into
+  std::string token;                      // of the lock; empty: it was not asked for
   bool waited = false;
   absl::Duration pause = kFirstPause;
-  // When Redis was looked into last, by its own clock; absent: it could not be. And just before
-  // that, by ours.
-  std::optional<absl::Time> redis_now;
-  absl::Time looked_at;
+  // When Redis was looked into last; absent: it could not be.
+  std::optional<RedisTime> looked_at;
   // What was asked for before then, by Redis' clock, is void; and the same by ours.
   absl::Time void_before = absl::InfinitePast();
   Denied denied;
@@ -175,7 +104,9 @@ SharedSource::SharedSource(std::unique_ptr<Source> inner, std::shared_ptr<RedisC
       options_(std::move(options)),
       clock_(clock),
       standing_lifetime_(LongestOf(options_.freshness)),
-      instance_(RandomName()) {}
+      instance_(RandomName()),
+      denials_(*redis_, clock_, stats_.corrupt),
+      outdated_(*redis_, clock_) {}
 
 SharedSource::~SharedSource() = default;
 
@@ -213,8 +144,9 @@ Ticket SharedSource::PassOn(const QuestionPtr& question) {
   for (const Subject& subject : query.outdates()) {
     question->outdates.push_back(EntryName(*query.credential, subject, options_.variant));
   }
-  RunOn(loop_,
-        [this, question] { Outdate(*question, kWriting, [this, question] { Pass(question); }); });
+  RunOn(loop_, [this, question] {
+    outdated_.Outdate(question->outdates, kWriting, [this, question] { Pass(question); });
+  });
   return Ticket([this, question] {
     RunOn(loop_, [question] {
       question->left = true;
@@ -227,59 +159,16 @@ void SharedSource::Pass(const QuestionPtr& question) {
   if (question->left) return Answer(*question, CancelledReply());
   Ticket ticket = inner_->Ask(question->query, [this, question](Reply reply) {
     RunOn(loop_, [this, question, reply = std::move(reply)] {
-      Outdate(*question, absl::ZeroDuration(),
-              [this, question, reply] { Landed(question, reply); });
+      outdated_.Outdate(question->outdates, absl::ZeroDuration(),
+                        [this, question, reply] { Landed(question, reply); });
     });
   });
   if (question->done) question->passed = std::move(ticket);
 }
 
-// Takes from Redis what the question outdates, and what is asked for until `ahead` from now. Then
-// goes on, whatever Redis said.
-void SharedSource::Outdate(const Question& question, absl::Duration ahead,
-                           std::function<void()> then) {
-  const std::shared_ptr<void> told(nullptr, [then = std::move(then)](void*) { then(); });
-  for (const std::string& name : question.outdates) {
-    redis_->Send({"EVAL", kOutdate, "2", name, absl::StrCat(name, ":written"),
-                  absl::StrCat(absl::ToInt64Microseconds(ahead)), MillisecondsOf(kWriting)},
-                 [this, told, name](const std::optional<RedisReply>& reply) {
-                   if (IsDone(reply)) return;
-                   RememberOutdated(name, clock_.Now());
-                 });
-  }
-}
-
-void SharedSource::RememberOutdated(const std::string& name, absl::Time at) {
-  if (outdated_.size() >= kMostDenials && !outdated_.contains(name)) {
-    outdated_.erase(outdated_.begin());
-  }
-  absl::Time& remembered = outdated_.try_emplace(name, at).first->second;
-  remembered = std::max(remembered, at);
-}
-
-// Each is remembered until Redis has said that it knows it: who looked into Redis before that, and
-// hears of it later, is to know it, too.
-void SharedSource::TellOutdated() {
-  tells_outdated_ = true;
-  const std::shared_ptr<void> told(nullptr, [this](void*) { tells_outdated_ = false; });
-  for (const auto& [name, at] : outdated_) {
-    redis_->Send({"EVAL", kOutdate, "2", name, absl::StrCat(name, ":written"), "0",
-                  MillisecondsOf(kWriting)},
-                 [this, told, name = name, at = at](const std::optional<RedisReply>& reply) {
-                   if (reply.has_value() && !IsDone(reply)) {
-                     tell_again_at_ = clock_.Now() + kTellAgainAfter;
-                   }
-                   const auto found = outdated_.find(name);
-                   if (IsDone(reply) && found != outdated_.end() && found->second == at) {
-                     outdated_.erase(found);
-                   }
-                 });
-  }
-}
-
 void SharedSource::Look(const QuestionPtr& question) {
   if (question->query.is_abandoned()) return GiveUp(*question);
-  if (question->standings == nullptr) question->standings = StandingsOf(question->query);
+  if (question->standings == nullptr) question->standings = denials_.Of(question->query);
   LookWith(question, std::make_shared<Locked>(Locked::kUnasked));
 }
 
@@ -293,7 +182,7 @@ void SharedSource::LookWith(const QuestionPtr& question, const std::shared_ptr<L
   Read(question->standings->credential.name, kLastStandingByte, looks, &Looks::credential);
   Read(question->standings->account.name, kLastStandingByte, looks, &Looks::account);
   redis_->Send({"TIME"}, [=, this](const std::optional<RedisReply>& time) {
-    Looked(question, *looks, time, sent_at, *locked);
+    Looked(question, *looks, RedisTimeFrom(time, sent_at), *locked);
   });
 }
 
@@ -309,41 +198,38 @@ void SharedSource::Read(const std::string& name, const std::string& last_byte,
       (*looks).*place = reply->text;
     } else if (reply->kind == Kind::kError && absl::StartsWith(reply->text, "WRONGTYPE")) {
       stats_.corrupt.Add();
-      redis_->Send({"DEL", name}, kIgnore);
+      redis_->Send({"DEL", name}, kIgnoreReply);
       (*looks).*place = "";
     }
   });
 }
 
 void SharedSource::Looked(const QuestionPtr& question, const Looks& looks,
-                          const std::optional<RedisReply>& time, absl::Time sent_at,
-                          Locked locked) {
-  const std::optional<absl::Time> redis_now = TimeFrom(time);
-  question->redis_now = redis_now;
-  question->looked_at = sent_at;
+                          const std::optional<RedisTime>& time, Locked locked) {
+  question->looked_at = time;
   const bool replied =
       looks.entry.has_value() && looks.credential.has_value() && looks.account.has_value();
-  if (!replied || !redis_now.has_value()) return AskInner(question);
+  if (!replied || !time.has_value()) return AskInner(question);
   question->kept = nullptr;
-  question->void_before = absl::InfinitePast();
-  absl::Time since = std::max(ReadStanding(*question, question->standings->credential,
-                                           *looks.credential, question->denied.everything),
-                              ReadStanding(*question, question->standings->account, *looks.account,
-                                           question->denied.account));
-  if (const auto outdated = outdated_.find(question->name); outdated != outdated_.end()) {
-    const absl::Time at = *redis_now + (outdated->second - sent_at);
-    question->void_before = std::max(question->void_before, at);
-    since = std::max(since, at);
+  const SharedDenials::Word word = denials_.Read(*question->standings, *question->query.credential,
+                                                 *looks.credential, *looks.account, *time);
+  question->void_before = word.void_before;
+  Denied& denied = question->denied;
+  denied.everything = std::max(denied.everything, word.denied.everything);
+  denied.account = std::max(denied.account, word.denied.account);
+  absl::Time since = word.since;
+  if (const std::optional<absl::Time> outdated = outdated_.Untold(question->name)) {
+    question->void_before = std::max(question->void_before, time->ByRedis(*outdated));
+    since = std::max(since, time->ByRedis(*outdated));
   }
   if (!looks.entry->empty()) Open(*question, *looks.entry, since);
   const absl::Time now = clock_.Now();
-  if (!denials_.empty() && now >= tell_again_at_) TellDenials(*redis_now, sent_at, nullptr);
-  if (!outdated_.empty() && !tells_outdated_ && now >= tell_again_at_) TellOutdated();
+  if (denials_.has_untold(now)) denials_.TellUntold(*time, nullptr);
+  outdated_.TellUntold();
 
   if (IsHit(*question, now)) {
     stats_.hits.Add();
     // By Redis' clock it counts, and the network's delays are not to make it seem void.
-    Denied& denied = question->denied;
     denied.everything = std::min(denied.everything, question->kept->as_of);
     denied.account = std::min(denied.account, question->kept->as_of);
     if (locked == Locked::kYes) Unlock(*question);
@@ -359,7 +245,7 @@ void SharedSource::Looked(const QuestionPtr& question, const Looks& looks,
   if (now - question->asked > options_.lock_time) {
     // A lock ends by itself before that, or is another one by now. One that never ends would hold
     // up everybody.
-    if (question->waited) redis_->Send({"DEL", question->lock_name}, kIgnore);
+    if (question->waited) redis_->Send({"DEL", question->lock_name}, kIgnoreReply);
     return AskInner(question);
   }
   if (alone) return AskInner(question);
@@ -373,65 +259,19 @@ void SharedSource::Looked(const QuestionPtr& question, const Looks& looks,
   }
 }
 
-std::shared_ptr<SharedSource::Standings> SharedSource::StandingsOf(const Query& query) {
-  if (standings_.size() >= kMostStandings) standings_.clear();
-  std::shared_ptr<Standings>& standings =
-      standings_[{query.credential->partition(), query.account}];
-  if (standings == nullptr) {
-    standings = std::make_shared<Standings>();
-    standings->credential.name = StandingName(*query.credential);
-    standings->account.name = StandingName(*query.credential, query.account);
-  }
-  return standings;
-}
-
-// Since when, by Redis' clock, entries count as far as this standing goes; InfiniteFuture: none do.
-// `denied`: when it was Cloudflare's word, by our clock; too late by the network's delays, never
-// too early.
-absl::Time SharedSource::ReadStanding(Question& question, Known& known, const std::string& value,
-                                      absl::Time& denied) {
-  const absl::Time redis_now = question.redis_now.value_or(absl::InfinitePast());
-  absl::Time since = absl::InfiniteFuture();
-  if (value.empty()) {
-    known.value.clear();
-    known.standing.reset();
-  } else if (value != known.value) {
-    known.value = value;
-    known.standing = OpenedStanding(value, known.name, *question.query.credential);
-  }
-  if (known.standing.has_value() && known.standing->since <= redis_now + kMostAhead) {
-    since = known.standing->since;
-    if (known.standing->denied) {
-      question.void_before = std::max(question.void_before, since);
-      const absl::Time now = clock_.Now();
-      denied = std::max(denied, std::min(now, now - (redis_now - since)));
-    }
-  } else if (!value.empty()) {
-    stats_.corrupt.Add();
-    redis_->Send({"DEL", known.name}, kIgnore);
-  }
-  if (const auto untold = denials_.find(known.name); untold != denials_.end()) {
-    const absl::Time at = redis_now + (untold->second.at - question.looked_at);
-    question.void_before = std::max(question.void_before, at);
-    since = std::max(since, at);
-    denied = std::max(denied, untold->second.at);
-  }
-  return since;
-}
-
 // Reads what Redis holds. A clock of Redis' that was set back makes entries from the future, of
 // which nobody can say how old they are. What is void goes, too: it is not to keep others out.
 void SharedSource::Open(Question& question, const std::string& value, absl::Time since) {
   std::optional<SharedEntry> entry = OpenedEntry(value, question.name, *question.query.credential,
                                                  question.query.endpoint->not_found);
-  const absl::Time redis_now = question.redis_now.value_or(absl::InfinitePast());
-  const bool sound = entry.has_value() && entry->outcome->as_of <= redis_now;
+  const RedisTime& time = *question.looked_at;
+  const bool sound = entry.has_value() && entry->outcome->as_of <= time.now;
   if (!sound) stats_.corrupt.Add();
   if (!sound || entry->outcome->as_of < since) {
-    redis_->Send({"DEL", question.name}, kIgnore);
+    redis_->Send({"DEL", question.name}, kIgnoreReply);
     return;
   }
-  entry->outcome->as_of = question.looked_at - (redis_now - entry->outcome->as_of);
+  entry->outcome->as_of = time.ByUs(entry->outcome->as_of);
   question.fresh_until = entry->outcome->as_of + entry->lifetime;
   question.kept = std::move(entry->outcome);
 }
@@ -465,7 +305,7 @@ void SharedSource::Wait(const QuestionPtr& question) {
 
 void SharedSource::AskInner(const QuestionPtr& question) {
   if (question->query.is_abandoned()) return GiveUp(*question);
-  if (question->redis_now.has_value()) stats_.misses.Add();
+  if (question->looked_at.has_value()) stats_.misses.Add();
   inner_->Ask(question->query, [this, question](Reply reply) {
     RunOn(loop_, [this, question, reply = std::move(reply)]() mutable {
       Landed(question, std::move(reply));
@@ -482,13 +322,13 @@ void SharedSource::GiveUp(Question& question) {
 void SharedSource::Landed(const QuestionPtr& question, Reply reply) {
   const absl::Time now = clock_.Now();
   const Outcome& outcome = *reply.outcome;
-  if (question->redis_now.has_value()) {
+  if (question->looked_at.has_value()) {
     reply.cache_status.how = question->kept == nullptr     ? CacheStatus::How::kUriMiss
                              : now < question->fresh_until ? CacheStatus::How::kRequest
                                                            : CacheStatus::How::kStale;
     const absl::Duration longest = LifetimeOf(outcome, options_.freshness);
     if (longest > absl::ZeroDuration()) {
-      return Store(question, std::move(reply), longest, *question->redis_now);
+      return Store(question, std::move(reply), longest, *question->looked_at);
     }
   }
   Unlock(*question);
@@ -508,45 +348,18 @@ void SharedSource::Landed(const QuestionPtr& question, Reply reply) {
 
 // Makes void what Redis has held so far. Callers hear of the denial after Redis.
 void SharedSource::Deny(const QuestionPtr& question, Reply reply) {
-  if (question->standings == nullptr) question->standings = StandingsOf(question->query);
-  const Standings& standings = *question->standings;
-  const bool everything = DeniedBy(*reply.outcome) == Denies::kEverything;
-  Remember(everything ? standings.credential.name : standings.account.name,
-           {.credential = question->query.credential, .at = clock_.Now()});
+  if (question->standings == nullptr) question->standings = denials_.Of(question->query);
+  denials_.Deny(*question->standings, question->query.credential,
+                DeniedBy(*reply.outcome) == Denies::kEverything);
   const std::shared_ptr<void> told(
       nullptr, [=, this, reply = std::move(reply)](void*) { Answer(*question, reply); });
-  if (question->redis_now.has_value()) TellDenials(*question->redis_now, question->looked_at, told);
-}
-
-void SharedSource::Remember(const std::string& name, const Denial& denial) {
-  if (denials_.size() >= kMostDenials && !denials_.contains(name)) denials_.erase(denials_.begin());
-  Denial& remembered = denials_.try_emplace(name, denial).first->second;
-  remembered.at = std::max(remembered.at, denial.at);
-}
-
-// `redis_now`: what Redis' clock said after ours had said `looked_at`. `told`: held until Redis has
-// replied.
-void SharedSource::TellDenials(absl::Time redis_now, absl::Time looked_at,
-                               const std::shared_ptr<void>& told) {
-  const std::string digits = absl::StrCat(kStandingDigits);
-  const std::string milliseconds = MillisecondsOf(kShortStanding);
-  for (const auto& [name, denial] : std::exchange(denials_, {})) {
-    const std::string value = SealedStanding(
-        {.since = redis_now + (denial.at - looked_at), .denied = true}, name, *denial.credential);
-    redis_->Send(
-        {"EVAL", kDeny, "1", name, value, digits, milliseconds},
-        [this, told, name = name, denial = denial](const std::optional<RedisReply>& reply) {
-          if (reply.has_value() && reply->kind != Kind::kError) return;
-          Remember(name, denial);
-          if (reply.has_value()) tell_again_at_ = clock_.Now() + kTellAgainAfter;
-        });
-  }
+  if (question->looked_at.has_value()) denials_.TellUntold(*question->looked_at, told);
 }
 
 // Gives the others what was learnt, and the lock back. The asker hears of it once Redis has said
 // that it took it, or that somebody knows better.
 void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duration longest,
-                         absl::Time redis_now) {
+                         const RedisTime& time) {
   if (question->kept != nullptr && FallsBehind(*reply.outcome, *question->kept)) {
     reply.outcome = Confirmed(*question->kept, *reply.outcome);
     longest = LifetimeOf(*reply.outcome, options_.freshness);
@@ -558,21 +371,20 @@ void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duratio
   const absl::Duration kept_for =
       lifetime + (outcome.ok() ? options_.freshness.stale_if_error : absl::ZeroDuration());
   const std::string value =
-      SealedEntry(outcome, redis_now, lifetime, question->name, *question->query.credential);
-  const Known* const standings[] = {&question->standings->credential,
-                                    &question->standings->account};
+      SealedEntry(outcome, time.now, lifetime, question->name, *question->query.credential);
+  const SharedDenials::Known* const standings[] = {&question->standings->credential,
+                                                   &question->standings->account};
   std::string since[2];
   for (int i = 0; i < 2; ++i) {
-    since[i] = SealedStanding({.since = redis_now, .denied = false}, standings[i]->name,
+    since[i] = SealedStanding({.since = time.now, .denied = false}, standings[i]->name,
                               *question->query.credential);
   }
   const absl::Time fresh_until = outcome.as_of + lifetime;
   redis_->Send(
       {"EVAL", kStore, "5", question->name, question->lock_name, standings[0]->name,
-       standings[1]->name, absl::StrCat(question->name, ":written"), value,
-       MillisecondsOf(kept_for), absl::string_view(value).substr(0, 1), question->token, since[0],
-       since[1], MillisecondsOf(standing_lifetime_), kLastByte,
-       absl::StrCat(absl::ToUnixMicros(redis_now))},
+       standings[1]->name, OutdatedName(question->name), value, MillisecondsOf(kept_for),
+       absl::string_view(value).substr(0, 1), question->token, since[0], since[1],
+       MillisecondsOf(standing_lifetime_), kLastByte, absl::StrCat(absl::ToUnixMicros(time.now))},
       [=, this, reply = std::move(reply)](std::optional<RedisReply> stored) mutable {
         if (stored.has_value() && stored->kind == Kind::kText) {
           Supersede(*question, stored->text, reply);
@@ -591,7 +403,7 @@ void SharedSource::Supersede(const Question& question, const std::string& value,
                                  question.query.endpoint->not_found);
   if (!entry.has_value()) {
     stats_.corrupt.Add();
-    redis_->Send({"DEL", question.name}, kIgnore);
+    redis_->Send({"DEL", question.name}, kIgnoreReply);
     return;
   }
   if (entry->outcome->as_of < question.void_before ||
@@ -611,7 +423,7 @@ void SharedSource::Answer(Question& question, Reply reply) {
 void SharedSource::Unlock(const Question& question) {
   // Also where Redis did not say in time whether it gave the lock.
   if (question.token.empty()) return;
-  redis_->Send({"EVAL", kUnlock, "1", question.lock_name, question.token}, kIgnore);
+  redis_->Send({"EVAL", kUnlock, "1", question.lock_name, question.token}, kIgnoreReply);
 }
 
 void SharedSource::Cancel(const QuestionPtr& question) {

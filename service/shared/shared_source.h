@@ -31,21 +31,20 @@
 #define PCAP_GATEWAY_SERVICE_SHARED_SHARED_SOURCE_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "service/base/clock.h"
 #include "service/base/counter.h"
 #include "service/freshness/freshness.h"
 #include "service/loop/loop.h"
+#include "service/shared/outdated_entries.h"
 #include "service/shared/redis_client.h"
-#include "service/shared/shared_standing.h"
+#include "service/shared/redis_time.h"
+#include "service/shared/shared_denials.h"
 #include "service/source/source.h"
 
 namespace pcap_gateway {
@@ -97,24 +96,6 @@ class SharedSource final : public Source {
   struct Question;
   using QuestionPtr = std::shared_ptr<Question>;
 
-  // One of the two that an entry has.
-  struct Known {
-    std::string name;
-    // What Redis held last, so that a seal is made out once and not with each question.
-    std::string value;
-    std::optional<SharedStanding> standing;
-  };
-  // Of one credential in one account.
-  struct Standings {
-    Known credential;
-    Known account;
-  };
-  // What Redis is yet to be told.
-  struct Denial {
-    std::shared_ptr<const Credential> credential;
-    absl::Time at;  // by our clock
-  };
-
   // What Redis holds. Absent: it did not say. Empty: nothing.
   struct Looks {
     std::optional<std::string> entry;
@@ -126,18 +107,12 @@ class SharedSource final : public Source {
 
   Ticket PassOn(const QuestionPtr& question);
   void Pass(const QuestionPtr& question);
-  void Outdate(const Question& question, absl::Duration ahead, std::function<void()> then);
-  void RememberOutdated(const std::string& name, absl::Time at);
-  void TellOutdated();
   void Look(const QuestionPtr& question);
   void LookWith(const QuestionPtr& question, const std::shared_ptr<Locked>& locked);
   void Read(const std::string& name, const std::string& last_byte,
             const std::shared_ptr<Looks>& looks, std::optional<std::string> Looks::* place);
-  void Looked(const QuestionPtr& question, const Looks& looks,
-              const std::optional<RedisReply>& time, absl::Time sent_at, Locked locked);
-  std::shared_ptr<Standings> StandingsOf(const Query& query);
-  absl::Time ReadStanding(Question& question, Known& known, const std::string& value,
-                          absl::Time& denied);
+  void Looked(const QuestionPtr& question, const Looks& looks, const std::optional<RedisTime>& time,
+              Locked locked);
   void Open(Question& question, const std::string& value, absl::Time since);
   bool IsHit(const Question& question, absl::Time now) const;
   void Lock(const QuestionPtr& question);
@@ -146,10 +121,8 @@ class SharedSource final : public Source {
   void GiveUp(Question& question);
   void Landed(const QuestionPtr& question, Reply reply);
   void Deny(const QuestionPtr& question, Reply reply);
-  void Remember(const std::string& name, const Denial& denial);
-  void TellDenials(absl::Time redis_now, absl::Time looked_at, const std::shared_ptr<void>& told);
   void Store(const QuestionPtr& question, Reply reply, absl::Duration longest,
-             absl::Time redis_now);
+             const RedisTime& time);
   void Supersede(const Question& question, const std::string& value, Reply& reply);
   void Answer(Question& question, Reply reply);
   void Unlock(const Question& question);
@@ -162,15 +135,11 @@ class SharedSource final : public Source {
   const Clock& clock_;
   const absl::Duration standing_lifetime_;
   const std::string instance_;  // in the tokens of this replica's locks
-  absl::flat_hash_map<std::pair<Partition, Id>, std::shared_ptr<Standings>> standings_;
-  absl::flat_hash_map<std::string, Denial> denials_;  // by the standing's name
-  absl::Time tell_again_at_ = absl::InfinitePast();   // what Redis refused
-  // What a write outdated and Redis was not told of yet: by the entry's name, when, by our clock.
-  absl::flat_hash_map<std::string, absl::Time> outdated_;
-  bool tells_outdated_ = false;
   uint64_t next_token_ = 0;
   absl::flat_hash_set<QuestionPtr> waiting_;  // for another replica's answer, a moment at a time
   SharedStats stats_;
+  SharedDenials denials_;
+  OutdatedEntries outdated_;
 };
 
 }  // namespace pcap_gateway

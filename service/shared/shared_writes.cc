@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "service/freshness/succession.h"
 #include "service/shared/redis_names.h"
+#include "service/shared/redis_time.h"
 #include "service/shared/sealed_value.h"
 #include "service/shared/shared_entry.h"
 #include "service/shared/shared_entry.pb.h"
@@ -53,10 +54,6 @@ if known == ARGV[1] or known == '' then
   redis.call('DEL', KEYS[2])
 end
 return 1)";
-
-std::string MillisecondsOf(absl::Duration duration) {
-  return absl::StrCat(absl::ToInt64Milliseconds(duration));
-}
 
 std::string KeyOf(const NamedWrite& write) {
   return absl::StrCat(

@@ -21,10 +21,11 @@ local parts_of_window, most_callers = tonumber(ARGV[8]), tonumber(ARGV[9])
 local buckets_to_come, latest = tonumber(ARGV[10]), tonumber(ARGV[11])
 local longest_request = tonumber(ARGV[12])
 local quiet_least, quiet_most = tonumber(ARGV[13]), tonumber(ARGV[14])
-local lend_each = tonumber(ARGV[15])
-local instance, report_number = ARGV[16], tonumber(ARGV[17])
-local background, question, caller = ARGV[18] == '1', ARGV[19], ARGV[20]
-local first_of_report = 21
+local quiet_times, little = tonumber(ARGV[15]), tonumber(ARGV[16])
+local lend_each = tonumber(ARGV[17])
+local instance, report_number = ARGV[18], tonumber(ARGV[19])
+local background, question, caller = ARGV[20] == '1', ARGV[21], ARGV[22]
+local first_of_report = 23
 
 local count_key, callers_key, places_key, owners_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 
@@ -114,7 +115,7 @@ local function make_place_for(name)
 end
 
 local function is_quiet(share)
-  local usual = 10 * window / math.max(share[asked_of], 1)
+  local usual = quiet_times * window / math.max(share[asked_of], 1)
   return now - share[1] > math.min(math.max(usual, quiet_least), quiet_most)
 end
 
@@ -321,7 +322,7 @@ local function first_free_bucket(share, level, total)
   if not own then return nil end
   local first = bucket + 1
   if own > now then first = math.max(first, math.ceil(own / (slots_of_bucket * slot_ms))) end
-  local least = share[spent_of] < level / 2 and 1 - hold or 1
+  local least = share[spent_of] < level * little and 1 - hold or 1
   local plan, found = plan_from_now(total, 1), nil
   for i = buckets_of_window, math.max(first - bucket, 0), -1 do
     if plan[i] < least then break end
@@ -386,7 +387,7 @@ if place and place <= bucket and total + 1 <= limit then return grant() end
 local free = free_now(total)
 if free >= 1 and all[asked_of] <= counted(limit) then return grant() end
 local level = level_for(caller)
-if share[spent_of] < level and free + (share[spent_of] < level / 2 and hold or 0) >= 1 then
+if share[spent_of] < level and free + (share[spent_of] < level * little and hold or 0) >= 1 then
   return grant()
 end
 

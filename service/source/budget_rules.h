@@ -21,8 +21,9 @@ inline constexpr int64_t kPartsOfWindow = 20;
 // Callers that are told apart. Of more, the one with the least to its name is forgotten: what it
 // spent is counted all the same.
 inline constexpr size_t kMostCallers = 128;
-// A caller is quiet that has not asked for ten times as long as it usually takes to ask again; but
-// never before the first of these, and always after the second.
+// A caller is quiet that has not asked for so many times as long as it usually takes to ask again;
+// but never before the second of these, and always after the third.
+inline constexpr int64_t kQuietAfterTimes = 10;
 inline constexpr absl::Duration kQuietAfterAtLeast = absl::Seconds(2);
 inline constexpr absl::Duration kQuietAfterAtMost = absl::Seconds(30);
 
@@ -31,6 +32,9 @@ inline constexpr int64_t kBucketsToCome = 2;
 // So much does the latest place count for in the part of places that is taken: after a few that
 // nobody came for it is small, and it is as soon large again.
 inline constexpr double kLatestPlace = 1.0 / 8;
+
+// Who has had less than this share of its part may take what is held for such callers.
+inline constexpr double kLittle = 0.5;
 
 // Callers who have had their part are lent what is free, one request each time in which so many
 // would fit at an even pace.

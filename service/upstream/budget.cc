@@ -9,6 +9,7 @@ namespace pcap_gateway {
 namespace {
 
 using budget_rules::kBucketsOfWindow;
+using budget_rules::kLittle;
 using budget_rules::kSlotsOfBucket;
 using budget_rules::kSlotsOfWindow;
 
@@ -68,7 +69,7 @@ std::optional<Refusal> Budget::WhyNot(const Spending& spending, absl::Time now) 
   if (free >= 1 && shares_.IsEnoughForAll(Part(limit_), now)) return std::nullopt;
   const double level = shares_.LevelFor(spending.caller, Part(limit_), now);
   const auto spent = static_cast<double>(shares_.Of(spending.caller, now).spent.total());
-  if (spent < level && free + (spent < level / 2 ? held : 0) >= 1) return std::nullopt;
+  if (spent < level && free + (spent < level * kLittle ? held : 0) >= 1) return std::nullopt;
   // What nobody below the level comes for is not left lying; but lent little by little, as they may
   // yet come.
   if (free >= 1 && now >= lend_at_) {
@@ -117,7 +118,7 @@ std::optional<int64_t> Budget::FirstFreeBucket(absl::string_view caller, double 
   if (!own.has_value()) return std::nullopt;
   if (*own > now) first = std::max(first, BucketOf(*own - absl::Nanoseconds(1)) + 1);
   const int64_t now_bucket = BucketOf(now);
-  const double least = spent < level / 2 ? 1 - static_cast<double>(Part(hold())) : 1;
+  const double least = spent < level * kLittle ? 1 - static_cast<double>(Part(hold())) : 1;
   // Who has come for a place lately may be others than who will have this one: more places than
   // there are requests would be withheld from all when they weigh more.
   const Plan plan = PlanFrom(now, 1);

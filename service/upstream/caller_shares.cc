@@ -70,7 +70,8 @@ void CallerShares::Spend(absl::string_view caller, int64_t count, absl::Time now
 
 bool CallerShares::IsQuiet(const CallerShare& share, absl::Time now) const {
   const absl::Duration window = part_ * RecentCount::kPartsOfWindow;
-  const absl::Duration usual = 10 * window / std::max<int64_t>(share.demand.total(), 1);
+  const absl::Duration usual =
+      budget_rules::kQuietAfterTimes * window / std::max<int64_t>(share.demand.total(), 1);
   return now - share.asked_at >
          std::clamp(usual, budget_rules::kQuietAfterAtLeast, budget_rules::kQuietAfterAtMost);
 }

@@ -20,47 +20,28 @@
 #ifndef PCAP_GATEWAY_SERVICE_WATCH_WATCHES_H_
 #define PCAP_GATEWAY_SERVICE_WATCH_WATCHES_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "service/base/clock.h"
-#include "service/base/counter.h"
 #include "service/base/mutex.h"
-#include "service/freshness/freshness.h"
 #include "service/loop/loop.h"
 #include "service/source/ended_call.h"
 #include "service/source/source.h"
+#include "service/watch/round.h"
 #include "service/watch/sightings.h"
 
 namespace pcap_gateway {
-
-struct WatchOptions {
-  const Endpoint* list = nullptr;  // not null; both have Endpoint::parts
-  const Endpoint* get = nullptr;
-  FreshnessPolicy freshness;  // the source's
-  // Other replicas write, and tell the source of it, but not us: see CacheOptions.
-  bool others_write = false;
-};
-
-struct WatchStats {
-  std::atomic<int64_t> watchers{0};  // now
-  std::atomic<int64_t> rounds{0};    // now
-  Counter asked;                     // lists that rounds asked the source for
-  Counter failed;                    // of these, those that brought nothing
-  Counter changes;                   // captures that were new to a round, or had changed
-};
 
 // Thread-safe. Its state belongs to the loop's thread.
 class Watches final : public CallObserver {
  public:
   // On the loop's thread. `view`: with all that is known; what is new in it says a Reader.
-  using Each = std::function<void(const View& view)>;
+  using Each = Watcher::Each;
   using Done = Source::Done;
 
   // Source, loop and clock outlive it.
@@ -87,43 +68,13 @@ class Watches final : public CallObserver {
   const WatchStats& stats() const { return stats_; }
 
  private:
-  struct Watcher;
-  struct Round;
-  using WatcherPtr = std::shared_ptr<Watcher>;
   using RoundPtr = std::shared_ptr<Round>;
   // All of the gateway's own credentials, which follow each other, are one.
   using RoundKey = std::pair<Partition, Id>;
-  using Then = std::function<void(const RoundPtr& round, const Reply& reply)>;
 
   void Join(const WatcherPtr& watcher);
-  void Leave(Watcher& watcher);
-  void End(Watcher& watcher, Reply reply);
-  void EndAll(const RoundPtr& round, const Reply& reply);
   void Count(const Id& account, int64_t by);
-
-  void LookForKept(const RoundPtr& round, const WatcherPtr& watcher);
-  void Admit(const RoundPtr& round, const WatcherPtr& watcher);
-  void Welcome(const RoundPtr& round, const WatcherPtr& watcher);
-  void WelcomeThoseWho(const RoundPtr& round, uint64_t wait_for);
-
-  void AskList(const RoundPtr& round, const Watcher* cause);
-  void Listed(const RoundPtr& round, const std::shared_ptr<const Credential>& with,
-              const Reply& reply);
-  static void Trim(Round& round);
-  void LearnList(Round& round, const OutcomePtr& list);
-  void ListFailed(const RoundPtr& round, const Reply& reply);
-  void AskAgainIn(const RoundPtr& round, absl::Duration delay);
   void Outdate(const Id& account);
-
-  void AskForMissing(const RoundPtr& round, const Watcher* newcomer);
-  void AskNext(const RoundPtr& round);
-  void Got(const RoundPtr& round, const Id& id, const std::shared_ptr<const Credential>& with,
-           const Reply& reply);
-  void EndThoseOf(const RoundPtr& round, const Id& id, const Reply& reply);
-  void Publish(const RoundPtr& round);
-
-  Query QuestionOf(Round& round, const Endpoint& endpoint, const Watcher* cause) const;
-  void Ask(const RoundPtr& round, Query query, Ticket* ticket, Then then);
 
   Source& source_;
   const WatchOptions options_;

@@ -143,7 +143,7 @@ def most_within(window: float, times: list[float]) -> int:
         pytest.param(10, True, id="ten times, by callers who come back when told"),
     ],
 )
-def test_ten_minutes_at_more_than_the_allowed_demand(
+def test_ten_minutes_of_more_than_the_allowed_demand_stay_within_the_limit(
     demand: int, come_back: bool, start_gateway: StartGateway, tmp_path: Path
 ) -> None:
     assert FAKETIME is not None, "install libfaketime"

@@ -110,13 +110,13 @@ def test_a_rejected_credential_of_the_gateways_is_no_callers_fault(
     assert token not in gateway.process.output()
 
 
-def test_an_account_that_the_gateways_token_has_no_rights_to(gateway: Gateway) -> None:
+def test_an_account_that_the_gateways_token_has_no_rights_to_is_denied(gateway: Gateway) -> None:
     failure = fail(gateway.channel, demo.OTHER_ACCOUNTS_ID, account_id=demo.OTHER_ACCOUNT_ID)
     assert code_and_reason(failure) == ("PERMISSION_DENIED", "UPSTREAM_ACCOUNT_DENIED")
     assert "account" in failure.message
 
 
-def test_a_token_of_the_gateways_without_the_right_to_captures(
+def test_a_token_of_the_gateways_without_the_right_to_captures_is_denied(
     start_gateway: StartGateway,
 ) -> None:
     gateway = start_gateway(CLOUDFLARE_API_TOKEN=demo.NO_RIGHTS_TOKEN)

@@ -143,7 +143,7 @@ def test_the_versions_are_the_projects() -> None:
     assert render().container()["image"] == f"pcap-gateway:{project_version()}"
 
 
-def test_what_is_made_of_what() -> None:
+def test_each_object_is_made_where_its_values_ask_for_it() -> None:
     always = ["Deployment", "Service", "Service", "ServiceAccount", "Pod"]
     assert render(CALLERS).kinds() == sorted(always)
     usual = [*always, "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"]

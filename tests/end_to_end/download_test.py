@@ -267,7 +267,7 @@ def test_an_unknown_capture_is_not_found(downloading: Gateway, emulator: Emulato
     assert (failure.code, failure.reason) == (grpc.StatusCode.NOT_FOUND, "PCAP_NOT_FOUND")
 
 
-def test_so_many_at_once_and_no_more(start_gateway: StartGateway, emulator: Emulator) -> None:
+def test_one_download_more_than_may_be_is_refused(start_gateway: StartGateway, emulator: Emulator) -> None:
     gateway = start_gateway(*ALLOWED, "--max-downloads=1")
     first = start(gateway, emulator.add(packets=MANY_PACKETS))
     next(messages_of(first))

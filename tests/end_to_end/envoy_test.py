@@ -1231,7 +1231,7 @@ def serial_at(address: str, context: ssl.SSLContext) -> str:
             return str(certificate["serialNumber"])
 
 
-def test_tls_for_callers_and_a_renewed_certificate(
+def test_callers_have_tls_and_soon_a_renewed_certificate(
     gateway: Gateway, start_envoy: StartEnvoy, emulator: Emulator, tmp_path: Path
 ) -> None:
     authority = Authority(tmp_path)

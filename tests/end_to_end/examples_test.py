@@ -121,7 +121,7 @@ def answer_with(scripted: Scripted, **form: Any) -> None:
 # --- against the gateway
 
 
-def test_both_forms_and_what_is_missing(
+def test_both_forms_are_shown_and_what_is_missing_is_said(
     example: Example, emulator: Emulator, start_gateway: StartGateway
 ) -> None:
     gateway = start_gateway()
@@ -244,7 +244,7 @@ def test_absent_differs_from_zero(example: Example, scripted: Scripted) -> None:
     assert run_on(example, scripted)[1] == f"{ID}: full, PCAP_STATUS_FAILED, 0 packets captured\n"
 
 
-def test_large_numbers_and_old_times(example: Example, scripted: Scripted) -> None:
+def test_large_numbers_and_old_times_are_shown_exactly(example: Example, scripted: Scripted) -> None:
     full = pcap_pb2.FullPcap(status=7, packets_captured=2**53 + 1)
     full.submitted.FromJsonString("1969-12-31T23:59:58.999999999Z")
     answer_with(scripted, full=full)

@@ -677,7 +677,7 @@ TLS_ROWS = [
 
 @pytest.mark.parametrize("row", TLS_ROWS, ids=lambda row: row.name)
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
-def test_tls_that_does_not_hold(start_gateway: StartGateway, tmp_path: Path, row: TlsRow) -> None:
+def test_tls_that_does_not_hold_ends_as_unreachable(start_gateway: StartGateway, tmp_path: Path, row: TlsRow) -> None:
     authority = Authority(tmp_path)
     server = Handshakes(row.context(authority, tmp_path))
     try:
@@ -695,7 +695,7 @@ def test_tls_that_does_not_hold(start_gateway: StartGateway, tmp_path: Path, row
     check_sent(gateway, row.requests, row.requests - 1)
 
 
-def test_a_handshake_that_nobody_goes_on_with(start_gateway: StartGateway) -> None:
+def test_a_handshake_that_nobody_goes_on_with_ends_as_unreachable(start_gateway: StartGateway) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel lets them in, nobody else
         gateway = start_gateway(
             *PROTECTED,

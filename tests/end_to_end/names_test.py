@@ -53,7 +53,7 @@ def test_a_look_up_that_never_ends_holds_up_neither_the_loop_nor_the_end(
     ends_in_time(gateway)
 
 
-def test_the_same_for_the_name_of_redis(start_gateway: StartGateway, emulator: Emulator) -> None:
+def test_a_look_up_of_redis_that_never_ends_holds_up_neither(start_gateway: StartGateway, emulator: Emulator) -> None:
     gateway = start_gateway(
         "--redis-url=redis://hangs.test", ADMIN, LD_PRELOAD=NAMES, NAMES_HANG="hangs.test"
     )

@@ -92,7 +92,7 @@ def test_a_list_has_the_accounts_buckets_and_is_kept(gateway: Gateway, emulator:
     assert len(emulator.requests()) == before
 
 
-def test_a_buckets_whole_life(writing: Gateway, emulator: Emulator) -> None:
+def test_a_bucket_is_created_proven_and_deleted(writing: Gateway, emulator: Emulator) -> None:
     known = listed(writing)
     created = call(writing, "CreateOwnership", create()).ownership
     assert (created.destination_conf, created.status) == (BUCKET, pb.OWNERSHIP_STATUS_PENDING)

@@ -125,7 +125,7 @@ def test_the_same_request_id_makes_no_second_capture(shell: Shell) -> None:
     assert shell.run(create) == shell.run(create)
 
 
-def test_packets_of_this_address_now_in_tshark(shell: Shell) -> None:
+def test_tshark_shows_the_packets_of_this_address_now(shell: Shell) -> None:
     line = "pcapctl capture simple --source-address 192.0.2.9 --time-limit 10s -w - | tshark -r -"
     packets = shell.run(line).splitlines()
     assert len(packets) == 3 and all("192.0.2.9" in packet for packet in packets)
@@ -204,7 +204,7 @@ def test_a_removal_is_confirmed_at_the_terminal(
         shell.run(f"pcapctl buckets remove --yes {bucket_id}")
 
 
-def test_the_whole_life_by_a_python_client(gateway: Gateway, home: Path) -> None:
+def test_a_python_client_leads_captures_through_their_whole_life(gateway: Gateway, home: Path) -> None:
     """Issue by issue: create full with a bucket's secret, watch it to the end, list, stop another,
     create simple, download, and tshark reads it."""
     stub = pcap_service_pb2_grpc.PcapServiceStub(gateway.channel)

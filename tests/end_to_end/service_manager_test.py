@@ -195,7 +195,7 @@ def test_the_watchdog_starves_when_the_threads_that_serve_stand_still(
     assert path_manager.hears() == {"WATCHDOG": "1"}
 
 
-def test_the_watchdog_starves_for_each_queue_and_for_the_upstream_thread(
+def test_the_watchdog_starves_for_each_queue_and_for_the_loop(
     start_gateway: StartGateway, path_manager: Manager
 ) -> None:
     """Which threads those are is not to be seen from outside; but one each they are."""

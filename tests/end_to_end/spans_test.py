@@ -319,7 +319,7 @@ def test_no_secret_is_in_a_span(
         ("traceidratio", SAMPLED, False),
     ],
 )
-def test_which_calls_have_spans(
+def test_samplers_decide_which_calls_have_spans(
     start_gateway: StartGateway,
     emulator: Emulator,
     collector: Collector,

@@ -130,7 +130,7 @@ def wait_for_watchers(gateway: Gateway, count: int) -> None:
     wait_for_metric(gateway, "pcap_gateway_watch_watchers", lambda value: value == count)
 
 
-def test_each_capture_first_then_each_change_and_the_end(
+def test_each_capture_is_told_first_then_each_change_and_the_end(
     start: StartGateway, account: Account
 ) -> None:
     gateway = start()
@@ -208,7 +208,7 @@ def test_what_the_list_no_longer_has_is_asked_for_by_itself(
     assert account.gets(pcap_id) > 0
 
 
-def test_an_id_that_cloudflare_does_not_know(start: StartGateway, account: Account) -> None:
+def test_an_id_that_cloudflare_does_not_know_ends_it(start: StartGateway, account: Account) -> None:
     gateway = start()
     known, unknown = account.add(status="running"), secrets.token_hex(16)
     failure = Watch(gateway, account.id, known, unknown).failure()

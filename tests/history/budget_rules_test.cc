@@ -35,12 +35,14 @@ std::string TextOf(const std::optional<Refusal>& refusal) {
                       absl::FormatDuration(absl::Ceil(refusal->wait, absl::Milliseconds(1))));
 }
 
-TEST(BudgetRulesTest, AreTheSameInTheProcessAndInRedis) {
+class BudgetRulesTest : public testing::TestWithParam<BudgetPolicy> {};
+
+TEST_P(BudgetRulesTest, AreTheSameInTheProcessAndInRedis) {
   constexpr int kQuestions = 4000;
   const uint64_t seed = Seed();
   SCOPED_TRACE(absl::StrCat("seed ", seed));
   std::mt19937_64 random(seed);
-  const BudgetPolicy policy{.limit = 120, .reserve = 20};
+  const BudgetPolicy policy = GetParam();
   RedisServer server;
   FakeClock clock;
   clock.Advance(absl::Ceil(clock.Now() - absl::UnixEpoch(), absl::Milliseconds(1)) -
@@ -127,6 +129,11 @@ TEST(BudgetRulesTest, AreTheSameInTheProcessAndInRedis) {
   EXPECT_GT(granted, kQuestions / 10);
   EXPECT_GT(kept, kQuestions / 10);
 }
+
+INSTANTIATE_TEST_SUITE_P(Policies, BudgetRulesTest,
+                         testing::Values(BudgetPolicy{.limit = 120, .reserve = 20},
+                                         BudgetPolicy{.limit = 30, .reserve = 0, .hold = 0},
+                                         BudgetPolicy{.limit = 60, .reserve = 30, .hold = 10}));
 
 }  // namespace
 }  // namespace pcap_gateway

@@ -154,7 +154,7 @@ ONLY_IN = {
     },
     "microhttpd": {"service/operations/admin_listener.cc"},
     "hiredis": {
-        "service/shared/redis_client.cc",
+        "service/shared/redis_connection.cc",
         "service/shared/redis_replies.cc",
         "service/shared/redis_tls.cc",
     },

@@ -78,7 +78,7 @@ TEST_F(ListPartsTest, AListAnswersForEachOfItsCaptures) {
   EXPECT_EQ(upstream_->asked(), 2u);
 }
 
-TEST_F(ListPartsTest, AsLongAsTheCaptureItselfWouldBeKept) {
+TEST_F(ListPartsTest, APartIsKeptAsLongAsTheCaptureItselfWouldBe) {
   Call(List(), "1m:running 2f:success");
   Wait();
   EXPECT_EQ(Call(Get(2)), "2f:success");

@@ -151,7 +151,7 @@ TEST(FreshnessOf, FollowsLifetimeAndTheCallersMaxAge) {
   }
 }
 
-TEST(ServesOnError, WithinTheWindowAndTheCallersMaxAge) {
+TEST(ServesOnError, HoldsWithinTheWindowAndTheCallersMaxAge) {
   const absl::Duration any = absl::InfiniteDuration();
   const Keeping kept{.as_of = kNoon, .fresh_until = kNoon + absl::Seconds(2), .ok = true};
   const auto serves = [&](const Keeping& keeping, absl::Duration max_age, absl::Duration asked,
@@ -171,7 +171,7 @@ TEST(ServesOnError, WithinTheWindowAndTheCallersMaxAge) {
   EXPECT_FALSE(serves(error, any, absl::Seconds(3), absl::Seconds(3)));
 }
 
-TEST(CallsForStale, OnlyWhatIsNotAnAnswer) {
+TEST(CallsForStale, HoldsOnlyForWhatIsNoAnswer) {
   const struct {
     absl::StatusCode code;
     Reason reason;

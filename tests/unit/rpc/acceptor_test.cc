@@ -211,7 +211,7 @@ TEST_F(AcceptorTest, NobodyListensAfterTheStop) {
   EXPECT_FALSE(Connection(port()).connected());
 }
 
-TEST(ListeningSocketsTest, OnePortForAllAddressesOfAName) {
+TEST(ListeningSocketsTest, HaveOnePortForAllAddressesOfAName) {
   const auto sockets = ListeningSockets::Open("localhost:0");
   ASSERT_TRUE(sockets.ok()) << sockets.status();
   ASSERT_FALSE(sockets->sockets().empty());

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <future>
@@ -304,8 +305,10 @@ class OddServer {
     thread_ = std::thread([this] {
       for (int client; (client = accept(socket_, nullptr, nullptr)) >= 0; close(client)) {
         send(client, says_.data(), says_.size(), MSG_NOSIGNAL);
-        char byte;
-        (void)recv(client, &byte, 1, 0);
+        // Until the client has closed: what is not read resets the connection, and the client
+        // may lose what it has not read yet.
+        std::array<char, 4096> bytes;
+        while (recv(client, bytes.data(), bytes.size(), 0) > 0) continue;
       }
     });
   }

@@ -532,7 +532,7 @@ TEST_F(WatchesTest, AFailureAfterAWriteTellsNothingOld) {
   EXPECT_THAT(late.Read(), ElementsAre("1m:stopping"));
 }
 
-TEST_F(WatchesTest, AskedForByItselfBeforeAWriteIsAskedForAgain) {
+TEST_F(WatchesTest, WhatIsAskedForByItselfBeforeAWriteIsAskedForAgain) {
   Watching& one = Watch({1});
   NothingKept();
   Answer("2m:running");

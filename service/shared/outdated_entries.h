@@ -1,0 +1,60 @@
+// OutdatedEntries: tells Redis which entries a write has outdated, so that no replica gives them
+// any more.
+//
+//   outdated.Outdate(names, absl::Minutes(2), [] { SendTheWrite(); });
+//
+// Redis drops each entry, and keeps in its place when that was, so that it takes no outcome that
+// was asked for before. What Redis could not be told counts here, and is told when it is back.
+#ifndef PCAP_GATEWAY_SERVICE_SHARED_OUTDATED_ENTRIES_H_
+#define PCAP_GATEWAY_SERVICE_SHARED_OUTDATED_ENTRIES_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "service/base/clock.h"
+#include "service/shared/redis_client.h"
+
+namespace pcap_gateway {
+
+// While a write is under way, and after it: longer than any request takes that was sent before.
+inline constexpr absl::Duration kWriting = absl::Minutes(2);
+
+// Where Redis keeps when a write outdated the entry of this name, in microseconds by its own clock.
+std::string OutdatedName(const std::string& entry);
+
+// The loop's thread only.
+class OutdatedEntries {
+ public:
+  // Both outlive it, and Redis' client has stopped before it goes.
+  OutdatedEntries(RedisClient& redis, const Clock& clock) : redis_(redis), clock_(clock) {}
+
+  // Outdates what Redis holds under `names`, and what is asked for until `ahead` from now. Then
+  // runs `then`, once, whatever Redis said; at once where there are no names, or Redis is down.
+  void Outdate(const std::vector<std::string>& names, absl::Duration ahead,
+               std::function<void()> then);
+
+  // When a write outdated the entry, by our clock, where Redis is yet to be told; else absent.
+  std::optional<absl::Time> Untold(const std::string& name) const;
+
+  // Tells Redis what it could not be told before, if there is any of it; not more often than each
+  // second where Redis refuses it. To be called when Redis has answered.
+  void TellUntold();
+
+ private:
+  void Remember(const std::string& name, absl::Time at);
+
+  RedisClient& redis_;
+  const Clock& clock_;
+  absl::flat_hash_map<std::string, absl::Time> untold_;  // by the entry's name, by our clock
+  bool tells_ = false;
+  absl::Time tell_again_at_ = absl::InfinitePast();  // what Redis refused
+};
+
+}  // namespace pcap_gateway
+
+#endif  // PCAP_GATEWAY_SERVICE_SHARED_OUTDATED_ENTRIES_H_

@@ -1,0 +1,118 @@
+#include "service/shared/shared_denials.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace pcap_gateway {
+namespace {
+
+// Whose names, seals and readings are kept at hand.
+constexpr size_t kMostStandings = 1000;
+
+// A standing that nobody has an entry under is there only for those that are being asked for:
+// longer than any of them takes. So strangers whom Cloudflare rejects fill no Redis.
+constexpr absl::Duration kShortStanding = absl::Minutes(2);
+
+// That Redis could not be told; one more takes the place of any.
+constexpr size_t kMostUntold = 1000;
+constexpr absl::Duration kTellAgainAfter = absl::Seconds(1);
+
+// A replica guesses Redis' time to within the network's delays. What is further ahead comes from a
+// clock that was set back.
+constexpr absl::Duration kMostAhead = absl::Minutes(1);
+
+// KEYS: standing. ARGV: value, how many of its digits tell the time, short lifetime in ms. Puts it
+// forward, never back. Where there is no room for that, it goes, and with it all that it stands
+// for.
+constexpr absl::string_view kDeny = R"(
+local known, set = redis.pcall('GET', KEYS[1])
+if type(known) ~= 'string' then
+  set = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+elseif string.sub(known, 1, ARGV[2]) < string.sub(ARGV[1], 1, ARGV[2]) then
+  set = redis.pcall('SET', KEYS[1], ARGV[1], 'KEEPTTL')
+end
+if set and set.err then redis.call('DEL', KEYS[1]) end
+return set)";
+
+}  // namespace
+
+SharedDenials::StandingsPtr SharedDenials::Of(const Query& query) {
+  if (standings_.size() >= kMostStandings) standings_.clear();
+  StandingsPtr& standings = standings_[{query.credential->partition(), query.account}];
+  if (standings == nullptr) {
+    standings = std::make_shared<Standings>();
+    standings->credential.name = StandingName(*query.credential);
+    standings->account.name = StandingName(*query.credential, query.account);
+  }
+  return standings;
+}
+
+SharedDenials::Word SharedDenials::Read(Standings& standings, const Credential& credential,
+                                        const std::string& of_credential,
+                                        const std::string& of_account, const RedisTime& time) {
+  Word word;
+  ReadOne(standings.credential, credential, of_credential, time, word, word.denied.everything);
+  ReadOne(standings.account, credential, of_account, time, word, word.denied.account);
+  return word;
+}
+
+// Adds to `word` what one of the two says; `denied`: its part of that.
+void SharedDenials::ReadOne(Known& known, const Credential& credential, const std::string& value,
+                            const RedisTime& time, Word& word, absl::Time& denied) {
+  absl::Time since = absl::InfiniteFuture();
+  if (value.empty()) {
+    known.value.clear();
+    known.standing.reset();
+  } else if (value != known.value) {
+    known.value = value;
+    known.standing = OpenedStanding(value, known.name, credential);
+  }
+  if (known.standing.has_value() && known.standing->since <= time.now + kMostAhead) {
+    since = known.standing->since;
+    if (known.standing->denied) {
+      word.void_before = std::max(word.void_before, since);
+      const absl::Time now = clock_.Now();
+      denied = std::max(denied, std::min(now, now - (time.now - since)));
+    }
+  } else if (!value.empty()) {
+    corrupt_.Add();
+    redis_.Send({"DEL", known.name}, kIgnoreReply);
+  }
+  if (const auto untold = untold_.find(known.name); untold != untold_.end()) {
+    const absl::Time at = time.ByRedis(untold->second.at);
+    word.void_before = std::max(word.void_before, at);
+    since = std::max(since, at);
+    denied = std::max(denied, untold->second.at);
+  }
+  word.since = std::max(word.since, since);
+}
+
+void SharedDenials::Deny(const Standings& standings, std::shared_ptr<const Credential> credential,
+                         bool everything) {
+  Remember(everything ? standings.credential.name : standings.account.name,
+           {.credential = std::move(credential), .at = clock_.Now()});
+}
+
+void SharedDenials::Remember(const std::string& name, const Denial& denial) {
+  if (untold_.size() >= kMostUntold && !untold_.contains(name)) untold_.erase(untold_.begin());
+  Denial& remembered = untold_.try_emplace(name, denial).first->second;
+  remembered.at = std::max(remembered.at, denial.at);
+}
+
+void SharedDenials::TellUntold(const RedisTime& time, const std::shared_ptr<void>& told) {
+  const std::string digits = absl::StrCat(kStandingDigits);
+  const std::string milliseconds = MillisecondsOf(kShortStanding);
+  for (const auto& [name, denial] : std::exchange(untold_, {})) {
+    const std::string value = SealedStanding({.since = time.ByRedis(denial.at), .denied = true},
+                                             name, *denial.credential);
+    redis_.Send({"EVAL", kDeny, "1", name, value, digits, milliseconds},
+                [this, told, name = name, denial = denial](const std::optional<RedisReply>& reply) {
+                  if (reply.has_value() && reply->kind != RedisReply::Kind::kError) return;
+                  Remember(name, denial);
+                  if (reply.has_value()) tell_again_at_ = clock_.Now() + kTellAgainAfter;
+                });
+  }
+}
+
+}  // namespace pcap_gateway
