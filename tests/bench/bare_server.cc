@@ -1,20 +1,32 @@
-// The yardstick of tests/bench/run: a gRPC server that answers GetPcap with the same bytes each
-// time and looks at nothing. What the gateway takes beyond this is the gateway's own doing.
+// The yardstick of tests/bench/run: a gRPC server that answers with the same bytes each time and
+// looks at nothing. What the gateway takes beyond this is the gateway's own doing.
 //
 //   bare_server [--mode=callback|queue] [--listen=HOST:PORT]     default port: any free one
 //
 // Prints `listening on HOST:PORT`. The modes are gRPC's two asynchronous server APIs; the gateway
-// is on completion queues. It has the gateway's settings, those that make Debian's gRPC cheaper and
+// is on completion queues. Both answer GetPcap; the callback API the methods below, too:
+//
+//   ListPcaps      50 captures
+//   WatchPcaps     50 captures, and then one more whenever somebody calls StopPcap
+//   StopPcap       says `telling at T`, in seconds of CLOCK_MONOTONIC, and tells those who watch
+//   DownloadPcap   --download-bytes from memory, in pieces of 64 KiB
+//
+// It has the gateway's settings, those that make Debian's gRPC cheaper and
 // those that cost: a ratio of one server to another with other settings would say nothing.
 #include <grpcpp/grpcpp.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdint>
+#include <iomanip>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "pcap/v1/pcap_service.grpc.pb.h"
 #include "service/rpc/server_settings.h"
@@ -50,23 +62,172 @@ pcap::v1::GetPcapResponse TypicalAnswer() {
   return answer;
 }
 
-// Neither the request is parsed nor the answer serialised: bytes in, bytes out.
-class CallbackService final
-    : public PcapService::WithRawCallbackMethod_GetPcap<PcapService::Service> {
+// As many as Cloudflare lists.
+constexpr int kCaptures = 50;
+constexpr size_t kPieceBytes = 64 << 10;
+
+grpc::ByteBuffer BytesOf(const google::protobuf::MessageLite& message) {
+  const grpc::Slice slice(message.SerializeAsString());
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+// Of all methods; whoever sends one shares its slice.
+struct Answers {
+  explicit Answers(const pcap::v1::GetPcapResponse& typical) : one(BytesOf(typical)) {
+    pcap::v1::ListPcapsResponse answer;
+    for (int n = 0; n < kCaptures; ++n) *answer.add_pcaps() = typical.pcap();
+    list = BytesOf(answer);
+    pcap::v1::DownloadPcapResponse message;
+    message.set_data(std::string(kPieceBytes, '\0'));
+    piece = BytesOf(message);
+  }
+
+  grpc::ByteBuffer one;  // of WatchPcaps, too: on the wire a message of both is the same
+  grpc::ByteBuffer list;
+  grpc::ByteBuffer piece;
+};
+
+class WatchStream;
+
+// The streams that are open.
+class Watched {
  public:
-  explicit CallbackService(const grpc::ByteBuffer& answer) : answer_(answer) {}
+  void Add(WatchStream* stream) {
+    const absl::MutexLock lock(&mutex_);
+    streams_.insert(stream);
+  }
+  void Remove(WatchStream* stream) {
+    const absl::MutexLock lock(&mutex_);
+    streams_.erase(stream);
+  }
+  void TellAll();
+
+ private:
+  absl::Mutex mutex_;
+  std::unordered_set<WatchStream*> streams_ ABSL_GUARDED_BY(mutex_);
+};
+
+class WatchStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+ public:
+  WatchStream(Watched& watched, const grpc::ByteBuffer& message)
+      : watched_(watched), message_(message) {
+    watched_.Add(this);
+    Tell(kCaptures);
+  }
+
+  // So many messages more.
+  void Tell(int messages) {
+    const absl::MutexLock lock(&mutex_);
+    const bool idle = left_ == 0;
+    left_ += messages;
+    if (idle && !finished_) StartWrite(&message_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    const absl::MutexLock lock(&mutex_);
+    if (!ok || --left_ == 0 || finished_) return;
+    StartWrite(&message_);
+  }
+
+  void OnCancel() override {
+    const absl::MutexLock lock(&mutex_);
+    finished_ = true;
+    Finish(grpc::Status::CANCELLED);
+  }
+
+  void OnDone() override {
+    watched_.Remove(this);
+    delete this;
+  }
+
+ private:
+  Watched& watched_;
+  const grpc::ByteBuffer& message_;
+  absl::Mutex mutex_;
+  int left_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+void Watched::TellAll() {
+  const absl::MutexLock lock(&mutex_);
+  const std::chrono::duration<double> now = std::chrono::steady_clock::now().time_since_epoch();
+  std::cout << "telling at " << std::fixed << std::setprecision(6) << now.count() << std::endl;
+  for (WatchStream* const stream : streams_) stream->Tell(1);
+}
+
+class DownloadStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+ public:
+  DownloadStream(const grpc::ByteBuffer& piece, int64_t bytes)
+      : piece_(piece), left_((bytes + kPieceBytes - 1) / kPieceBytes) {
+    StartWrite(&piece_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) return Finish(grpc::Status::CANCELLED);
+    if (--left_ == 0) return Finish(grpc::Status::OK);
+    StartWrite(&piece_);
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  const grpc::ByteBuffer& piece_;
+  int64_t left_;
+};
+
+// Neither the request is parsed nor the answer serialised: bytes in, bytes out.
+using RawMethods =
+    PcapService::WithRawCallbackMethod_GetPcap<PcapService::WithRawCallbackMethod_ListPcaps<
+        PcapService::WithRawCallbackMethod_WatchPcaps<PcapService::WithRawCallbackMethod_StopPcap<
+            PcapService::WithRawCallbackMethod_DownloadPcap<PcapService::Service>>>>>;
+
+class CallbackService final : public RawMethods {
+ public:
+  CallbackService(const Answers& answers, int64_t download_bytes)
+      : answers_(answers), download_bytes_(download_bytes) {}
 
   grpc::ServerUnaryReactor* GetPcap(grpc::CallbackServerContext* context,
                                     const grpc::ByteBuffer* /*request*/,
                                     grpc::ByteBuffer* response) override {
-    *response = answer_;  // shares the slice
+    return Answer(context, answers_.one, response);
+  }
+
+  grpc::ServerUnaryReactor* ListPcaps(grpc::CallbackServerContext* context,
+                                      const grpc::ByteBuffer* /*request*/,
+                                      grpc::ByteBuffer* response) override {
+    return Answer(context, answers_.list, response);
+  }
+
+  grpc::ServerUnaryReactor* StopPcap(grpc::CallbackServerContext* context,
+                                     const grpc::ByteBuffer* /*request*/,
+                                     grpc::ByteBuffer* response) override {
+    watched_.TellAll();
+    return Answer(context, answers_.one, response);
+  }
+
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchPcaps(
+      grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* /*request*/) override {
+    return new WatchStream(watched_, answers_.one);
+  }
+
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* DownloadPcap(
+      grpc::CallbackServerContext* /*context*/, const grpc::ByteBuffer* /*request*/) override {
+    return new DownloadStream(answers_.piece, download_bytes_);
+  }
+
+ private:
+  static grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context,
+                                          const grpc::ByteBuffer& answer,
+                                          grpc::ByteBuffer* response) {
+    *response = answer;
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
 
- private:
-  const grpc::ByteBuffer answer_;
+  const Answers& answers_;
+  const int64_t download_bytes_;
+  Watched watched_;
 };
 
 // The same on a completion queue: calls take turns on a fixed set of slots.
@@ -116,12 +277,10 @@ class QueueService final : public PcapService::WithRawMethod_GetPcap<PcapService
 };
 
 // Serves until a signal ends the process; there is nothing to save.
-int Run(const std::string& mode, const std::string& address) {
-  const std::string message = TypicalAnswer().SerializeAsString();
-  const grpc::Slice slice(message);
-  const grpc::ByteBuffer answer(&slice, 1);
-  CallbackService callback_service(answer);
-  QueueService queue_service(answer);
+int Run(const std::string& mode, const std::string& address, int64_t download_bytes) {
+  const Answers answers(TypicalAnswer());
+  CallbackService callback_service(answers, download_bytes);
+  QueueService queue_service(answers.one);
   std::unique_ptr<grpc::ServerCompletionQueue> queue;
   int port = 0;
   grpc::ServerBuilder builder;
@@ -138,7 +297,7 @@ int Run(const std::string& mode, const std::string& address) {
     std::cerr << "bare_server: cannot listen on " << address << "\n";
     return 1;
   }
-  std::cerr << "gRPC " << PCAP_GATEWAY_GRPC_BUILD << "; answers of " << message.size()
+  std::cerr << "gRPC " << PCAP_GATEWAY_GRPC_BUILD << "; answers of " << answers.one.Length()
             << " bytes\n";
   std::cout << "listening on " << address.substr(0, address.rfind(':') + 1) << port << std::endl;
   if (queue != nullptr) queue_service.Serve(*queue);
@@ -151,15 +310,17 @@ int Run(const std::string& mode, const std::string& address) {
 int main(int argc, char** argv) {
   // As the gateway does; see its main.cc.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  CLI::App app("Answers GetPcap with the same bytes each time");
+  CLI::App app("Answers with the same bytes each time");
   std::string mode = "callback";
   std::string address = "127.0.0.1:0";
   app.add_option("--mode", mode, "gRPC's API")->check(CLI::IsMember({"callback", "queue"}));
   app.add_option("--listen", address, "HOST:PORT");
+  int64_t download_bytes = 1'000'000'000;
+  app.add_option("--download-bytes", download_bytes)->check(CLI::PositiveNumber);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  return Run(mode, address);
+  return Run(mode, address, download_bytes);
 }

@@ -22,8 +22,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kFrameHeaderBytes = 5;
-// Wide enough that no answer ever waits for a WINDOW_UPDATE.
-constexpr int32_t kWindowBytes = 16 << 20;
+constexpr size_t kMostReceived = 64 << 10;
 
 void Check(int result, const char* what) {
   if (result < 0) throw std::runtime_error(std::string(what) + ": " + nghttp2_strerror(result));
@@ -86,9 +85,12 @@ struct GrpcConnection::Stream {
   bool http_ok;
   bool grpc_ok;
   bool hit;
-  std::string body;
+  std::string body;   // unless it is streamed
+  bool streamed;      // its answers are told of as they come
+  size_t number = 0;  // of the call
 
-  void Begin(std::string_view framed, std::string_view contains) {
+  void Begin(size_t call, std::string_view framed, std::string_view contains) {
+    number = call;
     unsent = framed;
     expected = contains;
     http_ok = grpc_ok = hit = false;
@@ -114,6 +116,7 @@ struct GrpcConnection::Stream {
     if (error_code != NGHTTP2_NO_ERROR) return "the stream was reset";
     if (!http_ok) return ":status is not 200";
     if (!grpc_ok) return "grpc-status is not 0";
+    if (streamed) return "";
     const std::string_view message = Message();
     if (message.empty()) return "no message";
     uint32_t size;
@@ -138,9 +141,14 @@ struct GrpcConnection::Callbacks {
   }
 
   static int OnData(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size,
-                    void*) {
+                    void* self) {
     Stream* stream = Find(session, id);
-    if (stream != nullptr) stream->body.append(View(data, size));
+    if (stream == nullptr) return 0;
+    if (stream->streamed) {
+      static_cast<GrpcConnection*>(self)->streaming_.on_bytes(stream->number, View(data, size));
+    } else {
+      stream->body.append(View(data, size));
+    }
     return 0;
   }
 
@@ -162,10 +170,17 @@ struct GrpcConnection::Callbacks {
 
 GrpcConnection::GrpcConnection(const std::string& address, const std::string& path,
                                Metadata metadata, std::function<void(const CallResult&)> on_result)
+    // The windows are wide enough that no answer ever waits for a WINDOW_UPDATE.
+    : GrpcConnection(address, path, std::move(metadata), std::move(on_result), Streaming()) {}
+
+GrpcConnection::GrpcConnection(const std::string& address, const std::string& path,
+                               Metadata metadata, std::function<void(const CallResult&)> on_result,
+                               Streaming streaming)
     : address_(address),
       path_(path),
       metadata_(std::move(metadata)),
       on_result_(std::move(on_result)),
+      streaming_(std::move(streaming)),
       headers_{Header(":method", "POST"), Header(":scheme", "http"),
                // nghttp2 never puts :path into the peer's HPACK table, a gRPC client does: here
                // each server decodes 32 more bytes a call than it would have to.
@@ -190,17 +205,20 @@ void GrpcConnection::StartSession() {
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, Callbacks::OnClose);
   Check(nghttp2_session_client_new(&session_, callbacks, this), "nghttp2_session_client_new");
   nghttp2_session_callbacks_del(callbacks);
+  const auto window = static_cast<uint32_t>(streaming_.window_bytes);
   const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-                                             {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kWindowBytes}};
+                                             {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window}};
   Check(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings, std::size(settings)),
         "SETTINGS");
-  Check(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kWindowBytes),
+  Check(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
+                                              streaming_.window_bytes),
         "WINDOW_UPDATE");
 }
 
 GrpcConnection::Stream* GrpcConnection::TakeStream() {
   if (free_streams_.empty()) {
     streams_.push_back(std::make_unique<Stream>());
+    streams_.back()->streamed = streaming_.on_bytes != nullptr;
     return streams_.back().get();
   }
   Stream* stream = free_streams_.back();
@@ -210,7 +228,7 @@ GrpcConnection::Stream* GrpcConnection::TakeStream() {
 
 void GrpcConnection::Call(std::string_view framed, std::string_view expected) {
   Stream* stream = TakeStream();
-  stream->Begin(framed, expected);
+  stream->Begin(calls_++, framed, expected);
   const nghttp2_data_provider body = {.source = {.ptr = stream},
                                       .read_callback = Callbacks::ReadRequest};
   Check(nghttp2_submit_request(session_, nullptr, headers_.data(), headers_.size(), &body, stream),
@@ -226,9 +244,9 @@ void GrpcConnection::End(Stream* stream, uint32_t error_code) {
   on_result_(result);
 }
 
-void GrpcConnection::Receive() {
-  uint8_t buffer[64 << 10];
-  const ssize_t size = recv(fd_, buffer, sizeof buffer, 0);
+void GrpcConnection::Receive(size_t most) {
+  uint8_t buffer[kMostReceived];
+  const ssize_t size = recv(fd_, buffer, std::min(most, kMostReceived), 0);
   if (size == 0) throw std::runtime_error("the server closed the connection");
   if (size < 0) {
     if (errno == EAGAIN || errno == EINTR) return;

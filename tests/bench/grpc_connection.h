@@ -1,4 +1,5 @@
-// GrpcConnection: unary gRPC calls over one HTTP/2 connection, as cheap for the caller as they get.
+// GrpcConnection: gRPC calls over one HTTP/2 connection, as cheap for the caller as they get: with
+// one answer each, or with a stream of them.
 //
 //   GrpcConnection connection("127.0.0.1:50051", "/pcap.v1.PcapService/GetPcap", metadata,
 //                             [&](const CallResult& result) { … connection.Call(next, ""); });
@@ -41,6 +42,14 @@ using Metadata = std::vector<std::pair<std::string, std::string>>;
 // Puts gRPC's five bytes before a message: not compressed, and the length.
 std::string Framed(std::string_view message);
 
+// How a connection reads calls that have a stream of answers.
+struct Streaming {
+  // Bytes of a call's answers, as they come; the call by its number, from 0 on.
+  std::function<void(size_t call, std::string_view bytes)> on_bytes;
+  // HTTP/2's windows, of each stream and of the connection: what may be on its way, unread.
+  int32_t window_bytes = 16 << 20;
+};
+
 // For one thread. Throws std::runtime_error where the connection as a whole fails, which ends the
 // measurement: figures of a run that lost a connection mean nothing.
 class GrpcConnection {
@@ -48,6 +57,9 @@ class GrpcConnection {
   // Connects before it returns. `address` is IPV4:PORT. Keys of `metadata` are lower case.
   GrpcConnection(const std::string& address, const std::string& path, Metadata metadata,
                  std::function<void(const CallResult&)> on_result);
+  // For calls with a stream of answers. Their results know of no message.
+  GrpcConnection(const std::string& address, const std::string& path, Metadata metadata,
+                 std::function<void(const CallResult&)> on_result, Streaming streaming);
   ~GrpcConnection();
   GrpcConnection(const GrpcConnection&) = delete;
   GrpcConnection& operator=(const GrpcConnection&) = delete;
@@ -57,8 +69,10 @@ class GrpcConnection {
   // Both texts outlive the call. May be called from `on_result`.
   void Call(std::string_view framed, std::string_view expected);
 
-  // Reads what there is, and tells `on_result` of each call that ended.
-  void Receive();
+  // Reads what there is, up to 64 KiB, and tells `on_result` of each call that ended.
+  void Receive() { Receive(64 << 10); }
+  // The same, up to so many bytes.
+  void Receive(size_t most);
 
   // Writes what the socket takes. False: there is more, come back when it is writable.
   bool Flush();
@@ -77,10 +91,12 @@ class GrpcConnection {
   const std::string path_;
   const Metadata metadata_;
   const std::function<void(const CallResult&)> on_result_;
+  const Streaming streaming_;
   int fd_ = -1;
   nghttp2_session* session_ = nullptr;
   std::vector<nghttp2_nv> headers_;
   std::string unsent_;
+  size_t calls_ = 0;                              // so far
   std::vector<std::unique_ptr<Stream>> streams_;  // all that were ever needed at once
   std::vector<Stream*> free_streams_;
 };

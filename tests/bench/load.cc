@@ -1,12 +1,9 @@
-// Calls GetPcap in a closed loop, checks each answer, and prints one line of JSON.
+// Calls a method in a closed loop, checks each answer, and prints one line of JSON.
 //
 //   load --address 127.0.0.1:50051 --connections 4 --streams 32 --seconds 3 --ids 1000
 //
 // One thread, HTTP/2 by hand (grpc_connection.h): light enough that it fills a server's core from
 // one of its own.
-#include <sys/epoll.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -22,6 +19,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "tests/bench/connections.h"
 #include "tests/bench/grpc_connection.h"
 #include "tests/bench/requests.h"
 
@@ -30,7 +28,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr char kPath[] = "/pcap.v1.PcapService/GetPcap";
 // Far beyond any latency worth a figure: whatever is quiet for this long hangs.
 constexpr int kHangsAfterMilliseconds = 10'000;
 
@@ -68,10 +65,8 @@ class ClosedLoop {
   explicit ClosedLoop(const Plan& plan) : plan_(plan), requests_(plan.mix) {
     // Room for a long run, so that no measurement is interrupted by moving a vector.
     tally_.latencies.reserve(4 << 20);
-    if (epoll_ < 0) throw std::runtime_error("epoll_create1 failed");
     for (int n = 0; n < plan_.connections; ++n) AddConnection();
   }
-  ~ClosedLoop() { close(epoll_); }
   ClosedLoop(const ClosedLoop&) = delete;
   ClosedLoop& operator=(const ClosedLoop&) = delete;
 
@@ -79,10 +74,13 @@ class ClosedLoop {
   void Run() {
     begin_ = Clock::now();
     for (size_t n = 0; n < connections_.size(); ++n) {
-      for (int stream = 0; stream < plan_.streams; ++stream) CallNext(*connections_[n]);
-      Flush(n);
+      for (int stream = 0; stream < plan_.streams; ++stream) CallNext(connections_[n]);
+      connections_.Flush(n);
     }
-    while (in_flight_ > 0) Turn();
+    while (in_flight_ > 0) {
+      if (connections_.Turn(kHangsAfterMilliseconds)) continue;
+      throw std::runtime_error("the server has not answered for 10 s");
+    }
     end_ = Clock::now();
   }
 
@@ -92,15 +90,13 @@ class ClosedLoop {
  private:
   void AddConnection() {
     const size_t index = connections_.size();
-    connections_.push_back(std::make_unique<GrpcConnection>(
-        plan_.address, kPath, plan_.metadata, [this, index](const CallResult& result) {
-          --in_flight_;
-          tally_.Add(result);
-          CallNext(*connections_[index]);
-        }));
-    waits_for_room_.push_back(false);
-    epoll_event event = {.events = EPOLLIN, .data = {.u64 = index}};
-    epoll_ctl(epoll_, EPOLL_CTL_ADD, connections_[index]->fd(), &event);
+    connections_.Add(std::make_unique<GrpcConnection>(plan_.address, PathOf(plan_.mix.method),
+                                                      plan_.metadata,
+                                                      [this, index](const CallResult& result) {
+                                                        --in_flight_;
+                                                        tally_.Add(result);
+                                                        CallNext(connections_[index]);
+                                                      }));
   }
 
   bool MayBegin() const {
@@ -117,31 +113,9 @@ class ClosedLoop {
     ++in_flight_;
   }
 
-  void Turn() {
-    epoll_event events[64];
-    const int count = epoll_wait(epoll_, events, std::size(events), kHangsAfterMilliseconds);
-    if (count == 0) throw std::runtime_error("the server has not answered for 10 s");
-    for (int n = 0; n < count; ++n) {
-      const size_t index = events[n].data.u64;
-      if (events[n].events & ~static_cast<uint32_t>(EPOLLOUT)) connections_[index]->Receive();
-      Flush(index);
-    }
-  }
-
-  void Flush(size_t index) {
-    const bool waits = !connections_[index]->Flush();
-    if (waits == waits_for_room_[index]) return;
-    waits_for_room_[index] = waits;
-    epoll_event event = {.events = EPOLLIN, .data = {.u64 = index}};
-    if (waits) event.events |= EPOLLOUT;
-    epoll_ctl(epoll_, EPOLL_CTL_MOD, connections_[index]->fd(), &event);
-  }
-
   const Plan plan_;
   Requests requests_;
-  const int epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  std::vector<std::unique_ptr<GrpcConnection>> connections_;
-  std::vector<bool> waits_for_room_;  // by connection: epoll tells us when its socket takes more
+  Connections connections_;
   Clock::time_point begin_;
   Clock::time_point end_;
   int64_t begun_ = 0;
@@ -190,6 +164,7 @@ Plan ReadPlan(CLI::App& app, int argc, char** argv) {
   auto* seconds =
       app.add_option("--seconds", plan.seconds, "Or for how long")->check(CLI::PositiveNumber);
   calls->excludes(seconds);
+  app.add_option("--method", plan.mix.method, "GetPcap, or one that takes an account alone");
   app.add_option("--account", plan.mix.account_id, "The account id of all requests");
   app.add_option("--ids", plan.mix.ids, "How many capture ids to make up, or a file of them");
   app.add_option("--first-id", plan.mix.first, "The number of the first one made up");
@@ -208,7 +183,7 @@ Plan ReadPlan(CLI::App& app, int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace pcap_gateway::bench;  // NOLINT(google-build-using-namespace)
-  CLI::App app("Calls GetPcap in a closed loop and prints figures as one line of JSON");
+  CLI::App app("Calls a method in a closed loop and prints figures as one line of JSON");
   try {
     ClosedLoop loop(ReadPlan(app, argc, argv));
     loop.Run();

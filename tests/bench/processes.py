@@ -59,23 +59,24 @@ class Process:
 
     def address(self) -> str:
         """Waits for the ready line, `… listening on HOST:PORT`."""
-        return self._place("listening on")
+        return self.said("listening on")
 
     def admin_address(self) -> str:
         """Waits for a gateway's line about its metrics, `… admin on HOST:PORT`."""
-        return self._place("admin on")
+        return self.said("admin on")
 
-    def _place(self, words: str) -> str:
-        stdout, end = self._process.stdout.fileno(), time.monotonic() + READY_SECONDS
-        while not (found := re.search(rf"{words} (\S+)\n", self._said)):
+    def said(self, words: str, times: int = 1, seconds: float = READY_SECONDS) -> str:
+        """Waits until it has said `words WORD` so many times, and returns the last WORD."""
+        stdout, end = self._process.stdout.fileno(), time.monotonic() + seconds
+        while len(found := re.findall(rf"{words} (\S+)\n", self._said)) < times:
             if not select.select([stdout], [], [], max(0, end - time.monotonic()))[0]:
                 break
             read = os.read(stdout, 4096).decode()
             if not read:
                 break
             self._said += read
-        if found:
-            return found[1]
+        if len(found) >= times:
+            return found[times - 1]
         raise SystemExit(f"bench: {self.name} did not say `{words}`\n{self._said}{self.log()}")
 
     def cpu_ns(self) -> int:
@@ -86,6 +87,15 @@ class Process:
         clock_getcpuclockid(3) makes of a pid (include/linux/posix-timers.h, CPUCLOCK_SCHED).
         """
         return time.clock_gettime_ns((~self.pid << 3) | 2)
+
+    def forget_peak(self) -> None:
+        """From here on peak_mib is of what comes (proc(5), clear_refs)."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def peak_mib(self) -> float:
+        """The most that its resident set had since."""
+        text = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"^VmHWM:\s+(\d+) kB", text, re.M)[1]) / 1024
 
     def memory_mib(self) -> dict[str, float]:
         """`rss`: its resident set; `pss`: its share of it, where pages are shared with others."""

@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Callable, Sequence
 
+from downloading import Downloading, bytes_per_second
 from rig import Figures
 from subjects import Measured
+from upstream import DOWNLOAD_BYTES
 from waiting import AtOnce, Waiting
+from watching import INTERVAL_SECONDS, WATCHERS, Server, Watching
 
 # Shares of the server's core. A round in which others had more than this of it, or the server less
 # (it idles when the load's core is shared), makes the figures noisy.
@@ -27,6 +30,8 @@ class Results:
     bytes_per_capture: float | None  # that a gateway grows by
     at_once: AtOnce | None
     waiting: dict[str, Waiting]  # by the upstream's protocol
+    watching: Watching | None
+    downloading: Downloading | None
     shape: str  # of the load
     machine: str
 
@@ -89,6 +94,14 @@ def _waiting_kib(results: Results, protocol: str) -> float | None:
     return results.waiting[protocol].sent if protocol in results.waiting else None
 
 
+def _watching(results: Results, figure: Callable[[Watching], float]) -> float | None:
+    return None if results.watching is None else figure(results.watching)
+
+
+def _downloading(results: Results, figure: Callable[[Downloading], float]) -> float | None:
+    return None if results.downloading is None else figure(results.downloading)
+
+
 # By the subject's name. All are compared with `bare`, too.
 COMPARED_WITH = {
     "cached, 2 cores": {"cached"},
@@ -96,6 +109,7 @@ COMPARED_WITH = {
     "redis": {"uncached"},
     "uncached tls": {"uncached"},
     "cached, own": {"cached", "bare, own"},
+    "list": {"bare list"},
 }
 
 
@@ -143,6 +157,51 @@ TARGETS = [
         " KiB",
     ),
     Target(5, "added to the median of an uncached call one by one", added_us, 150, " us"),
+    _cpu_target(18, "list", 1.3, of="bare list"),
+    Target(
+        18,
+        "a watcher, RSS beyond a bare stream",
+        lambda results: _watching(results, lambda its: its.kib_beyond_bare),
+        16,
+        " KiB",
+    ),
+    Target(
+        18,
+        f"a change reaches {WATCHERS} watchers, time",
+        lambda results: _watching(results, lambda its: statistics.median(its.gateway.told_seconds)),
+        1,
+        " s",
+    ),
+    # No work is done for a watcher; this is what cannot be told from none.
+    Target(
+        18,
+        "a watcher and interval without a change, CPU",
+        lambda results: _watching(results, lambda its: its.gateway.idle_us),
+        0.5,
+        " us",
+    ),
+    Target(
+        18,
+        "a download, bytes a second",
+        lambda results: _downloading(results, lambda its: its.speed_ratio),
+        0.8,
+        " x bare",
+        at_least=True,
+    ),
+    Target(
+        18,
+        "a download of 1 GB, RSS",
+        lambda results: _downloading(results, lambda its: its.grown_mib),
+        8,
+        " MiB above rest",
+    ),
+    Target(
+        18,
+        "a download by 1 MB a second, RSS",
+        lambda results: _downloading(results, lambda its: its.slow_grown_mib),
+        8,
+        " MiB above rest",
+    ),
 ]
 
 
@@ -153,15 +212,21 @@ def _measured_targets(results: Results) -> list[Target]:
 def checks(results: Results) -> dict[str, bool]:
     """Whether what was measured is what the names say. If not, no figure means anything."""
     all_measured = results.measured.values()
-    sizes = sorted({round(median(its.full, "message_bytes")) for its in all_measured})
     held = {
         "no call failed": all(
             figures["failures"] == 0 for its in all_measured for figures in its.full + its.single
         ),
-        f"all servers answer with as many bytes ({', '.join(map(str, sizes))})": (
-            sizes[-1] <= 1.02 * sizes[0]
-        ),
     }
+    for method in sorted({its.subject.load.method for its in all_measured}):
+        sizes = sorted(
+            round(median(its.full, "message_bytes"))
+            for its in all_measured
+            if its.subject.load.method == method
+        )
+        told = ", ".join(map(str, sorted(set(sizes))))
+        held[f"{method}: all servers answer with as many bytes ({told})"] = (
+            sizes[-1] <= 1.02 * sizes[0]
+        )
     for name, its in results.measured.items():
         hits, requests = its.subject.hits, its.subject.upstream_requests
         held[f"{name}: {hits} hits and {requests} requests upstream a call"] = all(
@@ -182,6 +247,14 @@ def checks(results: Results) -> dict[str, bool]:
         held["1000 captures at once: over one connection upstream"] = all(
             its["connections"] == 0 for its in results.at_once.gateway
         ) and all(its["connections"] == 1 for its in results.at_once.direct)
+    if (watching := results.watching) is not None:
+        held[f"{WATCHERS} watchers: one list an interval"] = watching.one_list_an_interval
+    if (downloading := results.downloading) is not None:
+        held["downloads: none failed, all are whole"] = all(
+            its["failures"] == 0 and its["over"] and its["bytes"] >= DOWNLOAD_BYTES
+            for its in downloading.gateway + downloading.bare
+        )
+        held["the slow download: it was under way all the time"] = not downloading.slow["over"]
     return held
 
 
@@ -195,7 +268,7 @@ def _rows(results: Results) -> list[list[str]]:
                 name,
                 f"{median(its.full, 'cpu_us'):.2f}",
                 f"{min(costs):.1f}-{max(costs):.1f}",
-                f"{ratio(results, name):.2f}",
+                f"{ratio(results, name, its.subject.yardstick):.2f}",
                 f"{median(its.full, 'calls_per_second'):,.0f}",
                 f"{median(its.full, 'core_share'):.0%}",
                 f"{latency(its.full, 'p50'):.0f}",
@@ -247,6 +320,40 @@ def _milliseconds(runs: Sequence[Figures]) -> str:
     return f"{statistics.median(times):.1f} ms ({min(times):.1f}-{max(times):.1f})"
 
 
+def _show_watching(watching: Watching) -> None:
+    def words(its: Server) -> str:
+        told = its.told_seconds
+        return (
+            f"{its.kib:.1f} KiB each, {its.idle_us:.2f} us of CPU each an interval, told of a change "
+            f"in {statistics.median(told):.2f} s ({min(told):.2f}-{max(told):.2f})"
+        )
+
+    lists = watching.intervals
+    print(f"watching {WATCHERS} streams, gateway: {words(watching.gateway)}")
+    print(f"watching {WATCHERS} streams, bare: {words(watching.bare)}")
+    print(
+        f"watching {len(lists) + 1} lists upstream, {min(lists):.2f}-{max(lists):.2f} s apart, "
+        f"where --moving-lifetime is {INTERVAL_SECONDS} s"
+    )
+
+
+def _show_downloading(downloading: Downloading) -> None:
+    def words(rounds: Sequence[Figures]) -> str:
+        speeds = [bytes_per_second(figures) / 1e6 for figures in rounds]
+        pieces = [figures["bytes"] / max(figures["messages"], 1) / 1024 for figures in rounds]
+        return (
+            f"{statistics.median(speeds):.0f} MB/s ({min(speeds):.0f}-{max(speeds):.0f}), "
+            f"pieces of {statistics.median(pieces):.0f} KiB"
+        )
+
+    print(f"download 1 GB, gateway: {words(downloading.gateway)}")
+    print(f"download 1 GB, bare: {words(downloading.bare)}")
+    print(
+        f"download gateway's RSS: {downloading.grown_mib:.1f} MiB above rest, "
+        f"to a reader of 1 MB/s {downloading.slow_grown_mib:.1f} MiB"
+    )
+
+
 def show(results: Results) -> None:
     print()
     _print_table(_rows(results))
@@ -271,6 +378,10 @@ def show(results: Results) -> None:
             f"waiting  for {protocol}: {kib.sent:.1f} KiB a call for 1000, "
             f"{kib.queued:.1f} KiB for each of 1000 more, which are in the queue"
         )
+    if (watching := results.watching) is not None:
+        _show_watching(watching)
+    if (downloading := results.downloading) is not None:
+        _show_downloading(downloading)
     for target in _measured_targets(results):
         met = "met    " if target.met(results) else "NOT MET"
         print(f"target   {met}  {target.words(results)}")
@@ -291,10 +402,12 @@ def write_json(results: Results, path: Path) -> None:
         "direct": results.direct,
         "at_once": results.at_once
         and {"gateway": results.at_once.gateway, "direct": results.at_once.direct},
+        "watching": results.watching and asdict(results.watching),
+        "downloading": results.downloading and asdict(results.downloading),
         "waiting_kib": {protocol: asdict(kib) for protocol, kib in results.waiting.items()},
         "subjects": {
             name: {
-                "cpu_ratio": ratio(results, name),
+                "cpu_ratio": ratio(results, name, its.subject.yardstick),
                 "full": its.full,
                 "single": its.single,
                 "after_mib": results.after_mib[name],

@@ -50,9 +50,19 @@ std::vector<double> ZipfWeights(size_t count, double exponent) {
 
 }  // namespace
 
+std::string PathOf(const std::string& method) {
+  return absl::StrCat("/pcap.v1.PcapService/", method);
+}
+
 Requests::Requests(const Mix& mix) : in_turn_(mix.zipf == 0), random_(mix.seed) {
+  // `account_id` is field 1 of all requests.
   pcap::v1::GetPcapRequest message;
   message.set_account_id(mix.account_id);
+  if (mix.method != "GetPcap") {
+    bytes_ = Framed(message.SerializeAsString());
+    places_.push_back({0, 0, 0});
+    return;
+  }
   for (const std::string& id : IdsOf(mix)) {
     message.set_pcap_id(id);
     const std::string framed = Framed(message.SerializeAsString());

@@ -14,7 +14,11 @@
 
 namespace pcap_gateway::bench {
 
+// Of the PcapService.
+std::string PathOf(const std::string& method);
+
 struct Mix {
+  std::string method = "GetPcap";  // or one whose request needs no more than the account
   std::string account_id = "023e105f4ecef8ad9ca31a8372d0c353";
   // How many capture ids to make up, or a file with one a line.
   std::string ids = "1000";
@@ -27,8 +31,8 @@ struct Mix {
 
 // Lives as long as the Requests that gave it.
 struct Request {
-  std::string_view framed;   // a GetPcapRequest with gRPC's five bytes before it
-  std::string_view pcap_id;  // within that
+  std::string_view framed;   // the request's message with gRPC's five bytes before it
+  std::string_view pcap_id;  // within that; empty: it has none
 };
 
 // Made in advance, so that a run's figures have no part in it. For one thread.

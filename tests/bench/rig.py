@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -33,6 +34,7 @@ class Load:
 
     connections: int = 1
     streams: int = 1  # calls in flight on each
+    method: str = "GetPcap"  # or one whose request needs the account alone
     ids: int = 1000  # different captures, one after the other
     new_ids: bool = False  # captures that nobody has asked for before
     expect_id: bool = True  # each answer is to be about the capture asked for
@@ -47,6 +49,7 @@ class Rig:
         self._gateway = gateway
         self._folder = folder
         self._next_id = 1_000_000
+        self._numbers = itertools.count()
         self._redis: Redis | None = None
         self._stack = ExitStack()
 
@@ -100,6 +103,24 @@ class Rig:
         with Process("load", load.cores, command, self._folder):
             yield
 
+    def watching(self, address: str, connections: int, streams: int, first: int) -> Process:
+        """So many streams on each, which are told `first` captures at once; see watchers.cc."""
+        command: list[object] = [self._programs / "watchers", f"--address={address}"]
+        command += [f"--connections={connections}", f"--streams={streams}", f"--first={first}"]
+        return Process(f"watchers-{next(self._numbers)}", LOAD_CORE, command, self._folder)
+
+    def tell(self, address: str) -> None:
+        """Makes a bare server tell its watchers something."""
+        self.ask(address, Load(method="StopPcap", expect_id=False), calls=1)
+
+    def download(self, address: str, **reader: float) -> Figures:
+        """Of the upstream's big file; `bytes_per_second` and `seconds` as in download.cc."""
+        flags = [f"--{name.replace('_', '-')}={value}" for name, value in reader.items()]
+        program = self._programs / "download"
+        return self._figures(
+            ["taskset", "-c", LOAD_CORE, program, f"--address={address}", *flags]
+        )
+
     def ask_directly(
         self, origin: Origin, calls: int, at_once: bool = False, core: str = SERVER_CORE
     ) -> Figures:
@@ -128,6 +149,7 @@ class Rig:
     def _load_command(self, address: str, load: Load, until: dict[str, float]) -> list[object]:
         flags: dict[str, object] = {
             "address": address,
+            "method": load.method,
             "connections": load.connections,
             "streams": load.streams,
             "ids": load.ids,

@@ -20,6 +20,8 @@ class Subject:
     upstream_requests: int  # 0 or 1 a call
     # Which other gateway is to have been asked for the same captures before; None: none.
     warmed_by: Callable[[Rig], Process] | None = None
+    # The bare server that answers with as many bytes.
+    yardstick: str = "bare"
 
     @property
     def has_its_own_core(self) -> bool:
@@ -66,11 +68,18 @@ def all_of(load: Load, many_ids: int, others: Sequence[Other]) -> list[Subject]:
     def file_name(name: str) -> str:
         return name.replace(",", "").replace(" ", "-")
 
-    def bare(name: str, mode: str, program: Path | None = None) -> Subject:
+    def bare(
+        name: str, mode: str, program: Path | None = None, method: str = "GetPcap"
+    ) -> Subject:
         # The same bytes each time, so never about the capture asked for.
-        its_load = replace(load, expect_id=False)
+        its_load = replace(load, expect_id=False, method=method)
         return Subject(
-            name, lambda rig: rig.bare_server(file_name(name), mode, program), its_load, 0, 0
+            name,
+            lambda rig: rig.bare_server(file_name(name), mode, program),
+            its_load,
+            hits=0,
+            upstream_requests=0,
+            yardstick="bare list" if method == "ListPcaps" else "bare",
         )
 
     def gateway(
@@ -115,6 +124,13 @@ def all_of(load: Load, many_ids: int, others: Sequence[Other]) -> list[Subject]:
             warmed_by=lambda rig: start(rig, "redis-warming-gateway"),
         )
 
+    # A list in which nothing moves is fresh for ten seconds, unless told otherwise.
+    def cached_list() -> Subject:
+        of_gateway = gateway(
+            "list", "--longest-moving-lifetime=1h", hits=1, expect_id=False, method="ListPcaps"
+        )
+        return replace(of_gateway, yardstick="bare list")
+
     subjects = [
         bare("bare", "callback"),
         bare("bare queue", "queue"),
@@ -125,6 +141,8 @@ def all_of(load: Load, many_ids: int, others: Sequence[Other]) -> list[Subject]:
         redis(),
         gateway("cached, 2 cores", hits=1, both_cores=True),
         gateway("cached, many", "--cache-bytes=4GiB", hits=1, ids=many_ids),
+        bare("bare list", "callback", method="ListPcaps"),
+        cached_list(),
     ]
     for its in others:
         if its.bare_server is not None:

@@ -1,26 +1,31 @@
-"""The upstream of the benchmark: nginx, which answers each GET of a capture with a full one.
+"""The upstream of the benchmark: nginx, which answers each GET of a capture with a full one, of an
+account with a list of fifty, and of a download with a gigabyte.
 
 Over plain HTTP/1.1, and over TLS with HTTP/2; at once, or after a while.
 """
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import socket
+import struct
 import subprocess
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from processes import Process
 
 NGINX = "/usr/sbin/nginx"
 
 # What Cloudflare says of a full capture that is done, 612 bytes. $id is the id that was asked for.
-ENVELOPE = {
+ENVELOPE: dict[str, Any] = {
     "errors": [],
     "messages": [],
     "success": True,
@@ -47,8 +52,15 @@ ENVELOPE = {
     },
 }
 
+# As many as Cloudflare lists.
+LISTED = 50
+DOWNLOAD_BYTES = 10**9
+# The header of a capture file: Ethernet, microseconds, and no packet so far.
+PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+
 CONFIG = """
 daemon off;
+user {user} {group};  # whose files these are, root, too
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log stderr error;
@@ -74,6 +86,14 @@ http {{
     add_header cf-ray 8f1c2d3e4f5a6b7c-ORD;
     location ~ "^/client/v4/accounts/[0-9a-f]{{32}}/pcaps/(?<id>[0-9a-f]{{32}})$" {{
       return 200 '{body}';
+    }}
+    location ~ "^/client/v4/accounts/[0-9a-f]{{32}}/pcaps$" {{
+      alias {folder}/list.json;
+    }}
+    location ~ "^/client/v4/accounts/[0-9a-f]{{32}}/pcaps/[0-9a-f]{{32}}/download$" {{
+      default_type application/vnd.tcpdump.pcap;
+      sendfile on;
+      alias {folder}/capture.pcap;
     }}
 {delayed}
     location @answer {{
@@ -117,6 +137,10 @@ class Upstream:
 
     def __init__(self, core: str, folder: Path) -> None:
         certificate, key = _certificate(folder)
+        (folder / "list.json").write_text(json.dumps(listed(), separators=(",", ":")))
+        with open(folder / "capture.pcap", "wb") as capture:
+            capture.write(PCAP_HEADER)
+            capture.truncate(DOWNLOAD_BYTES)  # the rest is a hole, which costs no disk
         # nginx takes over sockets that listen already ($NGINX, made for its upgrades): the ports
         # are free ones for certain, and who connects early waits in the socket's queue.
         with ExitStack() as stack:
@@ -129,6 +153,8 @@ class Upstream:
             config.write_text(
                 CONFIG.format(
                     folder=folder,
+                    user=pwd.getpwuid(os.getuid()).pw_name,
+                    group=grp.getgrgid(os.getgid()).gr_name,
                     plain_port=plain_port,
                     tls_port=tls_port,
                     certificate=certificate,
@@ -176,6 +202,14 @@ class Upstream:
         accepted, _handled, requests = map(int, lines[2].split())
         self._own += 1  # a connection and a request each time
         return accepted - self._own, requests - self._own
+
+
+def listed(**changed: Any) -> dict[str, Any]:
+    """An account's list, of which each capture has an id of its own."""
+    captures = [
+        {**ENVELOPE["result"], "id": f"{number:032x}", **changed} for number in range(1, LISTED + 1)
+    ]
+    return {**ENVELOPE, "result": captures}
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:

@@ -30,14 +30,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
-from harness.admin import wait_for_waiting_calls
+from harness.admin import wait_for_metric, wait_for_waiting_calls
 from harness.calls import DETAILS, Failure, fail, get, request_for
 from harness.canaries import DESTINATION, EMAIL, KEY, TOKEN, told
 from harness.details import MOST_MESSAGE_BYTES, MOST_STATUS_BYTES, check_details
 from harness.emulator import Emulator, capture_of
 from harness.envoy import BINARY, Envoy, start_with, written
 from harness.gateway import Gateway, StartGateway, environment
-from harness.http_json import get_json
+from harness.http_json import JsonLines, get_json
 from harness.process import PATIENCE_SECONDS
 from harness.raw_http2 import (
     CONTINUATION,
@@ -53,7 +53,7 @@ from harness.raw_http2 import (
     message,
     plain,
 )
-from harness.stubs import REPOSITORY, pcap_service_pb2_grpc
+from harness.stubs import REPOSITORY, pcap_service_pb2, pcap_service_pb2_grpc
 from harness.tls import Authority
 
 SERVICE = "pcap.v1.PcapService"
@@ -612,7 +612,137 @@ def test_there_is_nothing_else(envoy: Envoy, method: str, path: str) -> None:
     assert (answer.status, answer.json()["code"]) == (404, 5)
 
 
-# Writes -------------------------------------------------------------------------------------------
+# Watching ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def watching_gateway(
+    emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """Which hears of a change within a third of a second."""
+    folder = tmp_path_factory.mktemp("watching")
+    options = [f"--upstream-url={emulator.url}", "--admin-listen=127.0.0.1:0", "--lame-duck=0s"]
+    options += ["--moving-lifetime=300ms", "--longest-moving-lifetime=300ms"]
+    options += [f"--default-account-id={demo.ACCOUNT_ID}"]
+    gateway = Gateway(options, environment(folder, CLOUDFLARE_API_TOKEN=demo.TOKEN))
+    yield gateway
+    assert gateway.end() == 0, gateway.process.output()
+
+
+@pytest.fixture(scope="module")
+def watching_envoy(
+    watching_gateway: Gateway, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Envoy]:
+    envoy = Envoy(tmp_path_factory.mktemp("envoy"), watching_gateway.address)
+    yield envoy
+    envoy.end()
+
+
+def watch_path(*pcap_ids: str, parent: str = f"/v1/accounts/{demo.ACCOUNT_ID}") -> str:
+    query = "&".join(f"pcap_ids={pcap_id}" for pcap_id in pcap_ids)
+    return f"{parent}/pcaps/watch" + (f"?{query}" if query else "")
+
+
+def form_in(line: Any) -> Any:
+    [form] = line["pcap"].values()
+    return form
+
+
+def test_a_watch_comes_as_a_line_for_each_change(
+    watching_envoy: Envoy, emulator: Emulator
+) -> None:
+    pcap_id, other_id = emulator.add(status="running"), emulator.add(status="pending")
+    with JsonLines(watching_envoy.address, watch_path(pcap_id, other_id)) as watch:
+        assert (watch.status, watch.headers["cache-control"]) == (200, "no-store")
+        assert watch.headers["content-type"] == "application/x-ndjson"
+        lines = iter(watch)
+        first = {form["id"]: form["status"] for form in (form_in(next(lines)) for _ in range(2))}
+        assert first == {pcap_id: "PCAP_STATUS_RUNNING", other_id: "PCAP_STATUS_PENDING"}
+        for told_id, status in ((pcap_id, "success"), (other_id, "running"), (other_id, "failed")):
+            emulator.add_exactly(told_id, capture_of(told_id, status=status))
+            form = form_in(next(lines))
+            assert (form["id"], form["status"]) == (told_id, f"PCAP_STATUS_{status.upper()}")
+        assert list(lines) == []  # both are final
+
+
+@both_versions
+@pytest.mark.parametrize("parent", [f"/v1/accounts/{demo.ACCOUNT_ID}", "/v1"])
+def test_a_watch_of_what_is_final_ends(
+    watching_envoy: Envoy, emulator: Emulator, http2: bool, parent: str
+) -> None:
+    ids = [emulator.add(), emulator.add()]
+    path = watch_path(*ids, parent=parent)
+    if http2:
+        answer = get_json(watching_envoy.address, path, http2=True)
+        assert answer.status == 200 and answer.headers["grpc-status"] == "0"
+        lines = [json.loads(line) for line in answer.body.splitlines()]
+    else:
+        with JsonLines(watching_envoy.address, path) as watch:
+            lines = list(watch)
+    assert sorted(form_in(line)["id"] for line in lines) == sorted(ids)
+
+
+def test_a_json_caller_who_watches_and_hangs_up_reaches_the_gateway(
+    watching_gateway: Gateway, watching_envoy: Envoy, emulator: Emulator
+) -> None:
+    emulator.add(status="running")
+    with JsonLines(watching_envoy.address, watch_path()) as watch:
+        assert form_in(next(iter(watch)))
+        wait_for_metric(watching_gateway, "pcap_gateway_watch_watchers", 1)
+    wait_for_metric(watching_gateway, "pcap_gateway_watch_watchers", 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        (watch_path("nope"), 400, "INVALID_REQUEST"),
+        (watch_path("f" * 32), 404, "PCAP_NOT_FOUND"),
+        (watch_path("f" * 32) + "&max_age=0s", 400, "max_age"),
+        (watch_path() + "?account_id=" + "0" * 32, 400, "to watch, pcap_ids"),
+    ],
+)
+@both_versions
+def test_a_watch_that_cannot_be_is_told_at_once(
+    watching_envoy: Envoy, path: str, status: int, says: str, http2: bool
+) -> None:
+    answer = get_json(watching_envoy.address, path, http2=http2)
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/json")
+    assert says in answer.body.decode()
+
+
+def test_a_stream_lasts_longer_than_a_call_may(
+    watching_gateway: Gateway, start_envoy: StartEnvoy, emulator: Emulator
+) -> None:
+    def hurry(configuration: Any) -> None:
+        [listener] = configuration["static_resources"]["listeners"]
+        [chain] = listener["filter_chains"]
+        manager = chain["filters"][0]["typed_config"]
+        manager["stream_idle_timeout"] = "0.5s"
+        for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
+            if route.get("route", {}).get("timeout") == "60s":
+                route["route"]["timeout"] = "0.5s"
+
+    envoy = start_envoy(watching_gateway.address, change=hurry)
+    pcap_id, slow_id = emulator.add(status="running"), emulator.add()
+    emulator.fault(slow_id, "delay", seconds=3)
+    request = pcap_service_pb2.WatchPcapsRequest(account_id=demo.ACCOUNT_ID, pcap_ids=[pcap_id])
+    with (
+        grpc.insecure_channel(envoy.address) as channel,
+        JsonLines(envoy.address, watch_path(pcap_id)) as json_watch,
+    ):
+        watch = pcap_service_pb2_grpc.PcapServiceStub(channel).WatchPcaps(
+            request, timeout=PATIENCE_SECONDS
+        )
+        lines = iter(json_watch)
+        assert form_in(next(lines))["status"] == "PCAP_STATUS_RUNNING" and next(watch)
+        # So long nothing moves on either.
+        assert get_json(envoy.address, path_of(slow_id) + "?max_age=0s").status == 504
+        emulator.add_exactly(pcap_id, capture_of(pcap_id, status="success"))
+        assert form_in(next(lines))["status"] == "PCAP_STATUS_SUCCESS"
+        assert next(watch).pcap.simple.id == pcap_id
+
+
+# Writes -----------------------------------------------------------------------------------------
 
 JSON = {"content-type": "application/json"}
 PCAPS = f"/v1/accounts/{demo.ACCOUNT_ID}/pcaps"

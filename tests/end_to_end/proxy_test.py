@@ -13,10 +13,10 @@ from emulator import demo
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from harness.calls import DEADLINE_SECONDS, fail, get, request_for
-from harness.emulator import Emulator
+from harness.emulator import Emulator, capture_of
 from harness.gateway import Gateway
 from harness.process import Process
-from harness.stubs import REPOSITORY, pcap_service_pb2_grpc
+from harness.stubs import REPOSITORY, pcap_pb2, pcap_service_pb2, pcap_service_pb2_grpc
 from harness.tls import NGINX, Authority
 
 
@@ -38,6 +38,7 @@ def proxied(
         site = (REPOSITORY / "deploy" / "nginx.conf").read_text()
         site = put(site, "listen 443 ", f"listen 127.0.0.1:{port} ")
         site = put(site, "127.0.0.1:50051", gateway.address)
+        site = put(site, "grpc_read_timeout 60s", "grpc_read_timeout 5s")  # for whom it is to hold
         site = put(site, "/etc/nginx/pcap-gateway.cert.pem", str(certificate))
         site = put(site, "/etc/nginx/pcap-gateway.key.pem", str(key))
         (folder / "site.conf").write_text(site)
@@ -91,6 +92,18 @@ def test_oversized_headers_end_at_nginx(
     assert error.value.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED, error.value.details()
     assert emulator.requests(pcap_id) == []
     assert get(proxied, demo.SIMPLE_ID)
+
+
+def test_a_watch_lasts_longer_than_a_call_may(proxied: grpc.Channel, emulator: Emulator) -> None:
+    pcap_id, slow_id = emulator.add(status="running"), emulator.add()
+    request = pcap_service_pb2.WatchPcapsRequest(account_id=demo.ACCOUNT_ID, pcap_ids=[pcap_id])
+    watch = pcap_service_pb2_grpc.PcapServiceStub(proxied).WatchPcaps(request, timeout=60)
+    assert next(watch).pcap.simple.id == pcap_id
+    emulator.fault(slow_id, "delay", seconds=DEADLINE_SECONDS)
+    # So long nothing moves on the watch either.
+    assert fail(proxied, slow_id, max_age=0).code is grpc.StatusCode.UNAVAILABLE
+    emulator.add_exactly(pcap_id, capture_of(pcap_id, status="success"))
+    assert next(watch).pcap.simple.status == pcap_pb2.PCAP_STATUS_SUCCESS
 
 
 def test_reflection_is_not_passed_on(proxied: grpc.Channel) -> None:

@@ -52,9 +52,14 @@ def wait_for_redis(gateway: Gateway, up: bool) -> None:
 
 
 def wait_for_waiting_calls(gateway: Gateway, count: int) -> None:
-    """Until exactly `count` calls wait. Metrics can only be polled; the pause is for others."""
+    """Until exactly `count` calls wait."""
+    wait_for_metric(gateway, WAITING, count)
+
+
+def wait_for_metric(gateway: Gateway, name: str, value: float) -> None:
+    """Until it is exactly that. Metrics can only be polled; the pause is for others."""
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     pause = threading.Event()
-    while (waiting := metric(gateway, WAITING)) != count:
-        assert time.monotonic() < give_up_at, f"{waiting} calls wait instead of {count}"
+    while (found := metric(gateway, name)) != value:
+        assert time.monotonic() < give_up_at, f"{name} is {found} instead of {value}"
         pause.wait(0.01)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import ssl
 import time
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping
 
 import h2.config
 import h2.connection
@@ -36,6 +37,28 @@ class HttpAnswer:
         [found] = [each for each in self.json()["details"] if each["@type"] == kind]
         detail: dict[str, Any] = found
         return detail
+
+
+class JsonLines:
+    """A GET whose answer is a stream of lines, over HTTP/1.1. Its lines are read as they come."""
+
+    def __init__(self, address: str, path: str) -> None:
+        self._connection = http.client.HTTPConnection(address, timeout=PATIENCE_SECONDS)
+        self._connection.request("GET", path)
+        self._response = self._connection.getresponse()
+        self.status = self._response.status
+        self.headers = {name.lower(): value for name, value in self._response.getheaders()}
+
+    def __iter__(self) -> Iterator[Any]:
+        while line := self._response.readline():
+            assert line.endswith(b"\n"), line
+            yield json.loads(line)
+
+    def __enter__(self) -> JsonLines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
 
 def get_json(
