@@ -1,7 +1,8 @@
 // Gateway: all parts of the service, put together.
 //
 //   absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(options, log);
-//   …
+//   if (!gateway.ok()) return gateway.status();
+//   WaitForSignal();
 //   (*gateway)->Drain(options.lame_duck, options.drain_timeout, wait);
 //
 // The way of a call: rpc → cache → shared, where there is a Redis → upstream → endpoints → mapping,
@@ -23,8 +24,8 @@ namespace pcap_gateway {
 class Gateway {
  public:
   // Looks at all that `options` name: files, Redis' name, and with Options::Check::kOnline
-  // Cloudflare's word on the credential. The status is that of the first that cannot be used, as
-  // Start would give it.
+  // Cloudflare's word on the credential. The status is that of the first that cannot be used; of a
+  // file as Start would give it, which waits neither for Redis nor for Cloudflare.
   static absl::Status Check(const Options& options, Log& log);
 
   // Serving when this returns. `log` outlives it.

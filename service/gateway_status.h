@@ -20,10 +20,10 @@ struct StatusFacts {
   absl::Time started;
 };
 
-// The figures that charts are made of, as they are now. Any thread but the loop's.
+// The figures that charts are made of, as they are now. Any thread.
 StatusFigures FiguresOf(const MeteredParts& parts, const Clock& clock);
 
-// All but history and errors, which are the caller's to add. Any thread but the loop's.
+// All but history and errors, which are the caller's to add. Any thread.
 StatusReport ReportOf(const StatusFacts& facts, const MeteredParts& parts, const Server& server,
                       const Clock& clock);
 

@@ -1,6 +1,6 @@
 // Option file: lines `name = value`, as in
 //
-//   # where Cloudflare is asked
+//   # where callers connect
 //   listen = [::1]:50051
 //   api-token-file = "/run/secrets/cloudflare token"   ; quotes keep what is between them
 //

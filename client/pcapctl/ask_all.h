@@ -1,6 +1,8 @@
 // AskAll: asks for many captures at once, and hands the answers on in the order of the questions.
 //
-//   AskAll(client, requests, options, [&](size_t index, CallResult<GetPcapAnswer> result) { … });
+//   AskAll(client, requests, options, [&](size_t index, CallResult<GetPcapAnswer> result) {
+//     Print(requests[index], result);
+//   });
 #ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_ASK_ALL_H_
 #define PCAP_GATEWAY_CLIENT_PCAPCTL_ASK_ALL_H_
 

@@ -1,7 +1,7 @@
 // A number of bytes as people write it.
 //
-//   ByteCount(1234)       == "1.2 kB"
-//   ByteCount(5'600'000)  == "5.6 MB"
+//   ByteCount(1234) == "1.2 kB"
+//   ByteCount(5'600'000) == "5.6 MB"
 #ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_BYTE_COUNT_H_
 #define PCAP_GATEWAY_CLIENT_PCAPCTL_BYTE_COUNT_H_
 

@@ -1,9 +1,10 @@
 // The words of a command line, as people type them, brought into the one form that is parsed.
 //
-//   CommandLine(program, {"-o", "json", "get", ID})  ==  {"get", "-o", "json", ID}
-//   CommandLine(program, {"help", "get"})            ==  {"get", "--help"}
-//   CommandLine(program, {"create", "-o", "json", "full"})  ==  {"create", "full", "-o", "json"}
-//   CommandLine(program, {"gte", ID})  // there is no command "gte"; did you mean get?
+//   typed                  parsed
+//   -o json get ID         get -o json ID
+//   help get               get --help
+//   create -o json full    create full -o json
+//   gte ID                 there is no command "gte"; did you mean get?
 #ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_COMMAND_LINE_H_
 #define PCAP_GATEWAY_CLIENT_PCAPCTL_COMMAND_LINE_H_
 

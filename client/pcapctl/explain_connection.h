@@ -1,6 +1,6 @@
 // Explains why there is no connection, where gRPC's own words do not.
 //
-//   Explained(error, options).message == "the gateway at gateway:443 speaks TLS: try --tls"
+//   the gateway at gateway:443 speaks TLS: try --tls
 #ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_EXPLAIN_CONNECTION_H_
 #define PCAP_GATEWAY_CLIENT_PCAPCTL_EXPLAIN_CONNECTION_H_
 

@@ -43,7 +43,7 @@ inline Shape ShapeOf(const std::vector<PcapRow>& rows) {
 absl::StatusOr<std::string> TextOf(const std::vector<PcapRow>& rows, Shape shape,
                                    OutputFormat format, const Console& console);
 
-// `duration`, which is a year or less, as a proto.
+// `duration`, from 0 to kLongestMaxAge (options.h), as a proto.
 google::protobuf::Duration ProtoDuration(absl::Duration duration);
 
 }  // namespace pcap_client

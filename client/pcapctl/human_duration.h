@@ -1,8 +1,8 @@
 // A duration as people write it.
 //
-//   HumanDuration(absl::Seconds(300))       == "5 min"
+//   HumanDuration(absl::Seconds(300)) == "5 min"
 //   HumanDuration(absl::Milliseconds(1500)) == "1.5 s"
-//   HumanDuration(absl::Seconds(3661))      == "1 h 1 min 1 s"
+//   HumanDuration(absl::Seconds(3661)) == "1 h 1 min 1 s"
 #ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_HUMAN_DURATION_H_
 #define PCAP_GATEWAY_CLIENT_PCAPCTL_HUMAN_DURATION_H_
 

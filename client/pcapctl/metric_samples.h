@@ -1,7 +1,7 @@
 // MetricSamples: the figures on a page of metrics, by name.
 //
 //   const MetricSamples samples(page);
-//   samples.Sum("pcap_gateway_cache_hits_total");
+//   return samples.Sum("pcap_gateway_cache_hits_total");
 #ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_METRIC_SAMPLES_H_
 #define PCAP_GATEWAY_CLIENT_PCAPCTL_METRIC_SAMPLES_H_
 

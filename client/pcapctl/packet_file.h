@@ -1,8 +1,9 @@
 // PacketFile: where the packets of a download go, whole or not at all.
 //
 //   absl::StatusOr<PacketFile> file = PacketFile::Open("syn.pcap", /*force=*/false);
-//   … file->Write(data) …
-//   absl::Status status = file->Finish();
+//   if (!file.ok()) return file.status();
+//   if (absl::Status status = file->Write(packets); !status.ok()) return status;
+//   return file->Finish();
 //
 // They are written beside the name that they are for, and get it at the end. Until then a failure,
 // and a signal that ends the program, removes them. What is no regular file ("-" for stdout, a

@@ -1,7 +1,7 @@
 // Palette: colours on a terminal that wants them, and nothing elsewhere.
 //
 //   Palette palette(WantsColour(choice, isatty(STDOUT_FILENO), getenv));
-//   palette.Paint("complete", Tone::kGood)
+//   std::cout << palette.Paint("complete", Tone::kGood);
 #ifndef PCAP_GATEWAY_CLIENT_PCAPCTL_PALETTE_H_
 #define PCAP_GATEWAY_CLIENT_PCAPCTL_PALETTE_H_
 

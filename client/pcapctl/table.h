@@ -6,6 +6,8 @@
 //   table.SubRow("Source port", "443");
 //   std::cout << table.Text();
 //
+// prints
+//
 //   Status         complete
 //   Filter
 //     Source port  443

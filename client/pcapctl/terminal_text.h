@@ -1,6 +1,8 @@
 // Makes a text that came from elsewhere safe to show on a terminal.
 //
-//   TerminalText("ok\x1b[2J")  ==  R"(ok\x1b[2J)"     // as text, instead of clearing the screen
+//   TerminalText("ok\x1b[2J") == R"(ok\x1b[2J)"
+//
+// On a terminal that is text, and does not clear the screen.
 //
 // Captures carry texts that strangers may have written (an error message, a bucket's name, a field
 // of tomorrow's API). On a terminal, control characters in them could repaint or hide lines, set

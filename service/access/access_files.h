@@ -1,6 +1,7 @@
 // AccessFiles: what decides who may call and lies in files, watched while the program runs.
 //
 //   absl::StatusOr<std::unique_ptr<AccessFiles>> access = AccessFiles::Load(options, clock, log);
+//   if (!access.ok()) return access.status();
 //   Serve((*access)->identity_path(), (*access)->policy());
 //   (*access)->Watch();        // from here on by a thread of its own
 //   (*access)->LookNow();      // SIGHUP

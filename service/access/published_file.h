@@ -2,7 +2,8 @@
 // wants a path.
 //
 //   absl::StatusOr<std::unique_ptr<PublishedFile>> file = PublishedFile::Create("tls");
-//   (*file)->Publish(pem);
+//   if (!file.ok()) return file.status();
+//   if (absl::Status status = (*file)->Publish(pem); !status.ok()) return status;
 //   Watch((*file)->path());
 #ifndef PCAP_GATEWAY_SERVICE_ACCESS_PUBLISHED_FILE_H_
 #define PCAP_GATEWAY_SERVICE_ACCESS_PUBLISHED_FILE_H_

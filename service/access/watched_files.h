@@ -2,9 +2,9 @@
 // again when they change, and kept as they were when the new ones are of no use.
 //
 //   WatchedFiles token({{"api-token-file", path}}, kMostBytes,
-//                      [&](const std::vector<std::string>& contents) { return …; }, log);
+//                      [&](const std::vector<std::string>& contents) { return Take(contents); },
+//                      log);
 //   if (absl::Status status = token.Load(); !status.ok()) return status;
-//   …
 //   token.Look(WatchedFiles::Patience::kSettled);   // now and then
 #ifndef PCAP_GATEWAY_SERVICE_ACCESS_WATCHED_FILES_H_
 #define PCAP_GATEWAY_SERVICE_ACCESS_WATCHED_FILES_H_
@@ -50,7 +50,7 @@ class WatchedFiles {
   WatchedFiles(std::vector<File> files, size_t most_bytes, Take take, Log log);
 
   // Takes them for the first time. A failure begins with the option at fault, `--policy-file: …`.
-  // INVALID_ARGUMENT: what a file holds is of no use; NOT_FOUND: it cannot be read;
+  // INVALID_ARGUMENT: a file, or what it holds, is of no use; NOT_FOUND: it cannot be read;
   // DEADLINE_EXCEEDED: nor within `patience`, as on a network's file system whose server is gone.
   absl::Status Load(absl::Duration patience = absl::Seconds(5));
 

@@ -3,14 +3,11 @@
 // Whoever hands replies on to another thread would wake that thread for each of them, and on a busy
 // core lose the processor to it each time. Inside a burst it asks to be called once, at the end.
 //
-//   // a turn of the loop
-//   events = WaitForEvents();
-//   const Burst burst;
-//   Handle(events);   // … many replies
-//
-//   // rpc, for each of them
-//   replies.push_back(reply);
-//   if (first) Burst::AtEnd([this] { Wake(); });   // where there is no burst, at once
+//   const Burst burst;   // of a turn of the loop, which has many replies
+//   for (Reply& reply : replies) {
+//     posted.push_back(std::move(reply));
+//     if (posted.size() == 1) Burst::AtEnd([&] { Wake(); });   // where there is no burst, at once
+//   }
 #ifndef PCAP_GATEWAY_SERVICE_BASE_BURST_H_
 #define PCAP_GATEWAY_SERVICE_BASE_BURST_H_
 

@@ -1,5 +1,5 @@
 // Counter: counts events on hot paths. Threads add to cells of their own cache lines, so that
-// counting never makes two cores wait for each other; reading adds the cells up.
+// counting rarely makes two cores wait for each other; reading adds the cells up.
 #ifndef PCAP_GATEWAY_SERVICE_BASE_COUNTER_H_
 #define PCAP_GATEWAY_SERVICE_BASE_COUNTER_H_
 

@@ -1,6 +1,6 @@
 // Histogram: counts durations by size on hot paths, as Counter counts events.
 //
-//   Histogram durations(kBounds);
+//   Histogram durations({absl::Milliseconds(1), absl::Seconds(1)});
 //   durations.Observe(absl::Milliseconds(3));
 //   HistogramSnapshot now = durations.Snapshot();
 #ifndef PCAP_GATEWAY_SERVICE_BASE_HISTOGRAM_H_

@@ -3,7 +3,7 @@
 //
 //   Mutex mutex_;
 //   int64_t count_ ABSL_GUARDED_BY(mutex_) = 0;
-//   void Add() { const Lock lock(mutex_); ++count_; }                 // without the lock: no lint
+//   void Add() { const Lock lock(mutex_); ++count_; }   // without the lock, lint fails
 //   void AddHeld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { ++count_; }
 //
 // Not absl::Mutex: ThreadSanitizer cannot see into Debian's build of it.

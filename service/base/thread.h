@@ -10,7 +10,7 @@
 
 namespace pcap_gateway {
 
-// Every thread of ours is started at the start. If the system gives none (ulimit -u, a pids
+// Such threads are started at the start. If the system gives none (ulimit -u, a pids
 // cgroup), the process says so in one line on stderr and ends with exit code 1, so that its
 // supervisor tries again: an exception would abort it.
 std::thread StartThread(std::function<void()> run);

@@ -17,7 +17,8 @@ class Ticket {
   explicit Ticket(absl::AnyInvocable<void() &&> cancel) : cancel_(std::move(cancel)) {}
 
   // Ends the wait: if `done` has not run yet, it runs soon (perhaps inside this call) with an error
-  // of code CANCELLED. No effect after that, or a second time. Not thread-safe against itself.
+  // of code CANCELLED; a task for a later time (Loop::After) does not run any more. No effect after
+  // that, or a second time. Not thread-safe against itself.
   void Cancel() {
     if (cancel_) std::exchange(cancel_, nullptr)();
   }

@@ -38,8 +38,8 @@ struct StoreStats {
   uint64_t evictions = 0;  // entries dropped to make room
 };
 
-// Thread-safe. A call takes one short lock of one shard (Stats: of each in turn); no outcome is
-// destroyed under it.
+// Thread-safe. A call takes one short lock of one shard (Erase and Stats: of each in turn); no
+// outcome is destroyed under it.
 class Store {
  public:
   // `most_bytes`: of outcomes and their bookkeeping; positive.

@@ -1,7 +1,8 @@
 // Pending: somebody who waits for a result, and what is under way for it.
 //
-//   pending.Hold(client.Send(request, [&](HttpResult result) { pending.Finish(std::move(result));
-//   })); … pending.Cancel(kCancelled);   // whatever it is that is under way
+//   pending.Hold(client.Send(
+//       request, [&](HttpResult result) { pending.Finish(std::move(result)); }));
+//   pending.Cancel(TransportFailure{.kind = TransportFailure::Kind::kCancelled});
 #ifndef PCAP_GATEWAY_SERVICE_LOOP_PENDING_H_
 #define PCAP_GATEWAY_SERVICE_LOOP_PENDING_H_
 

@@ -1,9 +1,11 @@
 // Decimal: what a JSON number is worth, exactly. A double would turn 18446744073709551615 into its
 // neighbour and 0.1 s into 0.1000000000000000055 s.
 //
-//   Decimal::Parse("1.5e1").ScaledBy(0)   // 15
-//   Decimal::Parse("1.5").ScaledBy(9)     // 1500000000: nanoseconds in 1.5 s
-//   Decimal::Parse("1.5").ScaledBy(0)     // nullopt: not whole
+//   Decimal::Parse("1.5e1").ScaledBy(0) == 15
+//   Decimal::Parse("1.5").ScaledBy(9) == 1'500'000'000
+//   Decimal::Parse("1.5").ScaledBy(0) == std::nullopt
+//
+// The second are the nanoseconds in 1.5 s; the third is not whole.
 #ifndef PCAP_GATEWAY_SERVICE_MAPPING_DECIMAL_H_
 #define PCAP_GATEWAY_SERVICE_MAPPING_DECIMAL_H_
 

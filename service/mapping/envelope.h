@@ -5,7 +5,9 @@
 // read whatever shape its parts have; an odd part never costs the others.
 //
 //   const Envelope envelope = ReadEnvelope(document.root());
-//   if (envelope.kind == Envelope::Kind::kSuccess && envelope.result != nullptr) ...
+//   if (envelope.kind == Envelope::Kind::kSuccess && envelope.result != nullptr) {
+//     Use(*envelope.result);
+//   }
 #ifndef PCAP_GATEWAY_SERVICE_MAPPING_ENVELOPE_H_
 #define PCAP_GATEWAY_SERVICE_MAPPING_ENVELOPE_H_
 

@@ -2,7 +2,11 @@
 //
 //   const JsonDocument document = JsonDocument::Parse(answer.body);
 //   const Envelope envelope = ReadEnvelope(document.root());
-//   if (std::optional<Error> error = ErrorFromHttp(answer, document, envelope, asked)) ...
+//   if (std::optional<Error> error = ErrorFromHttp(answer, document, envelope, asked)) {
+//     return error;
+//   }
+//
+// The table:
 //
 //   status                code                 reason
 //   400, other 4xx        INVALID_ARGUMENT     UPSTREAM_BAD_REQUEST; but 400 with an error code, in
@@ -12,7 +16,7 @@
 //   403 caller's own      PERMISSION_DENIED    UPSTREAM_PERMISSION_DENIED
 //   401 gateway's         INTERNAL             UPSTREAM_CREDENTIALS_REJECTED
 //   403 gateway's         PERMISSION_DENIED    UPSTREAM_ACCOUNT_DENIED
-//   404                   NOT_FOUND            by what was asked for, PCAP_NOT_FOUND
+//   404                   NOT_FOUND            Asked::not_found, such as PCAP_NOT_FOUND
 //   409                   ABORTED              UPSTREAM_CONFLICT
 //   429                   RESOURCE_EXHAUSTED   RATE_LIMITED, always with retry_after
 //   408, 425, 3xx, 5xx    UNAVAILABLE          UPSTREAM_UNAVAILABLE

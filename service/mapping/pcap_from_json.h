@@ -10,9 +10,8 @@
 //   `type` is absent, null, of    by fields that only one form has (offset_time; byte_limit,
 //   another JSON type, or an      colo_name, destination_conf, error_message, packets_captured,
 //   unknown text                  stop_requested). A null or Go's zero time does not count, a value
-//   of
-//                                 a wrong type does: the form is told by the name. An odd `type` is
-//                                 extra.
+//                                 of a wrong type does: the form is told by the name. An odd `type`
+//                                 is extra.
 //   fields of both, or of none    no arm: every field goes to extra_fields whole, the filter too
 #ifndef PCAP_GATEWAY_SERVICE_MAPPING_PCAP_FROM_JSON_H_
 #define PCAP_GATEWAY_SERVICE_MAPPING_PCAP_FROM_JSON_H_

@@ -1,7 +1,7 @@
 // Heartbeat: whether threads still turn, which they show by answering.
 //
-//   Heartbeat heartbeat({[&](std::function<void()> answer) { loop.Post(std::move(answer)); }, …});
-//   …every few seconds:   if (heartbeat.Beat()) …
+//   Heartbeat heartbeat({[&](std::function<void()> answer) { loop.Post(std::move(answer)); }});
+//   if (heartbeat.Beat()) manager.Alive();   // every few seconds
 #ifndef PCAP_GATEWAY_SERVICE_OPERATIONS_HEARTBEAT_H_
 #define PCAP_GATEWAY_SERVICE_OPERATIONS_HEARTBEAT_H_
 

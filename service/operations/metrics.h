@@ -1,10 +1,10 @@
 // Metrics: what operators can count, read when somebody asks.
 //
 //   Metrics metrics;
-//   metrics.Add({.name = "pcap_gateway_cache_hits_total", .help = "Calls answered from the cache.",
-//                .type = Metric::Type::kCounter, .value = [&] { return cache.stats().hits.Value();
-//                }});
-//   metrics.Text();
+//   metrics.Add({.name = "pcap_gateway_cache_hits_total",
+//                .help = "Calls answered from the cache.",
+//                .value = [&] { return cache.stats().hits.Value(); }});
+//   return metrics.Text();
 //
 // Rooms keep plain counters of their own and know nothing of this; the composition names them here.
 #ifndef PCAP_GATEWAY_SERVICE_OPERATIONS_METRICS_H_

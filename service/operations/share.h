@@ -1,7 +1,7 @@
 // Share: says yes to a fixed share of questions, evenly spread.
 //
 //   Share share(0.01);
-//   if (share.Take()) …          // each hundredth time
+//   if (share.Take()) WriteLine();   // each hundredth time
 #ifndef PCAP_GATEWAY_SERVICE_OPERATIONS_SHARE_H_
 #define PCAP_GATEWAY_SERVICE_OPERATIONS_SHARE_H_
 

@@ -2,7 +2,8 @@
 // too many.
 //
 //   Acceptor acceptor(*std::move(sockets), 10'000, hand_over, log);
-//   acceptor.Start(); … acceptor.Stop();
+//   if (!acceptor.Start()) return;
+//   acceptor.Stop();
 //
 // gRPC 1.51 has an accept loop of its own, which gives a listener up for good when the process is
 // out of file descriptors (tcp_server_posix.cc, on_read): a flood would leave the server deaf. This

@@ -1,7 +1,7 @@
 // Call: one RPC of the rows of Methods(), from the moment gRPC is asked for it to the last event
 // that concerns it. What its shape makes of it stands in unary_call.h and stream_call.h.
 //
-//   Call::Take(environment, method, streams);   // and it takes its successor itself
+//   Call::Take(environment, method, streams);   // Method::ahead times; each takes its successor
 #ifndef PCAP_GATEWAY_SERVICE_RPC_CALL_H_
 #define PCAP_GATEWAY_SERVICE_RPC_CALL_H_
 
@@ -29,8 +29,8 @@ class OpenStreams;
 // still reaches it.
 class Call : protected AwaitedPeer {
  public:
-  // Asks gRPC for the next call of `method` on the queue of `streams`. From then on there is always
-  // one asked for, until the server shuts down.
+  // Asks gRPC for one call more of `method` on the queue of `streams`. From then on there is one
+  // more asked for at any time, until the server shuts down.
   static void Take(const CallEnvironment& environment, const Method& method, OpenStreams& streams);
 
  protected:

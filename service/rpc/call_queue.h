@@ -2,7 +2,7 @@
 // threads hand it work.
 //
 // Every call lives on one queue and is touched by that queue's thread alone, so calls need no
-// locks. Replies come from the upstream thread; they are collected and fetched in one go, so that a
+// locks. Replies come from the loop's thread; they are collected and fetched in one go, so that a
 // burst of them wakes the thread once.
 #ifndef PCAP_GATEWAY_SERVICE_RPC_CALL_QUEUE_H_
 #define PCAP_GATEWAY_SERVICE_RPC_CALL_QUEUE_H_

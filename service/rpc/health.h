@@ -12,9 +12,9 @@
 
 namespace pcap_gateway {
 
-// Thread-safe. Outlives the streams of its methods.
 inline constexpr char kHealthCheckPath[] = "/grpc.health.v1.Health/Check";
 
+// Thread-safe. Outlives the streams of its methods.
 class Health {
  public:
   using Status = grpc::health::v1::HealthCheckResponse::ServingStatus;

@@ -2,9 +2,9 @@
 // any shape.
 //
 //   Intake intake(environment, method, context);
-//   if (std::optional<Error> error = intake.CheckCaller()) …    // the call is there
-//   if (std::optional<Error> error = intake.Read(request)) …    // and its request
-//   source.Ask(intake.query, …);
+//   if (std::optional<Error> error = intake.CheckCaller()) return error;    // the call is there
+//   if (std::optional<Error> error = intake.Read(request)) return error;    // and its request
+//   source.Ask(intake.query, std::move(done));
 #ifndef PCAP_GATEWAY_SERVICE_RPC_INTAKE_H_
 #define PCAP_GATEWAY_SERVICE_RPC_INTAKE_H_
 

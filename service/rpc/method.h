@@ -57,7 +57,8 @@ struct Method {
   // another. Each costs some KiB, and Debian's gRPC looks at all that were asked for with each
   // event, so this is for methods that come in floods.
   int ahead = 4;
-  // Fills in the query's endpoint, ids and max_age, or says what is wrong with the request.
+  // Fills in what the request says of the query: endpoint, ids, max_age, and of a write its body
+  // and write_id; or says what is wrong with it.
   std::optional<Error> (*read)(const grpc::ByteBuffer& request, const CallDefaults& defaults,
                                Query& query);
   Permission permission = Permission::kNone;

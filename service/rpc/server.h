@@ -2,8 +2,8 @@
 //
 //   absl::StatusOr<std::unique_ptr<Server>> server =
 //       Server::Start(source, {.listen = "127.0.0.1:0"});
-//   …
-//   (*server)->Drain(absl::Seconds(5), absl::Seconds(30), [&](absl::Duration most) { … });
+//   if (!server.ok()) return server.status();
+//   (*server)->Drain(absl::Seconds(5), absl::Seconds(30), wait);
 #ifndef PCAP_GATEWAY_SERVICE_RPC_SERVER_H_
 #define PCAP_GATEWAY_SERVICE_RPC_SERVER_H_
 

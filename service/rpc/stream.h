@@ -5,7 +5,7 @@
 // and hand on to us what is ours: a cached call would cost an eighth more. So these calls share our
 // queues.
 //
-//   Stream::Take(streams);   // the first one of an OpenStreams; it takes its successor itself
+//   Stream::Take(streams);   // as often as wanted; each takes its successor itself
 #ifndef PCAP_GATEWAY_SERVICE_RPC_STREAM_H_
 #define PCAP_GATEWAY_SERVICE_RPC_STREAM_H_
 
@@ -46,8 +46,8 @@ class StreamHandler {
 // that one message at most waits here for a peer that does not read.
 class Stream final : private AwaitedPeer, private LastingStream {
  public:
-  // Asks gRPC for the next stream. From then on there is always one asked for, until the server
-  // shuts down.
+  // Asks gRPC for one stream more. From then on there is one more asked for at any time, until the
+  // server shuts down.
   static void Take(OpenStreams& streams);
 
   // On the queue's thread.

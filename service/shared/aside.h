@@ -1,8 +1,8 @@
 // Aside: work that may take long and cannot be told to stop, such as a look-up by the C library or
 // a file on a disk that hangs, on a thread that nobody has to wait for.
 //
-//   aside = Aside<Addresses>::Start([] { return AddressesOf("redis.example.com"); },
-//                                   [](Addresses addresses) { … });
+//   auto aside = Aside<Addresses>::Start([] { return AddressesOf("redis.example.com"); },
+//                                        [&](Addresses addresses) { Connect(addresses); });
 //   aside->Abandon();   // from then on `done` does not run, and the thread ends by itself
 #ifndef PCAP_GATEWAY_SERVICE_SHARED_ASIDE_H_
 #define PCAP_GATEWAY_SERVICE_SHARED_ASIDE_H_

@@ -1,9 +1,9 @@
 // RedisClient: commands to a Redis that may be slow, full, restarted or gone. Its connection hangs
 // on the loop.
 //
-//   std::unique_ptr<RedisClient> client = RedisClient::Start(loop, {.url = …});
+//   std::unique_ptr<RedisClient> client = RedisClient::Start(loop, {.url = url});
 //   loop.Post([&] {
-//     client->Send({"GET", key}, [](std::optional<RedisReply> reply) { … });
+//     client->Send({"GET", key}, [&](std::optional<RedisReply> reply) { Use(reply); });
 //   });
 //
 // A command that is not answered within its timeout has failed; whatever comes later is dropped.
@@ -14,9 +14,6 @@
 // One that refuses (redis_refusals.h: a replica, a user without rights, no memory) is down, too,
 // until a new connection, made to the name's address by then, has done the rehearsal.
 // One that keeps coming back and being late or refusing is tried less and less often.
-//
-// What it replies is bounded as it is read (redis_replies.h); a reply beyond that ends the
-// connection.
 #ifndef PCAP_GATEWAY_SERVICE_SHARED_REDIS_CLIENT_H_
 #define PCAP_GATEWAY_SERVICE_SHARED_REDIS_CLIENT_H_
 
@@ -91,8 +88,8 @@ class RedisClient {
   // thread than the loop's, once.
   void Stop();
 
-  // Sends a command. `done` runs once, on the loop's thread; before Send returns where Redis is
-  // down. The loop's thread only.
+  // Sends a command. `done` runs once, on the loop's thread; before Send returns where the command
+  // is not sent, as Redis is down or too many are in flight. The loop's thread only.
   void Send(const std::vector<absl::string_view>& arguments, Done done);
 
   EventLoop& loop() { return loop_; }

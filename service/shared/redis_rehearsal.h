@@ -13,9 +13,9 @@
 
 namespace pcap_gateway {
 
-// Commands for RedisOptions::rehearsal: each that SharedSource and SharedLedger send, and each that
-// their scripts use, on keys of its own that are gone afterwards; and looks into so many slots that
-// a node which does not have all of them says so.
+// Commands for RedisOptions::rehearsal: each that this room sends, and each that its scripts use,
+// on keys of its own that are gone afterwards; and looks into so many slots that a node which does
+// not have all of them says so.
 std::vector<std::vector<std::string>> RedisRehearsal();
 
 // The script among them.

@@ -1,16 +1,15 @@
 // Shared entry: a kept outcome as it stands in Redis, and the name that it stands under.
 //
 //   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>          the entry
-//   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>:lock     who asks Cloudflare for it just
-//   now
+//   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>:lock     who asks for it just now
 //   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>:written  when a write outdated it
 //
 // The name is made of HMACs under the credential's secret (redis_names.h), the second of them over
-// account, capture, endpoint and variant;
-// the value is sealed with an HMAC under the same secret, over the name and all of the value. So
-// Redis does not show whose entry it is or about which capture; nobody without the credential can
-// look for an entry or make one; and an entry that was changed, cut off, or moved under another
-// name, or belongs to another version, is none. The answer itself stands there in clear.
+// account, capture, endpoint and variant; the value is sealed with an HMAC under the same secret,
+// over the name and all of the value. So Redis does not show whose entry it is or about which
+// capture; nobody without the credential can look for an entry or make one; and an entry that was
+// changed, cut off, or moved under another name, or belongs to another version, is none. The answer
+// itself stands there in clear.
 #ifndef PCAP_GATEWAY_SERVICE_SHARED_SHARED_ENTRY_H_
 #define PCAP_GATEWAY_SERVICE_SHARED_SHARED_ENTRY_H_
 

@@ -1,7 +1,9 @@
 // Ledger: where the replicas of the gateway count the requests they send to Cloudflare together.
 //
-//   ledger.Spend(entry, [](std::optional<LedgerWord> word) { … });
-//   ledger.Over(credential, caller, word->granted_in, 1);   // once the request has ended
+//   ledger.Spend(entry, [&](std::optional<LedgerWord> word) {
+//     if (word.has_value() && !word->refusal.has_value()) Send(word->granted_in);
+//   });
+//   ledger.Over(credential, caller, granted_in, 1);   // once the request has ended
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_LEDGER_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_LEDGER_H_
 

@@ -1,6 +1,6 @@
 // PublicText: foreign text made fit for an error's message, which callers print, log and page on.
 //
-//   PublicText("bad\r\n  filter: <b>ip</b>", 200)     // "bad filter: ip"
+//   PublicText("bad\r\n  filter: <b>ip</b>", 200) == "bad filter: ip"
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_PUBLIC_TEXT_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_PUBLIC_TEXT_H_
 

@@ -12,7 +12,8 @@ struct Refusal {
     kCaller,      // this caller has had its fair part of that
   };
   Limit limit = Limit::kCredential;
-  absl::Duration wait;  // until it is worth coming again: positive, and no longer than a window
+  // Until it is worth coming again: positive, and no longer than a window, or the longest block.
+  absl::Duration wait;
   // A request is kept for this question at that time. Else it may well be refused again.
   bool place_kept = false;
 };

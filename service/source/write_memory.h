@@ -1,9 +1,11 @@
 // WriteMemory: what the replicas of the gateway remember together of writes that have a name (a
 // request_id), so that none of them sends what another one has sent.
 //
-//   memory.Claim(write, [](WriteMemory::Known known) { if (known.kind == kOurs) … send it });
-//   memory.Keep(write);                      // now and then, while it is under way
-//   memory.End(write, outcome, [](bool) {}); // once it is over
+//   memory.Claim(write, [&](WriteMemory::Known known) {
+//     if (known.kind == WriteMemory::Known::Kind::kOurs) Send(write);
+//   });
+//   memory.Keep(write);                        // now and then, while it is under way
+//   memory.End(write, outcome, [](bool) {});   // once it is over
 #ifndef PCAP_GATEWAY_SERVICE_SOURCE_WRITE_MEMORY_H_
 #define PCAP_GATEWAY_SERVICE_SOURCE_WRITE_MEMORY_H_
 

@@ -1,9 +1,12 @@
 // Tracing: spans for OpenTelemetry. One for each call, and one for each request upstream below it,
 // sent in batches to a collector over OTLP/HTTP.
 //
-//   absl::StatusOr<std::unique_ptr<Tracing>> tracing = Tracing::Start({.url = "…/v1/traces", …});
+//   absl::StatusOr<std::unique_ptr<Tracing>> tracing =
+//       Tracing::Start({.url = "http://127.0.0.1:4318/v1/traces", .redact = redact,
+//                       .cache_status = CacheStatusText, .log = log});
+//   if (!tracing.ok()) return tracing.status();
 //   std::unique_ptr<HttpClient> client = (*tracing)->Around(curl);
-//   Server::Start(source, {.tracer = tracing->get(), …});
+//   auto server = Server::Start(source, {.listen = "[::1]:50051", .tracer = tracing->get()});
 //
 // Takes opentelemetry-cpp, which Debian has from 13 on. tracing.cc is for builds with it,
 // no_tracing.cc for those without.

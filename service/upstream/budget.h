@@ -4,9 +4,10 @@
 //   Budget budget({.limit = 1200, .window = absl::Minutes(5)});
 //   const Spending spending{.question = hash, .caller = "ipv4:10.1.2.3"};
 //   budget.Ask(spending, now);
-//   auto said = budget.Spend(spending, now);
-//   if (auto* grant = std::get_if<Grant>(&said)) … budget.Ended(*grant, 1, &answer, now);
-//   else … std::get<Refusal>(said).wait
+//   const std::variant<Grant, Refusal> said = budget.Spend(spending, now);
+//   if (const auto* refusal = std::get_if<Refusal>(&said)) return ComeAgainIn(refusal->wait);
+//   const HttpAnswer answer = Send();
+//   budget.Ended(std::get<Grant>(said), answer.sendings, &answer, now);
 //
 // Past 1200 requests in five minutes Cloudflare answers nothing for the next five, dashboards
 // included; so the window slides, where a token bucket of that size would let twice as many pass
@@ -77,8 +78,8 @@ class Budget {
  public:
   explicit Budget(const BudgetPolicy& policy);
 
-  // Notes that the caller wants to send one more, whether or not it then may. A question that comes
-  // again is not counted again.
+  // Notes that the caller wants to send one more, whether or not it then may. A question that has a
+  // place was counted when it got that; the background has no part in it.
   void Ask(const Spending& spending, absl::Time now);
 
   // Asks leave for one request.

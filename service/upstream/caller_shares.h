@@ -3,7 +3,8 @@
 //   CallerShares shares(absl::Minutes(5));
 //   shares.Ask("ipv4:10.1.2.3", now);
 //   const double level = shares.LevelFor("ipv4:10.1.2.3", 1200, now);
-//   if (shares.Of("ipv4:10.1.2.3", now).spent.total() < level) …
+//   const int64_t spent = shares.Of("ipv4:10.1.2.3", now).spent.total();
+//   if (static_cast<double>(spent) < level) shares.Spend("ipv4:10.1.2.3", 1, now);
 //
 // Parts are max-min fair: the level is where the demand of all callers in the last window, each
 // counted up to it, just fills the limit. Whoever asks for less than the level gets all it asks

@@ -83,9 +83,9 @@ inline bool NobodyWaits(const HttpRequest& request) {
 struct TransportFailure {
   enum class Kind {
     kResolve,    // the name has no address
-    kConnect,    // refused, unreachable, no end of the TLS handshake
+    kConnect,    // refused, unreachable, no connection in time, no end of the TLS handshake
     kTls,        // no trust, wrong host
-    kTimeout,    // `timeout` passed, or the connection took too long
+    kTimeout,    // `timeout` passed
     kStalled,    // no byte for too long, or too few
     kBroken,     // reset, closed early, bytes missing
     kMalformed,  // not HTTP, or a URL that cannot be asked

@@ -2,7 +2,7 @@
 // them until then.
 //
 //   places.Keep(question, "ipv4:10.1.2.3", bucket);
-//   if (places.IsDue(question, bucket)) … places.Take(question, bucket);
+//   if (places.BucketOf(question) == now) places.Take(question, now);
 //
 // A place is kept for its question for a moment after its time. What a place is worth goes by how
 // many of the latest ones were taken: those who are there lose nothing to callers who stay

@@ -15,7 +15,7 @@ struct RetryPolicy {
   int most_attempts = 3;  // of one request, the first one included; 1: no retries
   absl::Duration first_backoff = absl::Milliseconds(100);
   absl::Duration longest_backoff = absl::Seconds(2);
-  // The caller waits for a Retry-After beyond this.
+  // Beyond this a Retry-After is for the caller to wait out: the request is not repeated.
   absl::Duration longest_retry_after = absl::Seconds(5);
   // Retries for each request, over all of them: an outage is not multiplied.
   double retries_per_request = 0.2;

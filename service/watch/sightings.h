@@ -43,7 +43,7 @@ class Sightings {
     bool ended = false;  // it is final, and was not
   };
 
-  // A list came: what it does not have (Listed) is no longer in it.
+  // A list came: what is not learnt from it now (Learn, with `listed`) is no longer in it.
   void BeginList();
   // Word on a capture; from a list, if `listed`. What is older than what is known, or would make a
   // final capture move again, changes nothing.

@@ -2,7 +2,8 @@
 // a time.
 //
 //   Watches watches(source, {.list = &kListPcaps, .get = &kGetPcap}, loop, clock);
-//   Ticket ticket = watches.Follow(query, [](const View& view) { … }, [](Reply end) { … });
+//   Ticket ticket = watches.Follow(
+//       query, [&](const View& view) { reader.Take(view); }, [&](Reply end) { Finish(end); });
 //
 // All who watch an account under one credential are one round. A round asks for the account's list,
 // and again when that is no longer fresh. It asks as any caller does, so the caches in front of it

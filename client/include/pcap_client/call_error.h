@@ -1,7 +1,8 @@
 // CallError: why a call to the gateway has no answer, with everything the gateway said about it.
 //
-//   if (error.reason == "RATE_LIMITED")
-//   TryAgainAfter(error.retry_after.value_or(absl::Seconds(30)));
+//   if (error.reason == "RATE_LIMITED") {
+//     TryAgainAfter(error.retry_after.value_or(absl::Seconds(30)));
+//   }
 //
 // All texts are as received. Some come from Cloudflare by way of the gateway: escape them before
 // they go to a terminal or into HTML.

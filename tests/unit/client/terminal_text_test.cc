@@ -18,6 +18,7 @@ TEST(TerminalText, KeepsEverythingInOneLine) {
 }
 
 TEST(TerminalText, DisarmsTerminalCommands) {
+  EXPECT_EQ(TerminalText("ok\x1b[2J"), R"(ok\x1b[2J)");
   EXPECT_EQ(TerminalText("\x1b[2J\x1b]0;title\x07"), R"(\x1b[2J\x1b]0;title\x07)");
   EXPECT_EQ(TerminalText(std::string("a\0b\x7f", 4)), R"(a\x00b\x7f)");
 }

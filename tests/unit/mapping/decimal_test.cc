@@ -36,6 +36,9 @@ TEST(Decimal, IsNotWholeWithAFraction) {
 TEST(Decimal, IsExactWhereADoubleIsNot) {
   EXPECT_EQ(Whole("9007199254740993"), Int(9007199254740993));
   EXPECT_EQ(Whole("18446744073709551615"), Int(18446744073709551615u));
+  EXPECT_EQ(Decimal::Parse("1.5e1").ScaledBy(0), 15);
+  EXPECT_EQ(Decimal::Parse("1.5").ScaledBy(0), std::nullopt);
+  EXPECT_EQ(Decimal::Parse("1.5").ScaledBy(9), 1'500'000'000);
   EXPECT_EQ(Decimal::Parse("0.1").ScaledBy(9), Int(100'000'000));
   EXPECT_EQ(Decimal::Parse("315576000000.000000001").ScaledBy(9),
             Int(315576000000) * 1'000'000'000 + 1);

@@ -30,6 +30,7 @@ TEST(PublicText, DropsCharactersThatReorderOrHideText) {
 }
 
 TEST(PublicText, DropsHtmlTags) {
+  EXPECT_EQ(PublicText("bad\r\n  filter: <b>ip</b>", 200), "bad filter: ip");
   EXPECT_EQ(PublicText("<!DOCTYPE html><html><b>bad</b> gateway</html>", 200), "bad gateway");
   EXPECT_EQ(PublicText("oh <script src=", 200), "oh");
   EXPECT_EQ(PublicText("</", 200), "");
