@@ -5,6 +5,7 @@
 #include <list>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
@@ -172,24 +173,25 @@ void Watches::Ended(const EndedCall& call) {
   }
 }
 
-std::vector<std::pair<Id, int64_t>> Watches::MostWatched(size_t most) const {
-  std::vector<std::pair<Id, int64_t>> accounts;
+std::vector<Watches::Audience> Watches::Largest(size_t most) const {
+  std::vector<Audience> all;
   {
     const Lock lock(mutex_);
-    accounts.assign(watched_.begin(), watched_.end());
+    for (const auto& [who, watches] : watched_) all.push_back({who.first, who.second, watches});
   }
-  const auto end = accounts.begin() + static_cast<ptrdiff_t>(std::min(most, accounts.size()));
-  std::partial_sort(accounts.begin(), end, accounts.end(), [](const auto& a, const auto& b) {
-    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  const auto end = all.begin() + static_cast<ptrdiff_t>(std::min(most, all.size()));
+  std::partial_sort(all.begin(), end, all.end(), [](const Audience& a, const Audience& b) {
+    return std::tie(b.watches, a.account, a.caller) < std::tie(a.watches, b.account, b.caller);
   });
-  accounts.erase(end, accounts.end());
-  return accounts;
+  all.erase(end, all.end());
+  return all;
 }
 
-void Watches::Count(const Id& account, int64_t by) {
+void Watches::Count(const Query& query, int64_t by) {
   stats_.watchers.fetch_add(by);
+  std::pair<std::string, Id> who(query.caller == nullptr ? "" : *query.caller, query.account);
   const Lock lock(mutex_);
-  const auto place = watched_.try_emplace(account, 0).first;
+  const auto place = watched_.try_emplace(std::move(who), 0).first;
   place->second += by;
   if (place->second == 0) watched_.erase(place);
 }
@@ -217,7 +219,7 @@ void Watches::Join(const WatcherPtr& watcher) {
   } else {
     round->of_account.insert(watcher.get());
   }
-  Count(query.account, 1);
+  Count(query, 1);
   if (is_new && watcher->names_any()) return LookForKept(round, watcher);
   Admit(round, watcher);
 }
@@ -234,7 +236,7 @@ void Watches::Leave(Watcher& watcher) {
   } else {
     round->of_account.erase(&watcher);
   }
-  Count(watcher.query.account, -1);
+  Count(watcher.query, -1);
   round->watchers.erase(watcher.place);
   if (!round->over()) return;
   rounds_.erase(round->key);
