@@ -42,8 +42,8 @@ std::vector<StatusReport::Budget> BudgetsOf(BudgetedClient* budgeted, absl::Time
 
 std::vector<StatusReport::Watched> WatchedOf(const Watches& watches) {
   std::vector<StatusReport::Watched> watched;
-  for (const auto& [account, watchers] : watches.MostWatched(kMostWatched)) {
-    watched.push_back({account.ToString(), watchers});
+  for (const Watches::Audience& audience : watches.Largest(kMostWatched)) {
+    watched.push_back({audience.caller, audience.account.ToString(), audience.watches});
   }
   return watched;
 }

@@ -249,10 +249,12 @@ std::string Callers(const StatusReport& report) {
 std::string Watched(const StatusReport& report) {
   std::string rows;
   for (const StatusReport::Watched& watched : report.watched) {
-    absl::StrAppend(&rows, "<tr><td>", EscapedHtml(watched.account), "</td><td class=\"number\">",
-                    watched.watchers, "</td></tr>");
+    absl::StrAppend(&rows, "<tr><td>", EscapedHtml(watched.caller), "</td><td>",
+                    EscapedHtml(watched.account), "</td><td class=\"number\">", watched.watchers,
+                    "</td></tr>");
   }
-  return Table("Who is watched", {"Account", "Watchers"}, rows, "Nobody watches any captures.");
+  return Table("Who watches what", {"Caller", "Account", "Watches"}, rows,
+               "Nobody watches any captures.");
 }
 
 // Those that somebody has to look into stand apart from those that callers can mend.
@@ -388,7 +390,8 @@ std::string StatusJson(const StatusReport& report) {
     json["budgets"].push_back(std::move(one));
   }
   for (const StatusReport::Watched& watched : report.watched) {
-    json["watched"].push_back({{"account", watched.account}, {"watchers", watched.watchers}});
+    json["watched"].push_back(
+        {{"caller", watched.caller}, {"account", watched.account}, {"watchers", watched.watchers}});
   }
   for (const RecentError& error : report.errors) {
     json["errors"].push_back({{"last", Shown(error.last)},

@@ -65,6 +65,7 @@ struct StatusReport {
   };
 
   struct Watched {
+    std::string caller;
     std::string account;
     int64_t watchers = 0;
   };

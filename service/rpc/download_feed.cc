@@ -3,6 +3,9 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -28,6 +31,10 @@ using pcap::v1::Pcap;
 using pcap::v1::PcapStatus;
 
 constexpr size_t kMostMessageBytes = 64 << 10;
+// Pausing a transfer and going on with it takes a turn of both threads, so it is worth a few
+// messages.
+constexpr size_t kMostWaitingBytes = 4 * kMostMessageBytes;
+constexpr size_t kFewWaitingBytes = kMostWaitingBytes / 2;
 
 // What has come from Cloudflare and is not written yet. The loop's thread puts it in, the stream's
 // takes it out.
@@ -47,8 +54,8 @@ class Pieces final : public BodySink {
     {
       const Lock lock(mutex_);
       if (dropped_) return true;
-      waiting_.append(piece.data(), piece.size());
-      is_full = waiting_.size() >= kMostMessageBytes;
+      Append(piece);
+      is_full = waiting_bytes_ >= kMostWaitingBytes;
       if (is_full) resume_ = std::move(resume);
       is_news = !std::exchange(told_, true);
     }
@@ -57,22 +64,23 @@ class Pieces final : public BodySink {
   }
 
   // The next message; nullopt: nothing has come since the last one.
-  std::optional<DownloadPcapResponse> Next() {
-    DownloadPcapResponse message;
+  std::optional<grpc::ByteBuffer> Next() {
+    std::string data;
+    DownloadPcapResponse rest;
     Resume resume;
     {
       const Lock lock(mutex_);
       told_ = false;
       if (waiting_.empty()) return std::nullopt;
-      if (total_bytes_.has_value()) message.set_total_bytes(*total_bytes_);
+      if (total_bytes_.has_value()) rest.set_total_bytes(*total_bytes_);
       total_bytes_.reset();
-      std::string rest = waiting_.substr(std::min(waiting_.size(), kMostMessageBytes));
-      waiting_.resize(waiting_.size() - rest.size());
-      message.set_data(std::exchange(waiting_, std::move(rest)));
-      if (waiting_.size() < kMostMessageBytes) resume = std::exchange(resume_, nullptr);
+      data = std::move(waiting_.front());
+      waiting_.pop_front();
+      waiting_bytes_ -= data.size();
+      if (waiting_bytes_ <= kFewWaitingBytes) resume = std::exchange(resume_, nullptr);
     }
     if (resume) std::move(resume)();
-    return message;
+    return BytesOf(DownloadPcapResponse::kDataFieldNumber, std::move(data), rest);
   }
 
   // Nobody takes them any more, nor what still comes.
@@ -80,13 +88,28 @@ class Pieces final : public BodySink {
     const Lock lock(mutex_);
     dropped_ = true;
     waiting_.clear();
+    waiting_bytes_ = 0;
   }
 
  private:
+  void Append(absl::string_view piece) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    waiting_bytes_ += piece.size();
+    while (!piece.empty()) {
+      if (waiting_.empty() || waiting_.back().size() == kMostMessageBytes) {
+        waiting_.emplace_back().reserve(kMostMessageBytes);
+      }
+      std::string& last = waiting_.back();
+      const size_t part = std::min(piece.size(), kMostMessageBytes - last.size());
+      last.append(piece.data(), part);
+      piece.remove_prefix(part);
+    }
+  }
+
   const std::function<void()> tell_;
   Mutex mutex_;
   std::optional<int64_t> total_bytes_ ABSL_GUARDED_BY(mutex_);  // until the first message
-  std::string waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::string> waiting_ ABSL_GUARDED_BY(mutex_);     // the data of messages
+  size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   Resume resume_ ABSL_GUARDED_BY(mutex_);  // set while the transfer is paused
   bool told_ ABSL_GUARDED_BY(mutex_) = false;
   bool dropped_ ABSL_GUARDED_BY(mutex_) = false;
@@ -174,8 +197,8 @@ class DownloadFeed final : public Feed {
   // Writes what has come, or ends when all is written.
   void Go() {
     if (outlet_.writing() && !left_) return;
-    if (std::optional<DownloadPcapResponse> message = pieces_->Next()) {
-      outlet_.Write(BytesOf(*message));
+    if (const std::optional<grpc::ByteBuffer> message = pieces_->Next()) {
+      outlet_.Write(*message);
     } else if (end_.has_value() && !finished_) {
       finished_ = true;
       outlet_.Finish(left_ ? Left() : *end_);

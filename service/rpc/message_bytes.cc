@@ -2,6 +2,15 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "google/protobuf/wire_format_lite.h"
+
 namespace pcap_gateway {
 
 bool ParseBytes(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message) {
@@ -14,6 +23,30 @@ bool ParseBytes(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& me
 grpc::ByteBuffer BytesOf(const google::protobuf::MessageLite& message) {
   const grpc::Slice slice(message.SerializeAsString());
   return grpc::ByteBuffer(&slice, 1);
+}
+
+grpc::ByteBuffer BytesOf(int field_number, std::string bytes,
+                         const google::protobuf::MessageLite& rest) {
+  std::string beginning;
+  {
+    google::protobuf::io::StringOutputStream stream(&beginning);
+    google::protobuf::io::CodedOutputStream out(&stream);
+    using google::protobuf::internal::WireFormatLite;
+    out.WriteTag(WireFormatLite::MakeTag(field_number, WireFormatLite::WIRETYPE_LENGTH_DELIMITED));
+    out.WriteVarint32(static_cast<uint32_t>(bytes.size()));
+  }
+  auto kept = std::make_unique<std::string>(std::move(bytes));
+  char* const data = kept->data();
+  const size_t size = kept->size();
+  const grpc::Slice slices[] = {
+      grpc::Slice(beginning),
+      grpc::Slice(
+          data, size, [](void* string) { delete static_cast<std::string*>(string); },
+          kept.release()),
+      grpc::Slice(rest.SerializeAsString()),
+  };
+  // An empty slice would be one more to send.
+  return grpc::ByteBuffer(slices, slices[2].size() > 0 ? 3 : 2);
 }
 
 }  // namespace pcap_gateway

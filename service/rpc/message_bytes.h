@@ -4,6 +4,8 @@
 
 #include <grpcpp/support/byte_buffer.h>
 
+#include <string>
+
 #include "google/protobuf/message_lite.h"
 
 namespace pcap_gateway {
@@ -12,6 +14,11 @@ namespace pcap_gateway {
 bool ParseBytes(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& message);
 
 grpc::ByteBuffer BytesOf(const google::protobuf::MessageLite& message);
+
+// Of a message whose field with this number is the `bytes`, which are not copied, and whose other
+// fields are those of `rest`.
+grpc::ByteBuffer BytesOf(int field_number, std::string bytes,
+                         const google::protobuf::MessageLite& rest);
 
 }  // namespace pcap_gateway
 

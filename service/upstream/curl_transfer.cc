@@ -28,6 +28,11 @@ constexpr size_t kMostHeaderBytes = 64 << 10;
 // connection needs.
 constexpr int kMostRepeated = 1;
 
+// What is read of a socket at once: libcurl's own, and for a body that may be large, for which it
+// matters how many turns it takes.
+constexpr long kReadBytes = 16 << 10;
+constexpr long kLargeReadBytes = 128 << 10;
+
 // Of one name, that are told when none of them answers.
 constexpr size_t kMostAddresses = 4;
 
@@ -181,6 +186,7 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& us
   }
   if (alone_ != alone) {
     setup.Set(CURLOPT_FORBID_REUSE, alone ? 1L : 0L);
+    setup.Set(CURLOPT_BUFFERSIZE, alone ? kLargeReadBytes : kReadBytes);
     alone_ = alone;
   }
   return setup.Set(CURLOPT_HTTPHEADER, headers_)

@@ -119,7 +119,7 @@ void Round::Leave(Watcher& watcher) {
     of_account_.erase(&watcher);
   }
   watchers_.erase(watcher.place);
-  left_(*this);
+  left_(*this, watcher);
   if (!over()) return;
   around_.stats.rounds.fetch_sub(1);
   timer_.Cancel();

@@ -79,7 +79,7 @@ class Round : public std::enable_shared_from_this<Round> {
     WatchStats& stats;
   };
   // A watcher of the round has left it, perhaps the last one.
-  using Left = std::function<void(Round& round)>;
+  using Left = std::function<void(Round& round, const Watcher& watcher)>;
 
   Round(const Surroundings& around, Id account, std::shared_ptr<const Credential> credential,
         Left left);
@@ -97,7 +97,6 @@ class Round : public std::enable_shared_from_this<Round> {
   void Outdate();
 
   bool over() const { return watchers_.empty(); }
-  const Id& account() const { return account_; }
   const Credential& credential() const { return *credential_; }
 
  private:

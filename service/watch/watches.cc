@@ -1,7 +1,10 @@
 #include "service/watch/watches.h"
 
 #include <algorithm>
+#include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "service/freshness/succession.h"
 #include "service/source/cancelled.h"
@@ -43,24 +46,25 @@ void Watches::Ended(const EndedCall& call) {
   }
 }
 
-std::vector<std::pair<Id, int64_t>> Watches::MostWatched(size_t most) const {
-  std::vector<std::pair<Id, int64_t>> accounts;
+std::vector<Watches::Audience> Watches::Largest(size_t most) const {
+  std::vector<Audience> all;
   {
     const Lock lock(mutex_);
-    accounts.assign(watched_.begin(), watched_.end());
+    for (const auto& [who, watches] : watched_) all.push_back({who.first, who.second, watches});
   }
-  const auto end = accounts.begin() + static_cast<ptrdiff_t>(std::min(most, accounts.size()));
-  std::partial_sort(accounts.begin(), end, accounts.end(), [](const auto& a, const auto& b) {
-    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  const auto end = all.begin() + static_cast<ptrdiff_t>(std::min(most, all.size()));
+  std::partial_sort(all.begin(), end, all.end(), [](const Audience& a, const Audience& b) {
+    return std::tie(b.watches, a.account, a.caller) < std::tie(a.watches, b.account, b.caller);
   });
-  accounts.erase(end, accounts.end());
-  return accounts;
+  all.erase(end, all.end());
+  return all;
 }
 
-void Watches::Count(const Id& account, int64_t by) {
+void Watches::Count(const Query& query, int64_t by) {
   stats_.watchers.fetch_add(by);
+  std::pair<std::string, Id> who(query.caller == nullptr ? "" : *query.caller, query.account);
   const Lock lock(mutex_);
-  const auto place = watched_.try_emplace(account, 0).first;
+  const auto place = watched_.try_emplace(std::move(who), 0).first;
   place->second += by;
   if (place->second == 0) watched_.erase(place);
 }
@@ -74,13 +78,13 @@ void Watches::Join(const WatcherPtr& watcher) {
     place = std::make_shared<Round>(
         Round::Surroundings{source_, options_, loop_, clock_, stats_}, query.account,
         is_gateways && service_credential_ != nullptr ? service_credential_ : query.credential,
-        [this, key](Round& round) {
-          Count(round.account(), -1);
+        [this, key](Round& round, const Watcher& watcher) {
+          Count(watcher.query, -1);
           if (round.over()) rounds_.erase(key);
         });
   }
   const RoundPtr round = place;
-  Count(query.account, 1);
+  Count(query, 1);
   round->Join(watcher);
 }
 

@@ -24,6 +24,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -63,8 +64,13 @@ class Watches final : public CallObserver {
   // A write may have changed what is known.
   void Ended(const EndedCall& call) override;
 
-  // The accounts that most watch, with how many. Any thread.
-  std::vector<std::pair<Id, int64_t>> MostWatched(size_t most) const;
+  // Who watches what, those with most watches first. Any thread.
+  struct Audience {
+    std::string caller;  // as the budget knows it; empty: it has no name
+    Id account;
+    int64_t watches = 0;
+  };
+  std::vector<Audience> Largest(size_t most) const;
 
   const WatchStats& stats() const { return stats_; }
 
@@ -74,7 +80,7 @@ class Watches final : public CallObserver {
   using RoundKey = std::pair<Partition, Id>;
 
   void Join(const WatcherPtr& watcher);
-  void Count(const Id& account, int64_t by);
+  void Count(const Query& query, int64_t by);
   void Outdate(const Id& account);
 
   Source& source_;
@@ -86,7 +92,8 @@ class Watches final : public CallObserver {
   WatchStats stats_;
 
   mutable Mutex mutex_;
-  absl::flat_hash_map<Id, int64_t> watched_ ABSL_GUARDED_BY(mutex_);  // watchers by account
+  // Watches by caller and account.
+  absl::flat_hash_map<std::pair<std::string, Id>, int64_t> watched_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace pcap_gateway

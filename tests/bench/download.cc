@@ -14,7 +14,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include "pcap/v1/pcap_service.pb.h"
 #include "tests/bench/grpc_connection.h"
@@ -30,7 +29,7 @@ constexpr int kHangsAfterMilliseconds = 10'000;
 // HTTP/2's own default, which a reader has who does not ask for more.
 constexpr int32_t kSlowWindowBytes = 65'535;
 // As often does a slow reader read.
-constexpr std::chrono::milliseconds kNap(5);
+constexpr int kNapMilliseconds = 5;
 
 struct Plan {
   std::string address;
@@ -85,7 +84,7 @@ class Download {
   double Seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
 
   void Wait() {
-    while (Allowance() == 0) std::this_thread::sleep_for(kNap);
+    while (Allowance() == 0) poll(nullptr, 0, kNapMilliseconds);
     pollfd socket = {.fd = connection_.fd(), .events = POLLIN, .revents = 0};
     if (poll(&socket, 1, kHangsAfterMilliseconds) == 0) {
       throw std::runtime_error("nothing has come for 10 s");

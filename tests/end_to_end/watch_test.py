@@ -443,14 +443,14 @@ def test_a_slow_reader_gets_the_latest(start: StartGateway, account: Account) ->
     channel.close()
 
 
-def test_the_status_page_tells_who_is_watched(start: StartGateway, account: Account) -> None:
+def test_the_status_page_tells_who_watches_what(start: StartGateway, account: Account) -> None:
     gateway = start()
     pcap_id = account.add(status="running")
     watches = [Watch(gateway, account.id) for _ in range(3)]
     for watch in watches:
         assert watch.next() == (pcap_id, RUNNING)
     told = json.loads(fetch(gateway, "/status.json")[1])["watched"]
-    assert told == [{"account": account.id, "watchers": 3}]
+    assert told == [{"caller": "ipv4:127.0.0.1", "account": account.id, "watchers": 3}]
     assert account.id in fetch(gateway, "/")[1]
 
 

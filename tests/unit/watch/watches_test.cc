@@ -21,6 +21,7 @@ namespace pcap_gateway {
 namespace {
 
 using testing::ElementsAre;
+using testing::FieldsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
@@ -434,7 +435,7 @@ TEST_F(WatchesTest, TheLastOnesLeavingEndsTheRound) {
   EXPECT_EQ(other.end(), "CANCELLED");
   EXPECT_TRUE(loop_.idle());
   EXPECT_EQ(watches_.stats().rounds, 0);
-  EXPECT_THAT(watches_.MostWatched(10), IsEmpty());
+  EXPECT_THAT(watches_.Largest(10), IsEmpty());
   EXPECT_EQ(source_.asked(), 1u);
 }
 
@@ -455,7 +456,18 @@ TEST_F(WatchesTest, CallersCredentialsHaveRoundsOfTheirOwn) {
   }
   EXPECT_EQ(source_.asked(), 2u);
   EXPECT_EQ(watches_.stats().rounds, 2);
-  EXPECT_THAT(watches_.MostWatched(10), ElementsAre(std::pair(NumberedId(1), int64_t{3})));
+  EXPECT_THAT(watches_.Largest(10), ElementsAre(FieldsAre("", NumberedId(1), 3)));
+}
+
+TEST_F(WatchesTest, WhoWatchesWhatIsKnownByCallerAndAccount) {
+  for (const char* const caller : {"one", "other", "other"}) {
+    Query query = QueryOf({});
+    query.caller = std::make_shared<const std::string>(caller);
+    WatchWith(query);
+  }
+  EXPECT_THAT(watches_.Largest(10), ElementsAre(FieldsAre("other", NumberedId(1), 2),
+                                                FieldsAre("one", NumberedId(1), 1)));
+  EXPECT_THAT(watches_.Largest(1), ElementsAre(FieldsAre("other", NumberedId(1), 2)));
 }
 
 TEST_F(WatchesTest, TheGatewaysNextCredentialTakesOver) {
