@@ -501,8 +501,9 @@ class Bystander:
                 self._changed.notify_all()
 
 
-def resident(gateway: Gateway) -> int:
-    """Bytes, once what the last attack left to do is done: its connections end behind its back."""
+def resident(gateway: Gateway, most: int) -> int:
+    """Bytes, once what the last attack left to do is done: its connections end behind its back, and what they had is
+    given back within a second or two. Waits for less than `most`, in vain perhaps."""
 
     def now() -> int:
         status = Path(f"/proc/{gateway.process.pid}/status").read_text()
@@ -513,7 +514,9 @@ def resident(gateway: Gateway) -> int:
     pause = threading.Event()
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     sizes = [now()]
-    while time.monotonic() < give_up_at and (len(sizes) < 6 or len(set(sizes[-6:])) > 1):
+    while time.monotonic() < give_up_at and (
+        len(sizes) < 6 or len(set(sizes[-6:])) > 1 or sizes[-1] >= most
+    ):
         pause.wait(0.05)
         sizes.append(now())
     return sizes[-1]
@@ -524,21 +527,22 @@ def test_others_are_served_and_memory_stays_bounded(
     start_gateway: StartGateway, emulator: Emulator, attack: Callable[[str], list[Heard]]
 ) -> None:
     gateway = start_gateway()
-    sizes = []
+    sizes: list[int] = []
+    # Of the rapid resets' 40,000 calls it is chance how many are alive at once, and so is each round.
+    may_vary = attack is rapid_reset
     with Bystander(gateway, emulator.add()) as bystander:
         sanitized = gateway.is_sanitized()
-        for _ in range(1 if sanitized else ROUNDS_TO_WARM + ROUNDS_AGAIN):
+        for round_ in range(1 if sanitized else ROUNDS_TO_WARM + ROUNDS_AGAIN):
             attack(gateway.address)
             bystander.wait_for_more(1)
             assert gateway.process.running(), gateway.process.output()
-            sizes.append(0 if sanitized else resident(gateway))
-    if sanitized:
-        return
-    assert max(sizes) < MOST_MEMORY, sizes
-    if attack is rapid_reset:
-        return  # how many of its 40,000 calls are alive at once is chance, and so is each round
-    warm, again = max(sizes[:ROUNDS_TO_WARM]), max(sizes[ROUNDS_TO_WARM:])
-    assert again < warm + MOST_GROWTH_AGAIN, sizes
+            if sanitized:
+                continue
+            most = MOST_MEMORY
+            if round_ >= ROUNDS_TO_WARM and not may_vary:
+                most = min(most, max(sizes[:ROUNDS_TO_WARM]) + MOST_GROWTH_AGAIN)
+            sizes.append(resident(gateway, most))
+            assert sizes[-1] < most, sizes
 
 
 def test_a_field_without_end_costs_time_but_not_the_process(
@@ -551,7 +555,7 @@ def test_a_field_without_end_costs_time_but_not_the_process(
     with Bystander(gateway, emulator.add()) as bystander:
         bystander.wait_for_more(10)
     assert gateway.process.running(), gateway.process.output()
-    assert gateway.is_sanitized() or resident(gateway) < MOST_MEMORY
+    assert gateway.is_sanitized() or resident(gateway, MOST_MEMORY) < MOST_MEMORY
 
 
 def test_a_ping_flood_ends_its_connection(gateway: Gateway) -> None:
@@ -628,16 +632,16 @@ def test_open_streams_are_bounded_and_calls_and_probes_find_a_place(
             assert get(gateway.channel, pcap_id).is_hit
             check = health_pb2_grpc.HealthStub(gateway.channel).Check
             check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_SECONDS)
-        # Those that were refused need a moment to leave, and so does their memory.
+        # Those that were refused need a moment to leave.
         give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while (
-            (figures := metrics_of(gateway))["pcap_gateway_streams"] > 1000
-            or figures["pcap_gateway_streams_refused_total"] < 750 * number
-            or (resident(gateway) >= 160 * MIB and not gateway.is_sanitized())
-        ):
-            assert time.monotonic() < give_up_at, (figures, resident(gateway))
+        while (figures := metrics_of(gateway))["pcap_gateway_streams"] > 1000 or figures[
+            "pcap_gateway_streams_refused_total"
+        ] < 750 * number:
+            assert time.monotonic() < give_up_at, figures
             for connection in connections:
                 connection.listen(seconds=0.001)
+        most = 160 * MIB
+        assert gateway.is_sanitized() or (size := resident(gateway, most)) < most, size
     assert gateway.process.running(), gateway.process.output()
 
 

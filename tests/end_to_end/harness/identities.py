@@ -55,6 +55,19 @@ def replace(path: Path, content: bytes | str) -> None:
     os.replace(fresh, path)
 
 
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 class Authority:
     """Who vouches for servers and callers alike."""
 
@@ -71,6 +84,11 @@ class Authority:
             .not_valid_before(now - HOUR)
             .not_valid_after(now + 24 * HOUR)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            # Without what RFC 5280 asks for here and below, Python 3.13 believes no certificate.
+            .add_extension(_SIGNS_CERTIFICATES, critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False
+            )
             .sign(self._key, hashes.SHA256())
         )
         # What those who trust it have.
@@ -105,6 +123,10 @@ class Authority:
                 x509.ExtendedKeyUsage(
                     [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
                 ),
+                critical=False,
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
                 critical=False,
             )
         )
