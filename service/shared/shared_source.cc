@@ -222,7 +222,7 @@ void SharedSource::Looked(const QuestionPtr& question, const Looks& looks,
     question->void_before = std::max(question->void_before, time->ByRedis(*outdated));
     since = std::max(since, time->ByRedis(*outdated));
   }
-  if (!looks.entry->empty()) Open(*question, *looks.entry, since);
+  if (!looks.entry->empty()) Open(*question, *looks.entry, since, *time);
   const absl::Time now = clock_.Now();
   if (denials_.has_untold(now)) denials_.TellUntold(*time, nullptr);
   outdated_.TellUntold();
@@ -261,10 +261,10 @@ void SharedSource::Looked(const QuestionPtr& question, const Looks& looks,
 
 // Reads what Redis holds. A clock of Redis' that was set back makes entries from the future, of
 // which nobody can say how old they are. What is void goes, too: it is not to keep others out.
-void SharedSource::Open(Question& question, const std::string& value, absl::Time since) {
+void SharedSource::Open(Question& question, const std::string& value, absl::Time since,
+                        const RedisTime& time) {
   std::optional<SharedEntry> entry = OpenedEntry(value, question.name, *question.query.credential,
                                                  question.query.endpoint->not_found);
-  const RedisTime& time = *question.looked_at;
   const bool sound = entry.has_value() && entry->outcome->as_of <= time.now;
   if (!sound) stats_.corrupt.Add();
   if (!sound || entry->outcome->as_of < since) {

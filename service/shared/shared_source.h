@@ -113,7 +113,7 @@ class SharedSource final : public Source {
             const std::shared_ptr<Looks>& looks, std::optional<std::string> Looks::* place);
   void Looked(const QuestionPtr& question, const Looks& looks, const std::optional<RedisTime>& time,
               Locked locked);
-  void Open(Question& question, const std::string& value, absl::Time since);
+  void Open(Question& question, const std::string& value, absl::Time since, const RedisTime& time);
   bool IsHit(const Question& question, absl::Time now) const;
   void Lock(const QuestionPtr& question);
   void Wait(const QuestionPtr& question);
