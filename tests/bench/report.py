@@ -343,6 +343,7 @@ def _show_downloading(downloading: Downloading) -> None:
         pieces = [figures["bytes"] / max(figures["messages"], 1) / 1024 for figures in rounds]
         return (
             f"{statistics.median(speeds):.0f} MB/s ({min(speeds):.0f}-{max(speeds):.0f}), "
+            f"{median(rounds, 'cpu_seconds'):.2f} s of CPU, "
             f"pieces of {statistics.median(pieces):.0f} KiB"
         )
 
