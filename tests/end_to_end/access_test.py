@@ -555,7 +555,7 @@ FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 def gateway_at(files: Files, emulator: Emulator, moved: Path) -> Gateway:
     """One whose clock is moved by what stands in the file."""
     assert FAKETIME is not None, "install libfaketime"
-    moved.write_text("+0")
+    replace(moved, "+0")
     variables = environment(
         files.folder,
         LD_PRELOAD=str(FAKETIME),
@@ -601,7 +601,7 @@ def test_a_resumed_session_does_not_outlive_its_certificate(
         host, port = gateway.address.rsplit(":", 1)
         session = None
         for now, reused, status in (("+0", False, "0"), ("+1m", True, "0"), ("+6m", True, "16")):
-            moved.write_text(now)
+            replace(moved, now)  # an empty file ends the process
             with socket.create_connection((host, int(port)), timeout=20) as connection:
                 with context.wrap_socket(
                     connection, server_hostname="localhost", session=session
@@ -626,7 +626,7 @@ def test_a_certificate_that_ends_is_refused_on_its_connection(
         ) as other:
             get(channel, demo.FULL_ID)
             get(other, demo.FULL_ID)
-            moved.write_text("+6m")
+            replace(moved, "+6m")
             failure = refused(channel, demo.FULL_ID)
             assert failure.code is grpc.StatusCode.UNAUTHENTICATED
             check_details(failure)

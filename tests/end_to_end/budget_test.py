@@ -230,8 +230,7 @@ def test_one_greedy_caller_leaves_a_part_for_the_others(
             # One each: a question that has a place and comes again is not asked once more.
             pcap_id = emulator.add()
             try:
-                # Each for another capture: who comes back for a place that it was promised counts as having asked once.
-                get(channel, emulator.add())
+                get(channel, pcap_id)
                 served += 1
             except Failure as failure:
                 refusals.append(failure)

@@ -19,6 +19,7 @@ from harness.admin import fetch, metric, wait_for_redis
 from harness.calls import fail, get
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway
+from harness.identities import replace
 from harness.redis import Redis
 
 # As tests/end_to_end/CMakeLists.txt builds it.
@@ -144,7 +145,7 @@ def test_a_wall_clock_that_is_set_changes_no_deadline(
 ) -> None:
     assert FAKETIME is not None, "install libfaketime"
     clock = tmp_path / "clock"
-    clock.write_text("+0\n")
+    replace(clock, "+0\n")
     gateway = start_gateway(
         "--upstream-retries=2",
         LD_PRELOAD=str(FAKETIME),
@@ -154,7 +155,7 @@ def test_a_wall_clock_that_is_set_changes_no_deadline(
         DONT_FAKE_MONOTONIC="1",
     )
     get(gateway.channel, emulator.add())
-    clock.write_text(f"{shift}\n")
+    replace(clock, f"{shift}\n")  # an empty file ends the process
     # Repeated, as there is time left for it.
     pcap_id = emulator.add()
     emulator.fault(pcap_id, "reset_before", times=1)

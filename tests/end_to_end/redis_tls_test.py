@@ -79,13 +79,15 @@ def test_what_one_gateway_has_asked_for_the_other_has_over_tls(
     one, other = (start_gateway(*options) for _ in range(2))
     for gateway in (one, other):
         wait_for_redis(gateway, True)
+    # Where localhost is ::1 first, one connection was refused before.
+    before = metric(other, "pcap_gateway_redis_failures_total")
     # Longer than a TLS record.
     pcap_id = emulator.add(type="full", error_message="x" * 50_000)
     first = get(one.channel, pcap_id)
     shared = get(other.channel, pcap_id)
     assert shared.cache_status.endswith("detail=shared")
     assert shared.response == first.response
-    assert metric(other, "pcap_gateway_redis_failures_total") == 0
+    assert metric(other, "pcap_gateway_redis_failures_total") == before
 
 
 @needs_tls

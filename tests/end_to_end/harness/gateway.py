@@ -67,6 +67,7 @@ class Gateway:
             self.version, self.address = ready.group(1), ready.group(2)
         except AssertionError as error:
             self.process.kill()
+            self.process.stderr.join()
             raise AssertionError(f"{error}; stderr: {self.process.stderr.text()}") from None
         self.channel = grpc.insecure_channel(self.address)
 
