@@ -31,9 +31,9 @@ using pcap::v1::Pcap;
 using pcap::v1::PcapStatus;
 
 constexpr size_t kMostMessageBytes = 64 << 10;
-// Pausing a transfer and going on with it takes a turn of both threads, so it is worth a few
-// messages.
-constexpr size_t kMostWaitingBytes = 4 * kMostMessageBytes;
+// Pausing a transfer and going on with it takes a turn of both threads, so that is not done for
+// each message.
+constexpr size_t kMostWaitingBytes = 2 * kMostMessageBytes;
 constexpr size_t kFewWaitingBytes = kMostWaitingBytes / 2;
 
 // What has come from Cloudflare and is not written yet. The loop's thread puts it in, the stream's

@@ -8,8 +8,8 @@
 
 namespace pcap_gateway {
 
-// Of Method::feed, for kDownloadPcap. Holds at most a message that is being written, 256 KiB that
-// wait, and what came beside them; then the transfer from Cloudflare pauses. Where Cloudflare has
+// Of Method::feed, for kDownloadPcap. Holds at most a message that is being written, two that wait,
+// and what came beside them; then the transfer from Cloudflare pauses. Where Cloudflare has
 // no file, the capture itself tells why.
 std::unique_ptr<Feed> MakeDownloadFeed(const FeedParts& parts);
 
