@@ -390,8 +390,9 @@ constexpr OptionRow kBounds[] = {
          "These are health watches, reflection, downloads, and calls whose request has not come "
          "or whose answer is not taken, divided among the threads. Half of the places are for "
          "watches, reflection and downloads; further ones get RESOURCE_EXHAUSTED, "
-         "`TOO_MANY_STREAMS`. In the other half the one whose caller has been waited for "
-         "longest gives way, so that calls and health checks always find a place.",
+         "`TOO_MANY_STREAMS`. In the other half one of those gives way whose callers have been "
+         "waited for longest, of the connection that has most of them, so that calls and health "
+         "checks always find a place.",
      .read = Count<&Options::max_streams, kMostAtOnce>},
     {.name = "max-streams-per-connection",
      .preset = "100",

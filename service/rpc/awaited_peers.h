@@ -2,13 +2,16 @@
 // message or to take what it was sent; and the bound on them.
 //
 // A peer that opens streams and says nothing costs some 15 KiB for each. It is waited for so long,
-// and when there is no room for another stream, the one that has waited longest gives way: a peer
-// that means its call sends the message at once, and is never the oldest for long.
+// and when there is no room for another stream, one of those gives way that have waited longest: a
+// peer that means its call sends the message at once, and is never one of them for long. Among them
+// it is one of the connection that has most of them. Else a single call, late by chance, would make
+// room for a peer that opens thousands.
 #ifndef PCAP_GATEWAY_SERVICE_RPC_AWAITED_PEERS_H_
 #define PCAP_GATEWAY_SERVICE_RPC_AWAITED_PEERS_H_
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 #include "absl/time/time.h"
 #include "service/source/error.h"
@@ -38,6 +41,9 @@ class AwaitedPeer {
 
  private:
   friend class AwaitedPeers;
+
+  // Its connection's address.
+  virtual std::string Connection() const = 0;
 
   // It is not waited for any more, and has left the list. May wait again, for the end that it
   // sends.
@@ -70,7 +76,7 @@ class AwaitedPeers {
   // Nothing, where it has left.
   void Remove(AwaitedPeer& peer);
 
-  // Makes room for one more that is waited for, if need be by giving up on the oldest.
+  // Makes room for one more that is waited for, if need be by giving up on one of the oldest.
   void MakeRoom();
 
   // Places for streams that stay although nobody is waited for: health watches, reflection between
@@ -84,11 +90,13 @@ class AwaitedPeers {
 
  private:
   class End final : public AwaitedPeer {
+    std::string Connection() const override { return ""; }
     void GiveUp(Why) override {}
     friend class AwaitedPeers;
   };
 
-  void GiveUpOldest(AwaitedPeer::Why why);
+  AwaitedPeer& WhoGivesWay();
+  void GiveUp(AwaitedPeer& peer, AwaitedPeer::Why why);
 
   const int64_t most_;  // of each kind
   const AwaitedPeer::Clock::duration longest_;

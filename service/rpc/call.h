@@ -10,6 +10,7 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <optional>
+#include <string>
 
 #include "absl/time/time.h"
 #include "service/rpc/awaited_peers.h"
@@ -65,6 +66,7 @@ class Call : protected AwaitedPeer {
   void EventBegins() { ++pending_events_; }
   void EventIsOver();
 
+  std::string Connection() const override { return context_.peer(); }
   void GiveUp(Why why) override;
 
   const CallEnvironment& environment_;

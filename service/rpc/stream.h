@@ -71,6 +71,7 @@ class Stream final : private AwaitedPeer, private LastingStream {
   void WasRead(bool ok);  // not ok: the peer has sent all, or is gone
   void WasSent(bool ok);  // not ok: the peer is gone
   void WasFinished(bool ok);
+  std::string Connection() const override { return context_.peer(); }
   void GiveUp(Why why) override;
 
   void Begin();
