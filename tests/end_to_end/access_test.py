@@ -24,6 +24,7 @@ from harness.admin import metrics_of
 from harness.calls import DEADLINE_SECONDS, Failure, get, request_for
 from harness.details import check_details
 from harness.emulator import Emulator
+from harness.faketime import MovedClock
 from harness.gateway import BINARY, Gateway, StartGateway, environment
 from harness.identities import Authority, Identity, replace
 from harness.process import Process
@@ -549,20 +550,8 @@ def test_a_new_token_is_used_and_a_broken_one_is_not(
 # --- certificates that end
 
 
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-
-
-def gateway_at(files: Files, emulator: Emulator, moved: Path) -> Gateway:
-    """One whose clock is moved by what stands in the file."""
-    assert FAKETIME is not None, "install libfaketime"
-    replace(moved, "+0")
-    variables = environment(
-        files.folder,
-        LD_PRELOAD=str(FAKETIME),
-        FAKETIME_TIMESTAMP_FILE=str(moved),
-        FAKETIME_NO_CACHE="1",
-        FAKETIME_DONT_FAKE_MONOTONIC="1",
-    )
+def gateway_with(files: Files, emulator: Emulator, clock: MovedClock) -> Gateway:
+    variables = environment(files.folder, **clock.variables)
     options = [f"--upstream-url={emulator.url}", "--admin-listen", "", "--lame-duck=0s"]
     return Gateway([*options, *files.all], variables)
 
@@ -589,8 +578,8 @@ def status_over(tls: ssl.SSLSocket) -> str:
 def test_a_resumed_session_does_not_outlive_its_certificate(
     files: Files, authority: Authority, emulator: Emulator
 ) -> None:
-    moved = files.folder / "moved"
-    gateway = gateway_at(files, emulator, moved)
+    clock = MovedClock(files.folder / "clock")
+    gateway = gateway_with(files, emulator, clock)
     try:
         chain, key = authority.issue(READER, valid_for=timedelta(minutes=5)).write(
             files.folder, "caller"
@@ -601,7 +590,7 @@ def test_a_resumed_session_does_not_outlive_its_certificate(
         host, port = gateway.address.rsplit(":", 1)
         session = None
         for now, reused, status in (("+0", False, "0"), ("+1m", True, "0"), ("+6m", True, "16")):
-            replace(moved, now)  # an empty file ends the process
+            clock.move(now)
             with socket.create_connection((host, int(port)), timeout=20) as connection:
                 with context.wrap_socket(
                     connection, server_hostname="localhost", session=session
@@ -616,8 +605,8 @@ def test_a_resumed_session_does_not_outlive_its_certificate(
 def test_a_certificate_that_ends_is_refused_on_its_connection(
     files: Files, authority: Authority, emulator: Emulator
 ) -> None:
-    moved = files.folder / "moved"
-    gateway = gateway_at(files, emulator, moved)
+    clock = MovedClock(files.folder / "clock")
+    gateway = gateway_with(files, emulator, clock)
     try:
         caller = authority.issue(READER, valid_for=timedelta(minutes=5))
         longer = authority.issue(READER, valid_for=timedelta(hours=3))
@@ -626,7 +615,7 @@ def test_a_certificate_that_ends_is_refused_on_its_connection(
         ) as other:
             get(channel, demo.FULL_ID)
             get(other, demo.FULL_ID)
-            replace(moved, "+6m")
+            clock.move("+6m")
             failure = refused(channel, demo.FULL_ID)
             assert failure.code is grpc.StatusCode.UNAUTHENTICATED
             check_details(failure)

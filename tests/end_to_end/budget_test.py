@@ -22,14 +22,13 @@ import pytest
 from emulator import demo
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
+from harness import faketime
 from harness.admin import fetch, metrics_of
 from harness.calls import Failure, answer_of, fail, get, request_for
 from harness.emulator import Emulator, capture_of
 from harness.gateway import StartGateway
 from harness.identities import Authority
 from harness.stubs import pcap_service_pb2_grpc
-
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 # All times but those of asyncio and `time` are in the seconds of the gateway's and the emulator's
 # clocks.
@@ -146,7 +145,6 @@ def most_within(window: float, times: list[float]) -> int:
 def test_ten_minutes_of_more_than_the_allowed_demand_stay_within_the_limit(
     demand: int, come_back: bool, start_gateway: StartGateway, tmp_path: Path
 ) -> None:
-    assert FAKETIME is not None, "install libfaketime"
     ids = [secrets.token_hex(16) for _ in range(int(DEMAND * demand * ALLOWED_PER_SECOND * 1.1))]
     captures = tmp_path / "captures.json"
     captures.write_text(
@@ -178,7 +176,7 @@ def test_ten_minutes_of_more_than_the_allowed_demand_stay_within_the_limit(
             "--upstream-connect-timeout=200s",
             "--upstream-first-byte-timeout=200s",
             upstream_url=emulator.url,
-            LD_PRELOAD=str(FAKETIME),
+            LD_PRELOAD=faketime.library(),
             FAKETIME=f"+0 x{SPEED}",
         )
         tally = asyncio.run(come(gateway.address))

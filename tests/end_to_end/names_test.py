@@ -18,13 +18,12 @@ import pytest
 from harness.admin import fetch, metric, wait_for_redis
 from harness.calls import fail, get
 from harness.emulator import Emulator
+from harness.faketime import MovedClock
 from harness.gateway import Gateway, StartGateway
-from harness.identities import replace
 from harness.redis import Redis
 
 # As tests/end_to_end/CMakeLists.txt builds it.
 NAMES = os.environ.get("NAMES_LIBRARY", "")
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 ADMIN = "--admin-listen=127.0.0.1:0"
 
 
@@ -143,19 +142,10 @@ def test_the_first_address_of_redis_may_be_dead(
 def test_a_wall_clock_that_is_set_changes_no_deadline(
     shift: str, start_gateway: StartGateway, emulator: Emulator, tmp_path: Path
 ) -> None:
-    assert FAKETIME is not None, "install libfaketime"
-    clock = tmp_path / "clock"
-    replace(clock, "+0\n")
-    gateway = start_gateway(
-        "--upstream-retries=2",
-        LD_PRELOAD=str(FAKETIME),
-        FAKETIME_TIMESTAMP_FILE=str(clock),
-        FAKETIME_NO_CACHE="1",
-        FAKETIME_DONT_FAKE_MONOTONIC="1",
-        DONT_FAKE_MONOTONIC="1",
-    )
+    clock = MovedClock(tmp_path / "clock")
+    gateway = start_gateway("--upstream-retries=2", **clock.variables)
     get(gateway.channel, emulator.add())
-    replace(clock, f"{shift}\n")  # an empty file ends the process
+    clock.move(shift)
     # Repeated, as there is time left for it.
     pcap_id = emulator.add()
     emulator.fault(pcap_id, "reset_before", times=1)
