@@ -55,7 +55,7 @@ class Pieces final : public BodySink {
       const Lock lock(mutex_);
       if (dropped_) return true;
       Append(piece);
-      is_full = waiting_bytes_ >= kMostWaitingBytes;
+      is_full = WaitingBytes() >= kMostWaitingBytes;
       if (is_full) resume_ = std::move(resume);
       is_news = !std::exchange(told_, true);
     }
@@ -76,8 +76,7 @@ class Pieces final : public BodySink {
       total_bytes_.reset();
       data = std::move(waiting_.front());
       waiting_.pop_front();
-      waiting_bytes_ -= data.size();
-      if (waiting_bytes_ <= kFewWaitingBytes) resume = std::exchange(resume_, nullptr);
+      if (WaitingBytes() <= kFewWaitingBytes) resume = std::exchange(resume_, nullptr);
     }
     if (resume) std::move(resume)();
     return BytesOf(DownloadPcapResponse::kDataFieldNumber, std::move(data), rest);
@@ -88,12 +87,10 @@ class Pieces final : public BodySink {
     const Lock lock(mutex_);
     dropped_ = true;
     waiting_.clear();
-    waiting_bytes_ = 0;
   }
 
  private:
   void Append(absl::string_view piece) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    waiting_bytes_ += piece.size();
     while (!piece.empty()) {
       if (waiting_.empty() || waiting_.back().size() == kMostMessageBytes) {
         waiting_.emplace_back().reserve(kMostMessageBytes);
@@ -105,12 +102,17 @@ class Pieces final : public BodySink {
     }
   }
 
+  // All but the last one are full.
+  size_t WaitingBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (waiting_.empty()) return 0;
+    return (waiting_.size() - 1) * kMostMessageBytes + waiting_.back().size();
+  }
+
   const std::function<void()> tell_;
   Mutex mutex_;
   std::optional<int64_t> total_bytes_ ABSL_GUARDED_BY(mutex_);  // until the first message
   std::deque<std::string> waiting_ ABSL_GUARDED_BY(mutex_);     // the data of messages
-  size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  Resume resume_ ABSL_GUARDED_BY(mutex_);  // set while the transfer is paused
+  Resume resume_ ABSL_GUARDED_BY(mutex_);                       // set while the transfer is paused
   bool told_ ABSL_GUARDED_BY(mutex_) = false;
   bool dropped_ ABSL_GUARDED_BY(mutex_) = false;
 };
