@@ -8,8 +8,6 @@
 #include <utility>
 
 #include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
-#include "google/protobuf/wire_format_lite.h"
 
 namespace pcap_gateway {
 
@@ -27,19 +25,17 @@ grpc::ByteBuffer BytesOf(const google::protobuf::MessageLite& message) {
 
 grpc::ByteBuffer BytesOf(int field_number, std::string bytes,
                          const google::protobuf::MessageLite& rest) {
-  std::string beginning;
-  {
-    google::protobuf::io::StringOutputStream stream(&beginning);
-    google::protobuf::io::CodedOutputStream out(&stream);
-    using google::protobuf::internal::WireFormatLite;
-    out.WriteTag(WireFormatLite::MakeTag(field_number, WireFormatLite::WIRETYPE_LENGTH_DELIMITED));
-    out.WriteVarint32(static_cast<uint32_t>(bytes.size()));
-  }
+  using google::protobuf::io::CodedOutputStream;
+  constexpr uint32_t kLengthDelimited = 2;  // of the wire format
+  uint8_t beginning[10];                    // two varints
+  uint8_t* end = CodedOutputStream::WriteVarint32ToArray(
+      static_cast<uint32_t>(field_number) << 3 | kLengthDelimited, beginning);
+  end = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(bytes.size()), end);
   auto kept = std::make_unique<std::string>(std::move(bytes));
   char* const data = kept->data();
   const size_t size = kept->size();
   const grpc::Slice slices[] = {
-      grpc::Slice(beginning),
+      grpc::Slice(beginning, static_cast<size_t>(end - beginning)),
       grpc::Slice(
           data, size, [](void* string) { delete static_cast<std::string*>(string); },
           kept.release()),
