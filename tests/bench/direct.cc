@@ -15,7 +15,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -23,6 +22,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/bench/program.h"
 #include "tests/bench/requests.h"
 
 namespace pcap_gateway::bench {
@@ -261,18 +261,13 @@ int main(int argc, char** argv) {
   app.add_option("--calls", plan.calls)->required()->check(CLI::PositiveNumber);
   app.add_option("--first-id", plan.mix.first, "The number of the first made-up id");
   app.add_flag("--at-once", plan.at_once, "All calls at the same time, else one by one");
-  try {
+  return RunProgram("direct", app, [&]() -> std::string {
     app.parse(argc, argv);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     plan.mix.ids = absl::StrCat(plan.calls + 1);  // one opens the connection
     Requests requests(plan.mix);
     const Figures figures = (plan.at_once ? RunAtOnce : RunOneByOne)(plan, requests);
     Print(figures);
-    return figures.failures == 0 ? 0 : 1;
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  } catch (const std::exception& error) {
-    fprintf(stderr, "direct: %s\n", error.what());
-  }
-  return 1;
+    return figures.failures == 0 ? "" : absl::StrCat(figures.failures, " failures");
+  });
 }

@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -18,6 +17,7 @@
 #include "pcap/v1/pcap_service.pb.h"
 #include "tests/bench/grpc_connection.h"
 #include "tests/bench/messages.h"
+#include "tests/bench/program.h"
 #include "tests/bench/requests.h"
 
 namespace pcap_gateway::bench {
@@ -54,7 +54,8 @@ class Download {
                             bytes_ += bytes.size();
                             messages_ += counter_.Add(bytes);
                           },
-                      .window_bytes = plan.bytes_per_second > 0 ? kSlowWindowBytes : 16 << 20}) {}
+                      .window_bytes = plan.bytes_per_second > 0 ? kSlowWindowBytes
+                                                                : Streaming().window_bytes}) {}
 
   // Returns at its end, or when the plan's time is over.
   void Run() {
@@ -127,16 +128,10 @@ Plan ReadPlan(CLI::App& app, int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace pcap_gateway::bench;  // NOLINT(google-build-using-namespace)
   CLI::App app("Calls DownloadPcap and prints figures as one line of JSON");
-  try {
+  return RunProgram("download", app, [&] {
     Download download(ReadPlan(app, argc, argv));
     download.Run();
     download.Print();
-    if (download.fault().empty()) return 0;
-    fprintf(stderr, "download: %s\n", download.fault().c_str());
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  } catch (const std::exception& error) {
-    fprintf(stderr, "download: %s\n", error.what());
-  }
-  return 1;
+    return download.fault();
+  });
 }

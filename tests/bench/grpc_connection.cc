@@ -22,7 +22,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kFrameHeaderBytes = 5;
-constexpr size_t kMostReceived = 64 << 10;
 
 void Check(int result, const char* what) {
   if (result < 0) throw std::runtime_error(std::string(what) + ": " + nghttp2_strerror(result));
@@ -167,11 +166,6 @@ struct GrpcConnection::Callbacks {
     return static_cast<ssize_t>(size);
   }
 };
-
-GrpcConnection::GrpcConnection(const std::string& address, const std::string& path,
-                               Metadata metadata, std::function<void(const CallResult&)> on_result)
-    // The windows are wide enough that no answer ever waits for a WINDOW_UPDATE.
-    : GrpcConnection(address, path, std::move(metadata), std::move(on_result), Streaming()) {}
 
 GrpcConnection::GrpcConnection(const std::string& address, const std::string& path,
                                Metadata metadata, std::function<void(const CallResult&)> on_result,

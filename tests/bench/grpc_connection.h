@@ -42,11 +42,13 @@ using Metadata = std::vector<std::pair<std::string, std::string>>;
 // Puts gRPC's five bytes before a message: not compressed, and the length.
 std::string Framed(std::string_view message);
 
-// How a connection reads calls that have a stream of answers.
+// How a connection reads.
 struct Streaming {
-  // Bytes of a call's answers, as they come; the call by its number, from 0 on.
+  // Bytes of a call's answers, as they come; the call by its number, from 0 on. The results then
+  // know of no message. Empty: a call has one answer, which is for its result.
   std::function<void(size_t call, std::string_view bytes)> on_bytes;
-  // HTTP/2's windows, of each stream and of the connection: what may be on its way, unread.
+  // HTTP/2's windows, of each stream and of the connection: what may be on its way, unread. Wide
+  // enough that no answer ever waits for a WINDOW_UPDATE.
   int32_t window_bytes = 16 << 20;
 };
 
@@ -56,10 +58,7 @@ class GrpcConnection {
  public:
   // Connects before it returns. `address` is IPV4:PORT. Keys of `metadata` are lower case.
   GrpcConnection(const std::string& address, const std::string& path, Metadata metadata,
-                 std::function<void(const CallResult&)> on_result);
-  // For calls with a stream of answers. Their results know of no message.
-  GrpcConnection(const std::string& address, const std::string& path, Metadata metadata,
-                 std::function<void(const CallResult&)> on_result, Streaming streaming);
+                 std::function<void(const CallResult&)> on_result, Streaming streaming = {});
   ~GrpcConnection();
   GrpcConnection(const GrpcConnection&) = delete;
   GrpcConnection& operator=(const GrpcConnection&) = delete;
@@ -69,10 +68,9 @@ class GrpcConnection {
   // Both texts outlive the call. May be called from `on_result`.
   void Call(std::string_view framed, std::string_view expected);
 
-  // Reads what there is, up to 64 KiB, and tells `on_result` of each call that ended.
-  void Receive() { Receive(64 << 10); }
-  // The same, up to so many bytes.
-  void Receive(size_t most);
+  // Reads what there is, up to 64 KiB or fewer bytes, and tells `on_result` of each call that
+  // ended.
+  void Receive(size_t most = kMostReceived);
 
   // Writes what the socket takes. False: there is more, come back when it is writable.
   bool Flush();
@@ -80,6 +78,8 @@ class GrpcConnection {
   int fd() const { return fd_; }
 
  private:
+  static constexpr size_t kMostReceived = 64 << 10;
+
   struct Stream;
   struct Callbacks;
 

@@ -10,7 +10,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -21,6 +20,7 @@
 #include "absl/strings/ascii.h"
 #include "tests/bench/connections.h"
 #include "tests/bench/grpc_connection.h"
+#include "tests/bench/program.h"
 #include "tests/bench/requests.h"
 
 namespace pcap_gateway::bench {
@@ -184,16 +184,11 @@ Plan ReadPlan(CLI::App& app, int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace pcap_gateway::bench;  // NOLINT(google-build-using-namespace)
   CLI::App app("Calls a method in a closed loop and prints figures as one line of JSON");
-  try {
+  return RunProgram("load", app, [&]() -> std::string {
     ClosedLoop loop(ReadPlan(app, argc, argv));
     loop.Run();
     Print(loop);
-    if (loop.tally().failures == 0) return 0;
-    fprintf(stderr, "load: first failure: %s\n", loop.tally().first_fault.c_str());
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  } catch (const std::exception& error) {
-    fprintf(stderr, "load: %s\n", error.what());
-  }
-  return 1;
+    const Tally& tally = loop.tally();
+    return tally.failures == 0 ? "" : "first failure: " + tally.first_fault;
+  });
 }

@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -19,6 +18,7 @@
 #include "tests/bench/connections.h"
 #include "tests/bench/grpc_connection.h"
 #include "tests/bench/messages.h"
+#include "tests/bench/program.h"
 #include "tests/bench/requests.h"
 
 namespace pcap_gateway::bench {
@@ -121,12 +121,6 @@ Plan ReadPlan(CLI::App& app, int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace pcap_gateway::bench;  // NOLINT(google-build-using-namespace)
   CLI::App app("Opens WatchPcaps calls and says when all of them have been told something");
-  try {
-    Watchers(ReadPlan(app, argc, argv)).Run();
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  } catch (const std::exception& error) {
-    fprintf(stderr, "watchers: %s\n", error.what());
-  }
-  return 1;
+  return RunProgram("watchers", app,
+                    [&]() -> std::string { Watchers(ReadPlan(app, argc, argv)).Run(); });
 }
