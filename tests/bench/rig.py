@@ -28,7 +28,7 @@ Figures = dict[str, Any]
 Running = TypeVar("Running", Process, Redis)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Load:
     """How to ask: so many calls in flight, and which captures."""
 
