@@ -9,15 +9,14 @@
 #define PCAP_GATEWAY_SERVICE_SHARED_OUTDATED_ENTRIES_H_
 
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "service/base/clock.h"
 #include "service/shared/redis_client.h"
+#include "service/shared/untold.h"
 
 namespace pcap_gateway {
 
@@ -31,7 +30,8 @@ std::string OutdatedName(const std::string& entry);
 class OutdatedEntries {
  public:
   // Both outlive it, and Redis' client has stopped before it goes.
-  OutdatedEntries(RedisClient& redis, const Clock& clock) : redis_(redis), clock_(clock) {}
+  OutdatedEntries(RedisClient& redis, const Clock& clock)
+      : redis_(redis), clock_(clock), untold_(clock) {}
 
   // Outdates what Redis holds under `names`, and what is asked for until `ahead` from now. Then
   // runs `then`, once, whatever Redis said; at once where there are no names, or Redis is down.
@@ -39,20 +39,16 @@ class OutdatedEntries {
                std::function<void()> then);
 
   // When a write outdated the entry, by our clock, where Redis is yet to be told; else absent.
-  std::optional<absl::Time> Untold(const std::string& name) const;
+  std::optional<absl::Time> FindUntold(const std::string& name) const { return untold_.Find(name); }
 
   // Tells Redis what it could not be told before, if there is any of it; not more often than each
   // second where Redis refuses it. To be called when Redis has answered.
   void TellUntold();
 
  private:
-  void Remember(const std::string& name, absl::Time at);
-
   RedisClient& redis_;
   const Clock& clock_;
-  absl::flat_hash_map<std::string, absl::Time> untold_;  // by the entry's name, by our clock
-  bool tells_ = false;
-  absl::Time tell_again_at_ = absl::InfinitePast();  // what Redis refused
+  Untold<> untold_;  // by the entry's name
 };
 
 }  // namespace pcap_gateway

@@ -14,10 +14,6 @@ constexpr size_t kMostStandings = 1000;
 // longer than any of them takes. So strangers whom Cloudflare rejects fill no Redis.
 constexpr absl::Duration kShortStanding = absl::Minutes(2);
 
-// That Redis could not be told; one more takes the place of any.
-constexpr size_t kMostUntold = 1000;
-constexpr absl::Duration kTellAgainAfter = absl::Seconds(1);
-
 // A replica guesses Redis' time to within the network's delays. What is further ahead comes from a
 // clock that was set back.
 constexpr absl::Duration kMostAhead = absl::Minutes(1);
@@ -79,40 +75,42 @@ void SharedDenials::ReadOne(Known& known, const Credential& credential, const st
     corrupt_.Add();
     redis_.Send({"DEL", known.name}, kIgnoreReply);
   }
-  if (const auto untold = untold_.find(known.name); untold != untold_.end()) {
-    const absl::Time at = time.ByRedis(untold->second.at);
+  if (const std::optional<absl::Time> untold = untold_.Find(known.name)) {
+    const absl::Time at = time.ByRedis(*untold);
     word.void_before = std::max(word.void_before, at);
     since = std::max(since, at);
-    denied = std::max(denied, untold->second.at);
+    denied = std::max(denied, *untold);
   }
   word.since = std::max(word.since, since);
 }
 
 void SharedDenials::Deny(const Standings& standings, std::shared_ptr<const Credential> credential,
-                         bool everything) {
-  Remember(everything ? standings.credential.name : standings.account.name,
-           {.credential = std::move(credential), .at = clock_.Now()});
+                         bool everything, const std::optional<RedisTime>& time,
+                         const std::shared_ptr<void>& told) {
+  const std::string& name = (everything ? standings.credential : standings.account).name;
+  untold_.Remember(name, clock_.Now(), std::move(credential));
+  if (!time.has_value()) return;
+  untold_.Tell(name, [&](const std::string&, const Denials::Known& denial, RedisClient::Done done) {
+    Tell(*time, name, denial,
+         [told, done = std::move(done)](std::optional<RedisReply> reply) mutable {
+           std::move(done)(std::move(reply));
+         });
+  });
 }
 
-void SharedDenials::Remember(const std::string& name, const Denial& denial) {
-  if (untold_.size() >= kMostUntold && !untold_.contains(name)) untold_.erase(untold_.begin());
-  Denial& remembered = untold_.try_emplace(name, denial).first->second;
-  remembered.at = std::max(remembered.at, denial.at);
+void SharedDenials::TellUntold(const RedisTime& time) {
+  untold_.Tell([&](const std::string& name, const Denials::Known& denial, RedisClient::Done done) {
+    Tell(time, name, denial, std::move(done));
+  });
 }
 
-void SharedDenials::TellUntold(const RedisTime& time, const std::shared_ptr<void>& told) {
-  const std::string digits = absl::StrCat(kStandingDigits);
-  const std::string milliseconds = MillisecondsOf(kShortStanding);
-  for (const auto& [name, denial] : std::exchange(untold_, {})) {
-    const std::string value = SealedStanding({.since = time.ByRedis(denial.at), .denied = true},
-                                             name, *denial.credential);
-    redis_.Send({"EVAL", kDeny, "1", name, value, digits, milliseconds},
-                [this, told, name = name, denial = denial](const std::optional<RedisReply>& reply) {
-                  if (reply.has_value() && reply->kind != RedisReply::Kind::kError) return;
-                  Remember(name, denial);
-                  if (reply.has_value()) tell_again_at_ = clock_.Now() + kTellAgainAfter;
-                });
-  }
+void SharedDenials::Tell(const RedisTime& time, const std::string& name,
+                         const Denials::Known& denial, RedisClient::Done done) {
+  const std::string value =
+      SealedStanding({.since = time.ByRedis(denial.at), .denied = true}, name, *denial.what);
+  redis_.Send({"EVAL", kDeny, "1", name, value, absl::StrCat(kStandingDigits),
+               MillisecondsOf(kShortStanding)},
+              std::move(done));
 }
 
 }  // namespace pcap_gateway

@@ -19,6 +19,7 @@
 #include "service/shared/redis_client.h"
 #include "service/shared/redis_time.h"
 #include "service/shared/shared_standing.h"
+#include "service/shared/untold.h"
 #include "service/source/outcome.h"
 #include "service/source/query.h"
 
@@ -54,7 +55,7 @@ class SharedDenials {
   // `corrupt` counts standings in Redis that are none. All three outlive it, and Redis' client has
   // stopped before it goes.
   SharedDenials(RedisClient& redis, const Clock& clock, Counter& corrupt)
-      : redis_(redis), clock_(clock), corrupt_(corrupt) {}
+      : redis_(redis), clock_(clock), corrupt_(corrupt), untold_(clock) {}
 
   // Those that the question's entry has. Not null.
   StandingsPtr Of(const Query& query);
@@ -65,32 +66,29 @@ class SharedDenials {
             const std::string& of_account, const RedisTime& time);
 
   // Cloudflare has just denied the credential everything, or the account where `everything` is
-  // false. Redis is told by TellUntold.
+  // false. Redis is told at once, if its time is known, else by TellUntold. `told`: held until it
+  // has replied.
   void Deny(const Standings& standings, std::shared_ptr<const Credential> credential,
-            bool everything);
+            bool everything, const std::optional<RedisTime>& time,
+            const std::shared_ptr<void>& told);
 
-  // Whether there is something to tell Redis, and it is time; after a refusal, each second.
-  bool has_untold(absl::Time now) const { return !untold_.empty() && now >= tell_again_at_; }
-
-  // Tells Redis what it does not know yet. `told`: held until it has replied; may be null.
-  void TellUntold(const RedisTime& time, const std::shared_ptr<void>& told);
+  // Tells Redis what it could not be told before, if there is any of it; not more often than each
+  // second where Redis refuses it.
+  void TellUntold(const RedisTime& time);
 
  private:
-  struct Denial {
-    std::shared_ptr<const Credential> credential;
-    absl::Time at;  // by our clock
-  };
+  using Denials = Untold<std::shared_ptr<const Credential>>;  // by the standing's name
 
   void ReadOne(Known& known, const Credential& credential, const std::string& value,
                const RedisTime& time, Word& word, absl::Time& denied);
-  void Remember(const std::string& name, const Denial& denial);
+  void Tell(const RedisTime& time, const std::string& name, const Denials::Known& denial,
+            RedisClient::Done done);
 
   RedisClient& redis_;
   const Clock& clock_;
   Counter& corrupt_;
   absl::flat_hash_map<std::pair<Partition, Id>, StandingsPtr> standings_;
-  absl::flat_hash_map<std::string, Denial> untold_;  // by the standing's name
-  absl::Time tell_again_at_ = absl::InfinitePast();  // what Redis refused
+  Denials untold_;
 };
 
 }  // namespace pcap_gateway

@@ -218,13 +218,13 @@ void SharedSource::Looked(const QuestionPtr& question, const Looks& looks,
   denied.everything = std::max(denied.everything, word.denied.everything);
   denied.account = std::max(denied.account, word.denied.account);
   absl::Time since = word.since;
-  if (const std::optional<absl::Time> outdated = outdated_.Untold(question->name)) {
+  if (const std::optional<absl::Time> outdated = outdated_.FindUntold(question->name)) {
     question->void_before = std::max(question->void_before, time->ByRedis(*outdated));
     since = std::max(since, time->ByRedis(*outdated));
   }
   if (!looks.entry->empty()) Open(*question, *looks.entry, since, *time);
   const absl::Time now = clock_.Now();
-  if (denials_.has_untold(now)) denials_.TellUntold(*time, nullptr);
+  denials_.TellUntold(*time);
   outdated_.TellUntold();
 
   if (IsHit(*question, now)) {
@@ -349,11 +349,11 @@ void SharedSource::Landed(const QuestionPtr& question, Reply reply) {
 // Makes void what Redis has held so far. Callers hear of the denial after Redis.
 void SharedSource::Deny(const QuestionPtr& question, Reply reply) {
   if (question->standings == nullptr) question->standings = denials_.Of(question->query);
-  denials_.Deny(*question->standings, question->query.credential,
-                DeniedBy(*reply.outcome) == Denies::kEverything);
+  const bool everything = DeniedBy(*reply.outcome) == Denies::kEverything;
   const std::shared_ptr<void> told(
       nullptr, [=, this, reply = std::move(reply)](void*) { Answer(*question, reply); });
-  if (question->looked_at.has_value()) denials_.TellUntold(*question->looked_at, told);
+  denials_.Deny(*question->standings, question->query.credential, everything, question->looked_at,
+                told);
 }
 
 // Gives the others what was learnt, and the lock back. The asker hears of it once Redis has said

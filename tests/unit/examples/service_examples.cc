@@ -53,6 +53,7 @@
 #include "service/shared/outdated_entries.h"
 #include "service/shared/redis_client.h"
 #include "service/shared/shared_source.h"
+#include "service/shared/untold.h"
 #include "service/source/ledger.h"
 #include "service/source/secret_finder.h"
 #include "service/source/source.h"
@@ -217,6 +218,10 @@ void AsideExample() {
 
 void OutdatedEntriesExample(OutdatedEntries& outdated, const std::vector<std::string>& names) {
 #include "examples/service/shared/outdated_entries.h.inc"
+}
+
+void UntoldExample(RedisClient& redis, const Clock& clock) {
+#include "examples/service/shared/untold.h.inc"
 }
 
 void RedisClientExample(EventLoop& loop, const RedisUrl& url, const std::string& key) {

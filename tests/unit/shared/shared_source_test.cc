@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <utility>
 
 #include "absl/strings/str_split.h"
@@ -716,6 +717,38 @@ TEST_F(SharedSourceTest, ADenialThatRedisMissedCountsHereAndIsToldLater) {
   EXPECT_FALSE(IsHit(*one, InAccount(1, 1)));
   EXPECT_FALSE(IsHit(*other, InAccount(1, 2)));
   EXPECT_TRUE(IsHit(*other, InAccount(1, 1)));
+}
+
+// Redis hears of it once it has answered the first one; the second one has asked by then.
+TEST_F(SharedSourceTest, ADenialThatRedisMissedCountsForAllWhoAskWhenItIsBack) {
+  const auto one = NewReplica({}, {.command_timeout = absl::Milliseconds(500)});
+  for (int capture = 1; capture <= 2; ++capture) EXPECT_FALSE(IsHit(*one, InAccount(1, capture)));
+  server_.Pause();
+  ASSERT_TRUE(Until([&] {
+    const size_t number = one->upstream->asked();
+    one->Ask(InAccount(1, 9));
+    EXPECT_TRUE(one->upstream->AwaitAsked(number + 1));
+    one->upstream->Answer(number, "");
+    return !one->source->redis_stats().up;
+  }));
+  Refuse(*one, InAccount(1, 9), Denies::kEverything);
+  server_.Continue();
+  ASSERT_TRUE(one->AwaitUp());
+  const size_t asked = one->upstream->asked();
+  decltype(one->Ask(InAccount(1, 1))) first, second;
+  std::promise<void> both;
+  one->loop->Post([&] {  // so that no answer comes in between
+    first = one->Ask(InAccount(1, 1));
+    second = one->Ask(InAccount(1, 2));
+    both.set_value();
+  });
+  both.get_future().wait();
+  EXPECT_TRUE(one->upstream->AwaitAsked(asked + 2));
+  for (size_t number = asked; number < one->upstream->asked(); ++number) {
+    one->upstream->Answer(number, "since");
+  }
+  EXPECT_EQ(first->message(), "since");
+  EXPECT_EQ(second->message(), "since");
 }
 
 TEST_F(SharedSourceTest, ADenialThatAFullRedisRefusesCountsAllTheSame) {
