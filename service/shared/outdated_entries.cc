@@ -25,19 +25,22 @@ void OutdatedEntries::Outdate(const std::vector<std::string>& names, absl::Durat
                               std::function<void()> then) {
   const std::shared_ptr<void> told(nullptr, [then = std::move(then)](void*) { then(); });
   for (const std::string& name : names) {
-    redis_.Send({"EVAL", kOutdate, "2", name, OutdatedName(name),
-                 absl::StrCat(absl::ToInt64Microseconds(ahead)), MillisecondsOf(kWriting)},
-                [this, told, name](const std::optional<RedisReply>& reply) {
-                  if (!IsDone(reply)) untold_.Remember(name, clock_.Now());
-                });
+    Tell(name, ahead, [this, told, name](const std::optional<RedisReply>& reply) {
+      if (!IsDone(reply)) untold_.Remember(name, clock_.Now());
+    });
   }
 }
 
 void OutdatedEntries::TellUntold() {
   untold_.Tell([this](const std::string& name, const auto&, RedisClient::Done done) {
-    redis_.Send({"EVAL", kOutdate, "2", name, OutdatedName(name), "0", MillisecondsOf(kWriting)},
-                std::move(done));
+    Tell(name, absl::ZeroDuration(), std::move(done));
   });
+}
+
+void OutdatedEntries::Tell(const std::string& name, absl::Duration ahead, RedisClient::Done done) {
+  redis_.Send({"EVAL", kOutdate, "2", name, OutdatedName(name),
+               absl::StrCat(absl::ToInt64Microseconds(ahead)), MillisecondsOf(kWriting)},
+              std::move(done));
 }
 
 }  // namespace pcap_gateway

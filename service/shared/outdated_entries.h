@@ -46,6 +46,8 @@ class OutdatedEntries {
   void TellUntold();
 
  private:
+  void Tell(const std::string& name, absl::Duration ahead, RedisClient::Done done);
+
   RedisClient& redis_;
   const Clock& clock_;
   Untold<> untold_;  // by the entry's name

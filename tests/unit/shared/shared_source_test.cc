@@ -123,6 +123,19 @@ class SharedSourceTest : public testing::Test {
     EXPECT_EQ(asked->message(), "none");
   }
 
+  // Stops Redis, which keeps what it holds, until `by` takes it for down. False: it does not.
+  [[nodiscard]] bool LoseRedis(Replica& by) {
+    server_.Pause();
+    return Until([&] {
+      const size_t number = by.upstream->asked();
+      const auto asked = by.Ask(InAccount(1, 9));
+      EXPECT_TRUE(by.upstream->AwaitAsked(number + 1));
+      by.upstream->Answer(number, "");
+      asked->reply();
+      return !by.source->redis_stats().up;
+    });
+  }
+
   // Whether `by` is answered by Redis. What it is not is answered by Cloudflare, and stored.
   bool IsHit(Replica& by, Query query) {
     const auto asked = by.Ask(std::move(query));
@@ -703,14 +716,7 @@ TEST_F(SharedSourceTest, ADenialThatRedisMissedCountsHereAndIsToldLater) {
   const auto one = NewReplica({}, {.command_timeout = absl::Milliseconds(50)}),
              other = NewReplica();
   for (int capture = 1; capture <= 2; ++capture) EXPECT_FALSE(IsHit(*one, InAccount(1, capture)));
-  server_.Pause();
-  ASSERT_TRUE(Until([&] {
-    const size_t number = one->upstream->asked();
-    one->Ask(InAccount(1, 9));
-    EXPECT_TRUE(one->upstream->AwaitAsked(number + 1));
-    one->upstream->Answer(number, "");
-    return !one->source->redis_stats().up;
-  }));
+  ASSERT_TRUE(LoseRedis(*one));
   Refuse(*one, InAccount(1, 9), Denies::kEverything);
   server_.Continue();
   ASSERT_TRUE(one->AwaitUp());
@@ -723,14 +729,7 @@ TEST_F(SharedSourceTest, ADenialThatRedisMissedCountsHereAndIsToldLater) {
 TEST_F(SharedSourceTest, ADenialThatRedisMissedCountsForAllWhoAskWhenItIsBack) {
   const auto one = NewReplica({}, {.command_timeout = absl::Milliseconds(500)});
   for (int capture = 1; capture <= 2; ++capture) EXPECT_FALSE(IsHit(*one, InAccount(1, capture)));
-  server_.Pause();
-  ASSERT_TRUE(Until([&] {
-    const size_t number = one->upstream->asked();
-    one->Ask(InAccount(1, 9));
-    EXPECT_TRUE(one->upstream->AwaitAsked(number + 1));
-    one->upstream->Answer(number, "");
-    return !one->source->redis_stats().up;
-  }));
+  ASSERT_TRUE(LoseRedis(*one));
   Refuse(*one, InAccount(1, 9), Denies::kEverything);
   server_.Continue();
   ASSERT_TRUE(one->AwaitUp());
@@ -924,14 +923,7 @@ TEST_F(SharedSourceTest, ARedisThatWasAwayDuringAWriteIsToldAfterIt) {
   const auto one = NewReplica({}, {.command_timeout = absl::Milliseconds(200)});
   const auto other = NewReplica();
   Bring(*one, "before");
-  server_.Pause();
-  for (int number = 2; one->source->redis_stats().up.load(); ++number) {
-    const size_t asked = one->upstream->asked();
-    const auto late = one->Ask(QueryFor(number));
-    ASSERT_TRUE(one->upstream->AwaitAsked(asked + 1));
-    one->upstream->Answer(asked, "capture");
-    late->reply();
-  }
+  ASSERT_TRUE(LoseRedis(*one));
   const size_t asked = one->upstream->asked();
   const auto write = one->Ask(WriteOf(1));
   ASSERT_TRUE(one->upstream->AwaitAsked(asked + 1));
