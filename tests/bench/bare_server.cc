@@ -30,6 +30,7 @@
 #include "absl/synchronization/mutex.h"
 #include "pcap/v1/pcap_service.grpc.pb.h"
 #include "service/rpc/server_settings.h"
+#include "tests/bench/program.h"
 
 namespace {
 
@@ -276,8 +277,8 @@ class QueueService final : public PcapService::WithRawMethod_GetPcap<PcapService
   const grpc::ByteBuffer answer_;
 };
 
-// Serves until a signal ends the process; there is nothing to save.
-int Run(const std::string& mode, const std::string& address, int64_t download_bytes) {
+// Serves until a signal ends the process; there is nothing to save. Returns why it cannot.
+std::string Run(const std::string& mode, const std::string& address, int64_t download_bytes) {
   const Answers answers(TypicalAnswer());
   CallbackService callback_service(answers, download_bytes);
   QueueService queue_service(answers.one);
@@ -294,15 +295,14 @@ int Run(const std::string& mode, const std::string& address, int64_t download_by
   }
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
-    std::cerr << "bare_server: cannot listen on " << address << "\n";
-    return 1;
+    return "cannot listen on " + address;
   }
   std::cerr << "gRPC " << PCAP_GATEWAY_GRPC_BUILD << "; answers of " << answers.one.Length()
             << " bytes\n";
   std::cout << "listening on " << address.substr(0, address.rfind(':') + 1) << port << std::endl;
   if (queue != nullptr) queue_service.Serve(*queue);
   server->Wait();
-  return 0;
+  return "";
 }
 
 }  // namespace
@@ -317,10 +317,8 @@ int main(int argc, char** argv) {
   app.add_option("--listen", address, "HOST:PORT");
   int64_t download_bytes = 1'000'000'000;
   app.add_option("--download-bytes", download_bytes)->check(CLI::PositiveNumber);
-  try {
+  return pcap_gateway::bench::RunProgram("bare_server", app, [&] {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  return Run(mode, address, download_bytes);
+    return Run(mode, address, download_bytes);
+  });
 }
