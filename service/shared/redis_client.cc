@@ -148,6 +148,7 @@ void RedisClient::Impl::Connect() {
 
 void RedisClient::Impl::StartConnecting() {
   state_ = State::kConnecting;
+  command_timer_.Clear();
   connect_timer_.Set(In(options_.connect_timeout));
 }
 
@@ -226,6 +227,8 @@ void RedisClient::Impl::GoDownForLonger(absl::string_view why) {
 
 void RedisClient::Impl::Lost(absl::string_view why) {
   if (!stopping_) stats_.connections.Add();
+  // One of a name's addresses may have no Redis: localhost's is often IPv6's first.
+  if (state_ == State::kConnecting && connection_.TryNextAddress()) return;
   GoDown(why);
 }
 

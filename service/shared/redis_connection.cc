@@ -21,6 +21,7 @@ RedisConnection::RedisConnection(EventLoop& loop, Owner& owner, RedisUrl url,
     : loop_(loop), owner_(owner), url_(std::move(url)), tls_files_(std::move(tls_files)) {}
 
 void RedisConnection::Open() {
+  untried_ = 0;
   if (url_.path.empty()) {
     FindMeans();
   } else {
@@ -52,20 +53,37 @@ void RedisConnection::FindMeans() {
       [url = url_, files = tls_files_] {
         return Means{AddressesOf(url.host), url.tls ? RedisTls::Load(files) : nullptr};
       },
-      [this](Means means) { loop_.Post([this, means = std::move(means)] { Found(means); }); });
+      [this](Means means) {
+        loop_.Post([this, means = std::move(means)]() mutable { Found(std::move(means)); });
+      });
   if (search_ == nullptr) Lose("there is no thread to look up its name");
 }
 
-void RedisConnection::Found(const Means& means) {
-  const auto& [addresses, tls] = means;
+void RedisConnection::Found(Means means) {
   search_ = nullptr;
   // However late: the attempt that asked may have been given up.
   if (stopped_ || context_ != nullptr) return;
-  if (addresses.empty()) return Lose("its name has no address");
-  if (!tls.ok()) return Lose(tls.status().message());
+  if (means.addresses.empty()) return Lose("its name has no address");
+  if (!means.tls.ok()) return Lose(means.tls.status().message());
+  means_ = std::move(means);
+  untried_ = means_.addresses.size();
+  ConnectToNext();
+}
+
+void RedisConnection::ConnectToNext() {
+  if (stopped_ || context_ != nullptr || untried_ == 0) return;
+  --untried_;
   owner_.AddressFound();
-  const std::string& address = addresses[next_address_++ % addresses.size()];
-  Attach(redisAsyncConnect(address.c_str(), url_.port), *tls);
+  const std::string& address = means_.addresses[next_address_++ % means_.addresses.size()];
+  Attach(redisAsyncConnect(address.c_str(), url_.port), *means_.tls);
+}
+
+bool RedisConnection::TryNextAddress() {
+  if (stopped_ || untried_ == 0) return false;
+  Close();
+  // In a turn of its own: hiredis may be about to close the socket of the one that is given up.
+  loop_.Post([this] { ConnectToNext(); });
+  return true;
 }
 
 // `tls_context`: null where it is to be without TLS.

@@ -66,6 +66,10 @@ class RedisConnection final : private SocketWatcher {
   // returns. It must not be open.
   void Open();
 
+  // Gives up the address that it connects to, or is connected to, for the name's next one. False:
+  // all have been tried since Open, and nothing happens.
+  bool TryNextAddress();
+
   // Ends it, where it is open: all receivers are told that there is no reply.
   void Close();
 
@@ -93,7 +97,8 @@ class RedisConnection final : private SocketWatcher {
   };
 
   void FindMeans();
-  void Found(const Means& means);
+  void Found(Means means);
+  void ConnectToNext();
   void Attach(redisAsyncContext* context, const RedisTls::Context& tls_context);
   void Hook(redisAsyncContext& context);
   void Ready(int socket, int what) override;
@@ -110,6 +115,8 @@ class RedisConnection final : private SocketWatcher {
 
   bool stopped_ = false;
   std::shared_ptr<Aside<Means>> search_;  // under way, perhaps since an attempt that was given up
+  Means means_;                           // of the last search
+  size_t untried_ = 0;                    // of its addresses, since Open
   size_t next_address_ = 0;  // of the name, modulo their number: the next one when one fails
   redisAsyncContext* context_ = nullptr;
   int socket_ = -1;              // of the context whose hooks are there

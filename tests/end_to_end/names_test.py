@@ -20,7 +20,7 @@ from harness.calls import fail, get
 from harness.emulator import Emulator
 from harness.faketime import MovedClock
 from harness.gateway import Gateway, StartGateway
-from harness.redis import Redis
+from harness.redis import Redis, free_port
 
 # As tests/end_to_end/CMakeLists.txt builds it.
 NAMES = os.environ.get("NAMES_LIBRARY", "")
@@ -120,13 +120,15 @@ def test_the_first_addresses_of_a_name_may_be_dead(
         get(gateway.channel, emulator.add(), timeout=10)
 
 
-def test_the_first_address_of_redis_may_be_dead(
-    start_gateway: StartGateway, emulator: Emulator
+@pytest.mark.parametrize("first", ["dead", "refuses"])
+def test_the_first_address_of_redis_may_be_of_no_use(
+    first: str, start_gateway: StartGateway, emulator: Emulator
 ) -> None:
+    """The next one is tried at once, and Redis is not down for a moment."""
     server = Redis()
     port = server.listen_on_tcp()
     try:
-        with dead(["127.0.0.2"], port):
+        with dead(["127.0.0.2"] if first == "dead" else [], port):
             gateway = start_gateway(
                 f"--redis-url=redis://several.test:{port}",
                 ADMIN,
@@ -134,6 +136,25 @@ def test_the_first_address_of_redis_may_be_dead(
                 NAMES_SEVERAL="several.test=127.0.0.2,127.0.0.1",
             )
             wait_for_redis(gateway, True)
+            assert "Redis is down" not in gateway.process.stderr.text()
+    finally:
+        server.stop()
+
+
+def test_redis_is_down_until_one_of_its_addresses_has_one(start_gateway: StartGateway) -> None:
+    server = Redis(port=free_port())
+    server.kill()
+    try:
+        gateway = start_gateway(
+            f"--redis-url=redis://several.test:{server.port}",
+            ADMIN,
+            LD_PRELOAD=NAMES,
+            NAMES_SEVERAL="several.test=127.0.0.2,127.0.0.1",
+        )
+        gateway.process.stderr.wait_for("Redis is down: Connection refused")
+        assert metric(gateway, 'pcap_gateway_redis_failures_total{kind="connection"}') >= 2
+        server.start()
+        wait_for_redis(gateway, True)
     finally:
         server.stop()
 
