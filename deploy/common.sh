@@ -59,3 +59,29 @@ hardening() {
   local get=(env DEB_BUILD_MAINT_OPTIONS=hardening=+all "DEB_CFLAGS_MAINT_STRIP=-g -O2" "DEB_CXXFLAGS_MAINT_STRIP=-g -O2" dpkg-buildflags --get)
   if [ "$1" = LDFLAGS ]; then "${get[@]}" LDFLAGS; else echo "$("${get[@]}" "$1") $("${get[@]}" CPPFLAGS)"; fi
 }
+
+# Sets COMMIT to the commit that these sources are, empty where nobody knows it, and exports SOURCE_DATE_EPOCH:
+# its time, where no other is set. A checkout asks git; an archive that git made has both in deploy/commit.
+identify_commit() {
+  local told="" time=""
+  if [ -e .git ]; then
+    told=$(git log -1 --format='%H %ct' 2>/dev/null) || true
+  else
+    told=$(grep -sxE '[0-9a-f]{40,64} [0-9]+' deploy/commit) || true
+  fi
+  read -r COMMIT time <<<"$told" || true
+  export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-${time:-$(stat -c %Y CHANGELOG.md)}}
+}
+
+# root_as_mount SCRIPT ARGUMENT...: runs the script again where / is a mount, if it is none: in a root that was
+# entered by chroot alone. buildah and podman stop there, as they change how mounts below / propagate.
+root_as_mount() {
+  ! mountpoint -q / || return 0
+  # On a folder of /proc, which can be taken from other namespaces' view; mounts below / cannot, in such a root.
+  # shellcheck disable=SC2016 # there
+  exec unshare --mount --propagation unchanged bash -c 'set -e
+    mount --make-private /proc
+    mount --rbind / /proc/fs
+    mount --make-rprivate /proc/fs
+    exec chroot /proc/fs env -C "$PWD" "$@"' root_as_mount "$@"
+}

@@ -81,6 +81,26 @@ def test_a_second_time_makes_the_same_bytes(checkout: Path, made: Path, tmp_path
     assert (tmp_path / "second" / "SHA256SUMS").read_text() == (made / "SHA256SUMS").read_text()
 
 
+def test_an_archive_of_the_commit_makes_the_same_bytes(
+    checkout: Path, made: Path, tmp_path: Path
+) -> None:
+    archive, tree = tmp_path / "commit.tar", tmp_path / "tree"
+    told = run("git", "-C", checkout, "archive", "--output", archive, "HEAD")
+    assert told.returncode == 0, told.stderr
+    (tree / "build").mkdir(parents=True)
+    assert run("tar", "--extract", "--file", archive, "--directory", tree).returncode == 0
+    (tree / "build" / "venv").symlink_to(REPOSITORY / "build" / "venv")
+    ended = release(tree, tmp_path / "second", *PARTS)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "second" / "SHA256SUMS").read_text() == (made / "SHA256SUMS").read_text()
+
+
+def test_sources_of_no_commit_are_refused(checkout: Path, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    shutil.copytree(checkout, tree, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    assert "neither a git checkout" in refusal(tree, tmp_path / "out", "notes")
+
+
 def test_helm_takes_the_chart(checkout: Path, made: Path) -> None:
     values = REPOSITORY / "deploy" / "chart" / "ci" / "everything.yaml"
     archive = made / f"pcap-gateway-chart-{VERSION}.tgz"
