@@ -4,9 +4,7 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,7 +12,6 @@
 #include <cstdint>
 #include <iterator>
 #include <list>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -220,7 +217,7 @@ absl::StatusOr<std::unique_ptr<AdminListener>> AdminListener::Start(const std::s
   std::unique_ptr<AdminListener> admin(
       new AdminListener(std::move(pages), taken, *std::move(sockets)));
   if (!admin->StartDaemons()) return CannotListen(address, "libmicrohttpd could not be started");
-  if (!admin->StartThread()) {
+  if (!admin->thread_.Start([its = admin.get()](int stop) { its->Run(stop); })) {
     return CannotListen(address, "the thread for it could not be started");
   }
   return admin;
@@ -242,19 +239,8 @@ bool AdminListener::StartDaemons() {
   return true;
 }
 
-bool AdminListener::StartThread() {
-  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake_ < 0) return false;
-  try {
-    thread_ = std::thread([this] { Run(); });
-  } catch (const std::system_error&) {
-    return false;
-  }
-  return true;
-}
-
-void AdminListener::Run() {
-  std::vector<pollfd> waited = {{.fd = wake_, .events = POLLIN}};
+void AdminListener::Run(int stop) {
+  std::vector<pollfd> waited = {{.fd = stop, .events = POLLIN}};
   for (MHD_Daemon* const daemon : daemons_) {
     const int ready = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     waited.push_back({.fd = ready, .events = POLLIN});
@@ -279,12 +265,7 @@ AdminListener::AdminListener(AdminPages pages, std::string address, ListeningSoc
       connections_(std::make_unique<Connections>(pages_)) {}
 
 AdminListener::~AdminListener() {
-  if (thread_.joinable()) {
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = write(wake_, &one, sizeof(one));
-    thread_.join();
-  }
-  if (wake_ >= 0) close(wake_);
+  thread_.Stop();
   for (MHD_Daemon* const daemon : daemons_) {
     // It gives the socket back, which is `sockets_`' to close.
     MHD_quiesce_daemon(daemon);

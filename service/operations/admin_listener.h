@@ -12,10 +12,10 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "service/base/poll_thread.h"
 #include "service/net/listening_sockets.h"
 
 struct MHD_Daemon;  // libmicrohttpd's
@@ -54,16 +54,14 @@ class AdminListener {
 
   AdminListener(AdminPages pages, std::string address, ListeningSockets sockets);
   bool StartDaemons();
-  bool StartThread();
-  void Run();
+  void Run(int stop);
 
   const ListeningSockets sockets_;
   AdminPages pages_;
   const std::string address_;
   std::unique_ptr<Connections> connections_;  // the thread's
   std::vector<MHD_Daemon*> daemons_;          // one a socket, and all on the one thread
-  int wake_ = -1;                             // an eventfd; readable: stop
-  std::thread thread_;
+  PollThread thread_;
 };
 
 }  // namespace pcap_gateway

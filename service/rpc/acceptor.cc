@@ -1,14 +1,12 @@
 #include "service/rpc/acceptor.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -48,25 +46,12 @@ Acceptor::Acceptor(ListeningSockets sockets, int64_t most_connections, HandOver 
 Acceptor::~Acceptor() { Stop(); }
 
 bool Acceptor::Start() {
-  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake_ < 0) return false;
-  try {
-    thread_ = std::thread([this] { Run(); });
-  } catch (const std::system_error&) {
-    return false;
-  }
-  return true;
+  return thread_.Start([this](int stop) { Run(stop); });
 }
 
 void Acceptor::Stop() {
-  if (thread_.joinable()) {
-    const uint64_t one = 1;
-    // Fails only where the counter is full, which wakes just as well.
-    [[maybe_unused]] const ssize_t written = write(wake_, &one, sizeof(one));
-    thread_.join();
-  }
+  thread_.Stop();
   sockets_ = ListeningSockets();
-  if (wake_ >= 0) close(std::exchange(wake_, -1));
 }
 
 int64_t Acceptor::connections() {
@@ -74,8 +59,8 @@ int64_t Acceptor::connections() {
   return Sweep();
 }
 
-void Acceptor::Run() {
-  std::vector<pollfd> waited = {{.fd = wake_, .events = POLLIN}};
+void Acceptor::Run(int stop) {
+  std::vector<pollfd> waited = {{.fd = stop, .events = POLLIN}};
   for (const int listener : sockets_.sockets()) {
     waited.push_back({.fd = listener, .events = POLLIN});
   }

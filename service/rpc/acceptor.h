@@ -27,11 +27,11 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "service/base/counter.h"
 #include "service/base/mutex.h"
+#include "service/base/poll_thread.h"
 #include "service/net/listening_sockets.h"
 
 namespace pcap_gateway {
@@ -70,7 +70,7 @@ class Acceptor {
   using Clock = std::chrono::steady_clock;
   enum class Next { kAgain, kEmpty, kPause };
 
-  void Run();
+  void Run(int stop);
   void AcceptAll();
   Next AcceptOne(int listener);
   void Take(int connection);
@@ -84,8 +84,7 @@ class Acceptor {
   ListeningSockets sockets_;
   const int port_;
   Counter refused_;
-  int wake_ = -1;  // an eventfd; readable: stop
-  std::thread thread_;
+  PollThread thread_;
 
   // The acceptor's thread only.
   bool pausing_ = false;
