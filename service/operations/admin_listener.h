@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "service/base/poll_thread.h"
 #include "service/net/listening_sockets.h"
+#include "service/net/poll_thread.h"
 
 struct MHD_Daemon;  // libmicrohttpd's
 

@@ -31,8 +31,8 @@
 
 #include "service/base/counter.h"
 #include "service/base/mutex.h"
-#include "service/base/poll_thread.h"
 #include "service/net/listening_sockets.h"
+#include "service/net/poll_thread.h"
 
 namespace pcap_gateway {
 

@@ -1,6 +1,6 @@
 // PollThread: a thread that waits in poll(2) for what it serves, and for its end.
-#ifndef PCAP_GATEWAY_SERVICE_BASE_POLL_THREAD_H_
-#define PCAP_GATEWAY_SERVICE_BASE_POLL_THREAD_H_
+#ifndef PCAP_GATEWAY_SERVICE_NET_POLL_THREAD_H_
+#define PCAP_GATEWAY_SERVICE_NET_POLL_THREAD_H_
 
 #include <functional>
 #include <thread>
@@ -30,4 +30,4 @@ class PollThread {
 
 }  // namespace pcap_gateway
 
-#endif  // PCAP_GATEWAY_SERVICE_BASE_POLL_THREAD_H_
+#endif  // PCAP_GATEWAY_SERVICE_NET_POLL_THREAD_H_

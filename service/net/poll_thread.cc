@@ -1,4 +1,4 @@
-#include "service/base/poll_thread.h"
+#include "service/net/poll_thread.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
