@@ -32,9 +32,10 @@ Ticket LimitedClient::Send(HttpRequest request, Done done) {
   if (turns_.empty() && refreshes_.empty() && (is_refresh ? MayRefresh() : MaySend(*line))) {
     return SendNow(std::move(request), line, std::move(done));
   }
+  WaitingPtr gives_way;
   const bool has_room =
       is_refresh ? static_cast<int64_t>(refreshes_.size()) < options_.most_refreshes_waiting
-                 : MakeRoomFor(*line);
+                 : MakeRoomFor(*line, gives_way);
   if (!has_room) {
     if (line != nullptr) ForgetIfIdle(*line);
     (is_refresh ? stats_.refused_refreshes : stats_.refused).Add();
@@ -46,6 +47,11 @@ Ticket LimitedClient::Send(HttpRequest request, Done done) {
   waiting->request = std::move(request);
   waiting->done = std::move(done);
   Wait(waiting, line);
+  if (gives_way != nullptr) {
+    stats_.refused.Add();
+    // Who hears of it may come back at once.
+    std::exchange(gives_way->done, nullptr)(Withheld{Withheld::Kind::kQueueFull, kComeAgain});
+  }
   // There may be a place for it, though none for those who came before.
   SendWaiting();
   return Ticket([this, waiting] { Cancel(waiting); });
@@ -96,18 +102,16 @@ bool LimitedClient::MayRefresh() const {
   return refreshes_in_flight_ < options_.most_in_flight - in_flight_;
 }
 
-// Whether one more may wait in `line`. If need be, another hears that it may not any longer.
-bool LimitedClient::MakeRoomFor(const Line& line) {
+// Whether one more may wait in `line`. If need be, another is taken out, which is yet to hear so.
+bool LimitedClient::MakeRoomFor(const Line& line, WaitingPtr& gives_way) {
   if (calls_waiting_ < options_.most_waiting) return true;
   if (turns_.empty()) return false;
   Caller* longest = &turns_.Longest();
   if (longest->waiting <= line.caller->waiting + 1) longest = line.caller;
   if (longest->waiting == 0) return false;
-  Line& gives_way = longest->turns.Longest();
-  if (longest == line.caller && gives_way.waiting <= line.waiting + 1) return false;
-  const WaitingPtr newest = TakeOut(gives_way.queue.back());
-  stats_.refused.Add();
-  std::exchange(newest->done, nullptr)(Withheld{Withheld::Kind::kQueueFull, kComeAgain});
+  Line& longest_line = longest->turns.Longest();
+  if (longest == line.caller && longest_line.waiting <= line.waiting + 1) return false;
+  gives_way = TakeOut(longest_line.queue.back());
   return true;
 }
 

@@ -84,7 +84,7 @@ class LimitedClient final : public HttpClient {
   void ForgetIfIdle(Line& line);
   bool MaySend(const Line& line) const;
   bool MayRefresh() const;
-  bool MakeRoomFor(const Line& line);
+  bool MakeRoomFor(const Line& line, WaitingPtr& gives_way);
 
   void Wait(const WaitingPtr& waiting, Line* line);
   WaitingPtr TakeOut(const WaitingPtr& waiting);

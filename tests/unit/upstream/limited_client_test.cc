@@ -46,6 +46,35 @@ TEST_F(LimitedClientTest, AFullQueueAnswersAtOnce) {
   EXPECT_EQ(client_.stats().refused.Value(), 1u);
 }
 
+TEST_F(LimitedClientTest, WhoGivesWayMayComeBackAtOnceForTheOneItGaveWayTo) {
+  LimitedClient client(http_, {.most_in_flight = 5, .most_waiting = 2}, clock_);
+  const auto send_for = [&](const char* caller, HttpClient::Done done) {
+    HttpRequest request = RequestFor(1);
+    request.caller = std::make_shared<const std::string>(caller);
+    client.Send(std::move(request), std::move(done));
+  };
+  const auto note = [this](std::string name) {
+    return [this, name = std::move(name)](HttpResult result) {
+      ends_.push_back(name + ": " + EndOf(result));
+    };
+  };
+  // Four are in flight, and the fifth waits: the last place is for others.
+  for (int i = 0; i < 5; ++i) send_for("greedy", note("greedy"));
+  send_for("another", note("another"));
+  send_for("greedy", [&](HttpResult result) {
+    note("greedy")(std::move(result));
+    send_for("newcomer", note("newcomer again"));
+  });
+  ASSERT_EQ(client.stats().waiting, 2);
+  send_for("newcomer", note("newcomer"));
+  EXPECT_THAT(ends_, ElementsAre("greedy: withheld", "newcomer again: withheld"));
+  EXPECT_EQ(client.stats().waiting, 2);
+  http_.End(0, Answered(200));
+  http_.End(Answered(200));
+  EXPECT_THAT(ends_, ElementsAre("greedy: withheld", "newcomer again: withheld", "greedy: 200",
+                                 "newcomer: 200"));
+}
+
 TEST_F(LimitedClientTest, CallsGoBeforeRefreshes) {
   Ask(1);
   Ask(2, /*background=*/true);
