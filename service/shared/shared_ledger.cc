@@ -22,8 +22,10 @@ namespace {
 constexpr int64_t kMostRequests = 1'000'000'000;
 constexpr int64_t kMostReplicas = 1'000;
 
-// Of the credentials that there is something to tell of; more, and old ones are forgotten.
-constexpr size_t kManyTellings = 1'000;
+constexpr size_t kFewestTellings = 1'000;  // not worth a sweep
+
+// What is older is out of every window.
+constexpr absl::Duration kTellingKeeps = absl::Minutes(10);
 
 // In the order in which the script takes them.
 constexpr std::array<absl::string_view, 7> kKeys = {"count",    "callers", "places", "owners",
@@ -161,7 +163,9 @@ std::vector<std::string> SharedLedger::TakeReport(const LedgerEntry& entry, int6
   if (telling.under_way.empty()) {
     if (telling.next.empty()) return {};
     telling.under_way = std::exchange(telling.next, Report());
-    ++telling.number;
+    // Redis takes no number twice, and may remember one for longer than the telling is kept.
+    last_number_ = std::max(last_number_ + 1, absl::ToUnixMicros(clock_.Now()));
+    telling.number = last_number_;
   }
   telling.is_carried = true;
   number = telling.number;
@@ -189,22 +193,25 @@ std::vector<std::string> SharedLedger::TakeReport(const LedgerEntry& entry, int6
 void SharedLedger::Reported(const Partition& partition, int64_t number, bool taken) {
   const auto found = tellings_.find(partition);
   if (found == tellings_.end() || found->second.number != number) return;
-  found->second.is_carried = false;
-  if (taken) found->second.under_way = Report();
+  Telling& telling = found->second;
+  telling.is_carried = false;
+  if (!taken) return;
+  telling.under_way = Report();
+  if (telling.next.empty()) tellings_.erase(found);
 }
 
 void SharedLedger::Over(const Credential& credential, absl::string_view caller,
                         std::optional<int64_t> granted_in, int sendings) {
   if (!granted_in.has_value() && sendings == 0) return;
   const absl::Time now = clock_.Now();
-  if (tellings_.size() >= kManyTellings) ForgetOldTellings(now);
+  MakeRoomForTelling(now);
   Telling& telling = tellings_[credential.partition()];
   telling.as_of = now;
   Report& next = telling.next;
   if (!granted_in.has_value()) {
     next.alone[now - (now - absl::UnixEpoch()) % absl::Seconds(1)] += sendings;
     // No window reaches further back.
-    while (next.alone.begin()->first < now - absl::Minutes(10)) {
+    while (next.alone.begin()->first < now - kTellingKeeps) {
       next.alone.erase(next.alone.begin());
     }
   } else if (sendings == 0) {
@@ -215,10 +222,16 @@ void SharedLedger::Over(const Credential& credential, absl::string_view caller,
   }
 }
 
-void SharedLedger::ForgetOldTellings(absl::Time now) {
-  absl::erase_if(tellings_, [now](const auto& telling) {
-    return telling.second.as_of < now - absl::Minutes(10) && !telling.second.is_carried;
-  });
+void SharedLedger::MakeRoomForTelling(absl::Time now) {
+  if (tellings_.size() < std::max(sweep_at_, kFewestTellings)) return;
+  absl::erase_if(tellings_,
+                 [now](const auto& telling) { return telling.second.as_of < now - kTellingKeeps; });
+  if (tellings_.size() >= kMostTellings) {
+    absl::erase_if(tellings_, [every_other = false](const auto&) mutable {
+      return every_other = !every_other;
+    });
+  }
+  sweep_at_ = std::min(2 * tellings_.size(), kMostTellings);
 }
 
 void SharedLedger::Block(const Credential& credential, absl::Duration how_long) {

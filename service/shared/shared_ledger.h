@@ -52,6 +52,11 @@ class SharedLedger final : public Ledger {
 
   void Block(const Credential& credential, absl::Duration how_long) override;
 
+  // More credentials with something to tell are not remembered at once: half of them are forgotten,
+  // and their requests count until the script gives them up (budget_rules.h: kLongestRequest).
+  static constexpr size_t kMostTellings = 10'000;
+  size_t tellings() const { return tellings_.size(); }
+
  private:
   // What became of requests, as the script takes it.
   struct Report {
@@ -74,14 +79,16 @@ class SharedLedger final : public Ledger {
   void RunScript(std::vector<std::string> arguments, bool by_name, RedisClient::Done done);
   std::vector<std::string> TakeReport(const LedgerEntry& entry, int64_t& number);
   void Reported(const Partition& partition, int64_t number, bool taken);
-  void ForgetOldTellings(absl::Time now);
+  void MakeRoomForTelling(absl::Time now);
 
   const std::shared_ptr<RedisClient> redis_;
   const Clock& clock_;
   const std::string script_;
-  const std::string script_name_;  // Redis'
-  const std::string instance_;     // this replica's name
-  absl::flat_hash_map<Partition, Telling> tellings_;
+  const std::string script_name_;                     // Redis'
+  const std::string instance_;                        // this replica's name
+  absl::flat_hash_map<Partition, Telling> tellings_;  // where there is something to tell
+  size_t sweep_at_ = 0;                               // so many
+  int64_t last_number_ = 0;
 };
 
 // The script's answer, each number within its bounds; absent: it is none. Whatever the answer says,

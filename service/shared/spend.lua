@@ -1,5 +1,5 @@
 -- Spends a request of a credential's budget that replicas share. The rules are those of
--- upstream/budget.h, which says what they are for; tests/unit/shared/shared_budget_test.cc holds both
+-- upstream/budget.h, which says what they are for; tests/history/budget_rules_test.cc holds both
 -- against each other.
 --
 -- KEYS: count, callers, places, owners, replicas, reports, blocked. All in one slot of a cluster.
@@ -264,7 +264,7 @@ end
 local function take_report()
   local last = tonumber(redis.call('HGET', KEYS[6], instance) or '0') or 0
   if report_number <= last then return end
-  redis.call('HSET', KEYS[6], instance, report_number)
+  redis.call('HSET', KEYS[6], instance, ARGV[19])
   for i = first_of_report, #ARGV - 3, 4 do
     local kind, at, how_many, whose = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), ARGV[i + 3]
     if kind == 'more' then

@@ -129,6 +129,21 @@ TEST_F(SharedLedgerTest, WhatWasSpentAloneIsToldWhenRedisIsBack) {
   EXPECT_EQ(two_.Ask(Entry("after"))->refusal.has_value(), true);
 }
 
+TEST_F(SharedLedgerTest, HoweverManyCredentialsFewAreRemembered) {
+  one_.loop->Run([&] {
+    for (size_t i = 0; i < 3 * SharedLedger::kMostTellings; ++i) {
+      const auto made_up = TestCredential(absl::StrCat("made-up-", i));
+      one_.ledger.Over(*made_up, "caller", std::nullopt, 1);
+      ASSERT_LE(one_.ledger.tellings(), SharedLedger::kMostTellings);
+    }
+  });
+  // One that is forgotten and told of anew is believed.
+  for (int left = 4; left > 0; left -= 2) {
+    EXPECT_EQ(one_.Ask(Entry(absl::StrCat(left)))->left, left);
+    one_.Over(*credential_, "caller", std::nullopt, 1);
+  }
+}
+
 TEST_F(SharedLedgerTest, WhatWasToldInVainIsToldAgainAndCountedOnce) {
   ASSERT_TRUE(one_.Ask(Entry("before")).has_value());
   one_.Over(*credential_, "caller", std::nullopt, 1);
