@@ -14,11 +14,20 @@ Ticket BreakerClient::Send(HttpRequest request, Done done) {
     std::move(done)(Withheld{Withheld::Kind::kCircuitOpen, *wait});
     return {};
   }
-  return inner_.Send(std::move(request),
-                     [this, credential, done = std::move(done)](HttpResult result) mutable {
-                       Learn(credential, result);
-                       std::move(done)(std::move(result));
-                     });
+  const bool has_sink = request.sink != nullptr;
+  if (has_sink) {
+    request.on_content.emplace_back([this, credential](const HttpAnswer&) {
+      Learn(credential, {.connections = Sign::kWell, .answers = Sign::kWell});
+    });
+  }
+  return inner_.Send(std::move(request), [this, credential, has_sink,
+                                          done = std::move(done)](HttpResult result) mutable {
+    Learn(credential, SignsOf(result));
+    // To refuse takes less time, and a sink may take any.
+    const auto* answer = std::get_if<HttpAnswer>(&result);
+    if (answer != nullptr && answer->status / 100 == 2 && !has_sink) usual_.Add(answer->out);
+    std::move(done)(std::move(result));
+  });
 }
 
 // Leave of both circuits; absent: granted.
@@ -58,7 +67,8 @@ BreakerClient::Signs BreakerClient::SignsOf(const HttpResult& result) const {
       return {.answers = Sign::kUnwell};
     case Kind::kTimeout:
     case Kind::kCancelled:
-      if (!usual_.IsOverdue(failure->out)) return {};
+      // With a body that has begun it is the reader who takes long.
+      if (failure->sunk_bytes > 0 || !usual_.IsOverdue(failure->out)) return {};
       if (failure->sendings == 0) return {.connections = Sign::kUnwell};
       return {.answers = Sign::kUnwell};
     case Kind::kMalformed:
@@ -70,13 +80,9 @@ BreakerClient::Signs BreakerClient::SignsOf(const HttpResult& result) const {
   return {};
 }
 
-void BreakerClient::Learn(const Partition& credential, const HttpResult& result) {
-  const Signs signs = SignsOf(result);
+void BreakerClient::Learn(const Partition& credential, const Signs& signs) {
   Note(connections_, signs.connections);
   LearnAnswer(credential, signs.answers);
-  // To refuse takes less time.
-  const auto* answer = std::get_if<HttpAnswer>(&result);
-  if (answer != nullptr && answer->status / 100 == 2) usual_.Add(answer->out);
 }
 
 void BreakerClient::LearnAnswer(const Partition& credential, Sign sign) {

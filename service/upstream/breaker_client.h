@@ -43,7 +43,7 @@ class BreakerClient final : public HttpClient {
   const BreakerStats& stats() const { return stats_; }
 
  private:
-  // What the end of a request says of a circuit.
+  // What the end of a request says of a circuit, or the begin of content for a sink.
   enum class Sign { kWell, kUnwell, kNone };
   struct Signs {
     Sign connections = Sign::kNone;
@@ -53,7 +53,7 @@ class BreakerClient final : public HttpClient {
   std::optional<absl::Duration> Ask(const Partition& credential);
   std::optional<absl::Duration> Ask(CircuitBreaker& circuit);
   Signs SignsOf(const HttpResult& result) const;
-  void Learn(const Partition& credential, const HttpResult& result);
+  void Learn(const Partition& credential, const Signs& signs);
   void LearnAnswer(const Partition& credential, Sign sign);
   void Note(CircuitBreaker& circuit, Sign sign);
   void Moved(CircuitBreaker::State from, CircuitBreaker::State to);

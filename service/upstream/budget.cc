@@ -183,6 +183,12 @@ void Budget::UnpromiseTo(absl::string_view caller, absl::Time now) {
   share.promised = std::max<int64_t>(share.promised - 1, 0);  // it may have been forgotten
 }
 
+void Budget::Began(const Grant& grant, const HttpAnswer& head, absl::Time now) {
+  Forget(now);
+  if (scout_ == grant.number) scout_.reset();
+  Learn(grant, head, now);
+}
+
 void Budget::Ended(const Grant& grant, int sendings, const HttpAnswer* answer, absl::Time now) {
   Forget(now);
   --under_way_;

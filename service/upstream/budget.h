@@ -89,9 +89,13 @@ class Budget {
   // Cloudflare itself said still stand against it.
   std::variant<Grant, Refusal> SpendGranted(const Spending& spending, absl::Time now);
 
+  // The answer to a granted request is a good one, but its end may be far. `head`: what Cloudflare
+  // says of its own count, as with Ended.
+  void Began(const Grant& grant, const HttpAnswer& head, absl::Time now);
+
   // A granted request is over. `sendings`: how often it left the process; 0 gives it back.
   // `answer`: null, or what came, with what Cloudflare says of its own count: Ratelimit,
-  // Ratelimit-Policy, 429 with Retry-After.
+  // Ratelimit-Policy, 429 with Retry-After. Null after Began, which has learned it.
   void Ended(const Grant& grant, int sendings, const HttpAnswer* answer, absl::Time now);
 
   // Until when nothing may be sent, by Cloudflare's own word; absent: something may.

@@ -127,17 +127,29 @@ void BudgetedClient::Withhold(bool background, const Refusal& refusal, Done done
 Ticket BudgetedClient::SendNow(HttpRequest request, Grant grant, std::optional<int64_t> granted_in,
                                Done done) {
   const std::shared_ptr<const Credential> credential = request.credential;
-  return inner_.Send(std::move(request), [this, credential, grant = std::move(grant), granted_in,
-                                          done = std::move(done)](HttpResult result) mutable {
-    Ended(credential, grant, granted_in, result);
-    std::move(done)(std::move(result));
-  });
+  const auto has_begun = std::make_shared<bool>(false);
+  if (request.sink != nullptr) {
+    request.on_content.emplace_back([this, credential, grant, has_begun](const HttpAnswer& head) {
+      *has_begun = true;
+      const Lock lock(mutex_);
+      Account& account = AccountOf(*credential);
+      account.budget.Began(grant, head, clock_.Now());
+      account.is_unknown = false;
+    });
+  }
+  return inner_.Send(std::move(request),
+                     [this, credential, grant = std::move(grant), granted_in, has_begun,
+                      done = std::move(done)](HttpResult result) mutable {
+                       // What the head said is old by now.
+                       const auto* answer = *has_begun ? nullptr : std::get_if<HttpAnswer>(&result);
+                       Ended(credential, grant, granted_in, SendingsOf(result), answer);
+                       std::move(done)(std::move(result));
+                     });
 }
 
 void BudgetedClient::Ended(const std::shared_ptr<const Credential>& credential, const Grant& grant,
-                           std::optional<int64_t> granted_in, const HttpResult& result) {
-  const auto* answer = std::get_if<HttpAnswer>(&result);
-  const int sendings = SendingsOf(result);
+                           std::optional<int64_t> granted_in, int sendings,
+                           const HttpAnswer* answer) {
   const absl::Time now = clock_.Now();
   std::optional<absl::Time> blocked;
   {
@@ -151,7 +163,12 @@ void BudgetedClient::Ended(const std::shared_ptr<const Credential>& credential, 
       if (account.is_unknown) by_use_.splice(by_use_.end(), by_use_, account.place);
     }
   }
-  if (ledger_ != nullptr) ledger_->Over(*credential, grant.caller, granted_in, sendings);
+  // Cloudflare keeps no count of a credential that it does not know: there is nothing to tell, and
+  // whoever makes them up makes up many.
+  const bool is_unknown = answer != nullptr && answer->status == 401;
+  if (ledger_ != nullptr && !is_unknown) {
+    ledger_->Over(*credential, grant.caller, granted_in, sendings);
+  }
   if (answer == nullptr || answer->status != 429) return;
   stats_.blocked.Add();
   if (ledger_ != nullptr && blocked.has_value()) ledger_->Block(*credential, *blocked - now);

@@ -87,7 +87,7 @@ class BudgetedClient final : public HttpClient {
   Account& AccountOf(const Credential& credential) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MakeRoom(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Ended(const std::shared_ptr<const Credential>& credential, const Grant& grant,
-             std::optional<int64_t> granted_in, const HttpResult& result);
+             std::optional<int64_t> granted_in, int sendings, const HttpAnswer* answer);
 
   HttpClient& inner_;
   const BudgetPolicy policy_;

@@ -159,6 +159,7 @@ CURLcode CurlTransfer::Prepare(const HttpRequest& request, const std::string& us
   most_body_bytes_ = request.most_body_bytes;
   sink_ = request.sink;
   is_content_ = request.is_content;
+  on_content_ = request.on_content;
   most_sunk_bytes_ = request.most_sunk_bytes;
   sinking_ = false;
   paused_ = false;
@@ -364,6 +365,8 @@ bool CurlTransfer::BeginSinking() {
   if (too_large_) return false;
   // From here on bytes have to keep coming, and take as long as the reader does.
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 0L);
+  answer_.status = static_cast<int>(status);
+  for (const auto& tell : on_content_) tell(answer_);
   sink_ = sink;
   sinking_ = true;
   sink_->Begin(bytes < 0 ? std::nullopt : std::optional<int64_t>(bytes));

@@ -126,6 +126,7 @@ struct CurlTransfer {
   size_t most_body_bytes_ = 0;
   std::shared_ptr<BodySink> sink_;  // null: there is none, or the body is not for it
   bool (*is_content_)(absl::string_view) = nullptr;
+  std::vector<std::function<void(const HttpAnswer&)>> on_content_;
   int64_t most_sunk_bytes_ = 0;
   bool sinking_ = false;  // the sink takes the body
   bool paused_ = false;   // it has asked for a pause

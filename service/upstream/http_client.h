@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <variant>
@@ -64,6 +65,10 @@ struct HttpRequest {
   // at the body's first byte, from where on bytes have to keep coming.
   std::shared_ptr<BodySink> sink;
   bool (*is_content)(absl::string_view first_bytes) = nullptr;  // Endpoint's
+  // Run when `sink` is about to begin, with the answer's status and headers: so far it is a good
+  // one, and its end comes when the reader likes. On the loop's thread; they send and cancel
+  // nothing.
+  std::vector<std::function<void(const HttpAnswer& head)>> on_content;
   // A longer one for `sink` fails the request.
   int64_t most_sunk_bytes = 0;
 

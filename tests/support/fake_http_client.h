@@ -35,6 +35,11 @@ class FakeHttpClient final : public HttpClient {
   // The latest.
   void End(HttpResult result) { End(requests.size() - 1, std::move(result)); }
 
+  // The latest's sink is about to begin.
+  void BeginContent(const HttpAnswer& head = {.status = 200}) {
+    for (const auto& tell : requests.back().on_content) tell(head);
+  }
+
   std::vector<HttpRequest> requests;
   // Set: how every request ends, before Send returns.
   std::optional<HttpResult> at_once;
@@ -50,6 +55,18 @@ inline HttpRequest RequestFor(int resource) {
           .credential = credential,
           .caller = caller,
           .idempotent = true};
+}
+
+struct NullSink final : BodySink {
+  void Begin(std::optional<int64_t>) override {}
+  bool Take(absl::string_view, Resume) override { return true; }
+};
+
+// A request whose body is for a reader who takes as long as it likes.
+inline HttpRequest DownloadOf(int resource) {
+  HttpRequest request = RequestFor(resource);
+  request.sink = std::make_shared<NullSink>();
+  return request;
 }
 
 inline HttpResult Answered(int status, std::string retry_after = "") {

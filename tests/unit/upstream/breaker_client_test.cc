@@ -54,6 +54,37 @@ TEST_F(BreakerClientTest, AsksItAgainOnceAndThenFreely) {
   EXPECT_EQ(client_.stats().state, static_cast<int>(CircuitBreaker::State::kClosed));
 }
 
+TEST_F(BreakerClientTest, ADownloadThatHasBegunClosesTheCircuits) {
+  for (const auto& failure : {FailedWith(Kind::kConnect), Answered(503)}) {
+    for (int i = 0; i < 2; ++i) {
+      http_.at_once = failure;
+      client_.Send(DownloadOf(1), [](HttpResult) {});
+    }
+    clock_.Advance(absl::Seconds(1));
+    http_.at_once.reset();
+    client_.Send(DownloadOf(1), [](HttpResult) { FAIL() << "it has no end"; });
+    EXPECT_EQ(client_.stats().state, static_cast<int>(CircuitBreaker::State::kHalfOpen));
+    http_.BeginContent();
+    EXPECT_EQ(client_.stats().state, static_cast<int>(CircuitBreaker::State::kClosed));
+  }
+}
+
+TEST_F(BreakerClientTest, HowLongAReaderTakesIsNoSign) {
+  for (int i = 0; i < 50; ++i) Ask(After(absl::Milliseconds(20), Answered(200)));
+  // Nor does it make the next answers seem early.
+  http_.at_once = After(absl::Hours(1), Answered(200));
+  for (int i = 0; i < 50; ++i) client_.Send(DownloadOf(1), [](HttpResult) {});
+  for (const Kind end : {Kind::kCancelled, Kind::kTimeout}) {
+    auto left = std::get<TransportFailure>(After(absl::Hours(1), FailedWith(end)));
+    left.sunk_bytes = 1;
+    http_.at_once = left;
+    for (int i = 0; i < 2; ++i) client_.Send(DownloadOf(1), [](HttpResult) {});
+  }
+  EXPECT_EQ(client_.stats().state, static_cast<int>(CircuitBreaker::State::kClosed));
+  for (int i = 0; i < 3; ++i) Ask(After(absl::Milliseconds(300), FailedWith(Kind::kTimeout)));
+  EXPECT_EQ(ends_.back(), "withheld");
+}
+
 TEST_F(BreakerClientTest, AClientErrorIsTheWordOfAnUpstreamThatIsWell) {
   for (const int status : {400, 401, 403, 404, 429}) {
     Ask(Answered(500));

@@ -165,6 +165,30 @@ TEST_F(BudgetedClientTest, CountsWhatCloudflareMayNotHaveCountedYet) {
   EXPECT_EQ(Ask(RequestFor(3)), "withheld");
 }
 
+TEST_F(BudgetedClientTest, ADownloadThatHasBegunHasFoundOut) {
+  http_.at_once = Answered(429, "1");
+  EXPECT_EQ(Ask(RequestFor(1)), "429");
+  clock_.Advance(absl::Seconds(2));
+  http_.at_once.reset();
+  client_.Send(DownloadOf(2), [](HttpResult) {});
+  http_.at_once = Answered(200);
+  EXPECT_EQ(Ask(RequestFor(3)), "withheld");
+  http_.BeginContent();
+  clock_.Advance(wait_);
+  EXPECT_EQ(Ask(RequestFor(3)), "200");
+}
+
+TEST_F(BudgetedClientTest, WhatADownloadWasToldIsOldWhenItEnds) {
+  client_.Send(DownloadOf(1), [](HttpResult) {});
+  HttpAnswer answer{.status = 200, .ratelimit = R"("default";r=0;t=30)"};
+  http_.BeginContent(answer);
+  http_.at_once = Answered(200);
+  EXPECT_EQ(Ask(RequestFor(2)), "withheld");
+  clock_.Advance(absl::Minutes(10));
+  http_.End(0, answer);
+  EXPECT_EQ(Ask(RequestFor(2)), "200");
+}
+
 // A ledger whose word the test says, later.
 class FakeLedger final : public Ledger {
  public:
@@ -224,6 +248,15 @@ TEST_F(BudgetWithLedgerTest, WhatTheLedgerGrantsIsSent) {
   Say(LedgerWord{.left = 5});
   http_.End(Answered(200));
   EXPECT_THAT(ends_, testing::ElementsAre("200"));
+}
+
+TEST_F(BudgetWithLedgerTest, HearsNothingOfCredentialsThatCloudflareDoesNotKnow) {
+  for (const int status : {401, 403}) {
+    http_.at_once = Answered(status);
+    Ask(status);
+    Say(LedgerWord{.left = 5, .granted_in = status});
+  }
+  EXPECT_THAT(ledger_.over, testing::ElementsAre(testing::Pair(403, 1)));
 }
 
 TEST_F(BudgetWithLedgerTest, WhatItRefusesIsWithheldForAsLong) {

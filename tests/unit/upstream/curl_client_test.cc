@@ -28,6 +28,7 @@ namespace pcap_gateway {
 namespace {
 
 using Kind = TransportFailure::Kind;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -339,7 +340,14 @@ TEST_F(CurlClientTest, ASinkTakesTheBodyThatWasAskedFor) {
     return Answer(200, kContent);
   });
   const auto sink = std::make_shared<TestSink>();
-  const HttpAnswer answer = GetAnswer(RequestInto(sink, server));
+  HttpRequest request = RequestInto(sink, server);
+  std::vector<int> told;
+  request.on_content.emplace_back([&](const HttpAnswer& head) {
+    EXPECT_FALSE(sink->announced.has_value());
+    told.push_back(head.status);
+  });
+  const HttpAnswer answer = GetAnswer(std::move(request));
+  EXPECT_THAT(told, ElementsAre(200));
   EXPECT_THAT(seen, HasSubstr("Accept: application/x-test\r\n"));
   EXPECT_EQ(sink->taken, kContent);
   EXPECT_EQ(sink->announced, static_cast<int64_t>(kContent.size()));
