@@ -49,6 +49,7 @@ absl::string_view Missing(Reason not_found) {
 // The table for statuses that are no success.
 Verdict VerdictOn(int status, const Asked& asked) {
   const bool callers = asked.owner == Credential::Owner::kCaller;
+  const Denies forbids = asked.is_read ? Denies::kAccount : Denies::kNothing;
   switch (status) {
     case 401:
       if (callers) {
@@ -60,11 +61,10 @@ Verdict VerdictOn(int status, const Asked& asked) {
     case 403:
       if (callers) {
         return {StatusCode::kPermissionDenied, Reason::kUpstreamPermissionDenied,
-                "Cloudflare denies this to the call's credential", Denies::kAccount};
+                "Cloudflare denies this to the call's credential", forbids};
       }
       return {StatusCode::kPermissionDenied, Reason::kUpstreamAccountDenied,
-              "Cloudflare does not let the gateway's own credential see this account",
-              Denies::kAccount};
+              "Cloudflare does not let the gateway's own credential see this account", forbids};
     case 404:
       return {StatusCode::kNotFound, asked.not_found, Missing(asked.not_found)};
     case 408:

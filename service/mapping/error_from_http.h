@@ -26,7 +26,8 @@
 //                         status they belong to; else INTERNAL, UPSTREAM_ERROR
 //   2xx, no envelope      INTERNAL             UPSTREAM_INVALID_RESPONSE
 //
-// What it denies the credential: everything, with 401 or what counts as 401; the account, with 403.
+// What it denies the credential: everything, with 401 or what counts as 401; the account, with 403
+// to a read. What it may not write or download, it may have read by right.
 //
 // No envelope: HTML, a text, problem+json of Cloudflare's edge (RFC 9457), the JSON of a proxy on
 // the way. It says nothing about a capture or a credential.
@@ -59,6 +60,8 @@ inline constexpr absl::Duration kDefaultRetryAfter = absl::Minutes(5);
 struct Asked {
   // Whose credential was used.
   Credential::Owner owner = Credential::Owner::kGateway;
+  // A 403 says of the credential that it may not read in the account.
+  bool is_read = true;
   // What a 404 says is missing.
   Reason not_found = Reason::kPcapNotFound;
   // What a Retry-After with a date is relative to.

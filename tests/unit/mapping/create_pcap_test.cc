@@ -7,6 +7,8 @@
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
 #include "pcap/v1/pcap_service.pb.h"
+#include "service/endpoints/download_pcap.h"
+#include "service/endpoints/get_pcap.h"
 #include "service/endpoints/list_pcaps.h"
 #include "service/endpoints/stop_pcap.h"
 #include "service/source/query.h"
@@ -116,6 +118,18 @@ TEST(CreatePcap, WhatIsCloudflaresWordIsTold) {
   EXPECT_EQ(Parse(kCreatePcap, 429, "").error->reason, Reason::kRateLimited);
   // Somebody on the way refused it, so that it did not get there.
   EXPECT_EQ(Parse(kCreatePcap, 403, "<html>").error->reason, Reason::kUpstreamUnavailable);
+}
+
+// A token may have the right to read alone.
+TEST(CreatePcap, WhoMayNotWriteMayHaveReadByRight) {
+  constexpr char kNo[] = R"({"success": false, "errors": [{"code": 10000, "message": "no"}]})";
+  for (const Endpoint* endpoint : {&kCreatePcap, &kStopPcap, &kDownloadPcap}) {
+    EXPECT_EQ(Parse(*endpoint, 403, kNo).error->denies, Denies::kNothing) << endpoint->name;
+    EXPECT_EQ(Parse(*endpoint, 401, kNo).error->denies, Denies::kEverything) << endpoint->name;
+  }
+  for (const Endpoint* endpoint : {&kGetPcap, &kListPcaps}) {
+    EXPECT_EQ(Parse(*endpoint, 403, kNo).error->denies, Denies::kAccount) << endpoint->name;
+  }
 }
 
 TEST(StopPcap, AsksAsDocumented) {
