@@ -395,7 +395,8 @@ void Gateway::Parts::BuildSource(const Options& options, Log& log) {
     auto writing = std::make_unique<WriteSource>(
         std::move(source), *loop, clock,
         WriteOptions{.memory = shared_writes.get(),
-                     .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); }});
+                     .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); },
+                     .written = [this](const Query& write) { watches->Written(write); }});
     writes = writing.get();
     source = std::move(writing);
   }
@@ -433,7 +434,7 @@ absl::Status Gateway::Parts::StartServers(const Options& options, Log& log) {
        .log = [&log](const std::string& line) { log.Write(LogLevel::kWarn, line); },
        .channelz = !options.channelz_listen.empty(),
        .clock = &clock,
-       .observers = {call_log.get(), errors.get(), callers.get(), watches.get()},
+       .observers = {call_log.get(), errors.get(), callers.get()},
        .tracer = tracing.get()});
   if (!started.ok()) {
     return absl::Status(started.status().code(),

@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "service/freshness/succession.h"
 #include "service/source/cancelled.h"
 
 namespace pcap_gateway {
@@ -36,11 +35,8 @@ void Watches::SetServiceCredential(std::shared_ptr<const Credential> credential)
   });
 }
 
-void Watches::Ended(const EndedCall& call) {
-  const Query& query = call.query;
-  if (query.endpoint == nullptr || query.endpoint->outdates == nullptr) return;
-  if (!MayHaveWritten(*call.reply.outcome)) return;
-  for (const Subject& subject : query.outdates()) {
+void Watches::Written(const Query& write) {
+  for (const Subject& subject : write.outdates()) {
     if (subject.endpoint != options_.list->number) continue;
     loop_.Post([this, account = subject.account] { Outdate(account); });
   }

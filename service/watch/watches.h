@@ -32,7 +32,6 @@
 #include "service/base/clock.h"
 #include "service/base/mutex.h"
 #include "service/loop/loop.h"
-#include "service/source/ended_call.h"
 #include "service/source/source.h"
 #include "service/watch/round.h"
 #include "service/watch/sightings.h"
@@ -40,7 +39,7 @@
 namespace pcap_gateway {
 
 // Thread-safe. Its state belongs to the loop's thread.
-class Watches final : public CallObserver {
+class Watches final {
  public:
   // On the loop's thread. `view`: with all that is known; what is new in it says a Reader.
   using Each = Watcher::Each;
@@ -49,7 +48,7 @@ class Watches final : public CallObserver {
   // Source, loop and clock outlive it.
   Watches(Source& source, WatchOptions options, Loop& loop, const Clock& clock);
   // The loop has stopped, or nothing is followed and nothing asked any more.
-  ~Watches() override;
+  ~Watches();
 
   // Follows `query.resources`, or all captures of the account where that is null, with the query's
   // credential. Its `max_age` is for what is told first. `each` runs first when something is known,
@@ -61,8 +60,8 @@ class Watches final : public CallObserver {
   // The gateway's own credential is another one from now on. Any thread.
   void SetServiceCredential(std::shared_ptr<const Credential> credential);
 
-  // A write may have changed what is known.
-  void Ended(const EndedCall& call) override;
+  // `write` may have changed what is known. Any thread.
+  void Written(const Query& write);
 
   // Who watches what, those with most watches first. Any thread.
   struct Audience {

@@ -100,8 +100,22 @@ WriteSource::WriteSource(std::unique_ptr<Source> inner, Loop& loop, const Clock&
 WriteSource::~WriteSource() = default;
 
 Ticket WriteSource::Ask(Query query, Done done) {
-  if (query.endpoint->effect != Effect::kWritesOnce) {
-    return inner_->Ask(std::move(query), std::move(done));
+  switch (query.endpoint->effect) {
+    case Effect::kReads:
+      return inner_->Ask(std::move(query), std::move(done));
+    case Effect::kWritesAgain: {
+      Query again = query;
+      return inner_->Ask(std::move(again), [this, query = std::move(query),
+                                            done = std::move(done)](Reply reply) mutable {
+        // With its caller's leaving it may have been sent all the same.
+        const Outcome& outcome = *reply.outcome;
+        const bool was_left = !outcome.ok() && outcome.error->code == absl::StatusCode::kCancelled;
+        TellOf(query, was_left || MayHaveWritten(outcome));
+        std::move(done)(std::move(reply));
+      });
+    }
+    case Effect::kWritesOnce:
+      break;
   }
   auto caller = std::make_shared<Caller>();
   caller->pending = Pending<Reply>(std::move(done));
@@ -178,6 +192,7 @@ void WriteSource::Heard(const WritePtr& write, const WriteMemory::Known& known) 
       return Claim(write);
     case Kind::kEnded:
       stats_.repeated.Add();
+      TellOf(write->query, MayHaveWritten(*known.outcome));
       Settle(write, {.outcome = known.outcome,
                      .cache_status = {.how = CacheStatus::How::kBypass},
                      .age = std::max(clock_.Now() - known.outcome->as_of, absl::ZeroDuration())});
@@ -241,7 +256,12 @@ void WriteSource::Send(const WritePtr& write) {
   if (!write->reply.has_value()) write->ticket = std::move(ticket);
 }
 
+void WriteSource::TellOf(const Query& write, bool may_have_been_done) const {
+  if (may_have_been_done && options_.written) options_.written(write);
+}
+
 void WriteSource::Ended(const WritePtr& write, const Reply& reply) {
+  TellOf(write->query, MayHaveWritten(*reply.outcome));
   write->ticket = Ticket();
   std::exchange(write->later, Ticket()).Cancel();
   if (write->named.name.empty() || options_.memory == nullptr) return Settle(write, reply);

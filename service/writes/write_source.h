@@ -14,7 +14,7 @@
 // sent again. While the memory cannot be asked, each replica remembers its own alone; what ends
 // meanwhile is told once it can.
 //
-// Reads, and writes that may be repeated, go straight through.
+// Reads go straight through, and so do writes that may be repeated, but that their end is told.
 #ifndef PCAP_GATEWAY_SERVICE_WRITES_WRITE_SOURCE_H_
 #define PCAP_GATEWAY_SERVICE_WRITES_WRITE_SOURCE_H_
 
@@ -49,6 +49,9 @@ struct WriteOptions {
   WriteMemory* memory = nullptr;
   // Told, on the loop's thread and not often, that writes are remembered here alone. May be empty.
   std::function<void(const std::string& line)> log;
+  // Told of each write that may have been done, whether or not its caller is still there, before
+  // any caller hears of it. Any thread. May be empty.
+  std::function<void(const Query& write)> written;
 };
 
 // Thread-safe. Its state belongs to the loop's thread.
@@ -85,6 +88,7 @@ class WriteSource final : public Source {
   void KeepLater(const WritePtr& write);
   void Send(const WritePtr& write);
   void Ended(const WritePtr& write, const Reply& reply);
+  void TellOf(const Query& write, bool may_have_been_done) const;
   void Tell(const WritePtr& write, const Reply& reply);
   void Settle(const WritePtr& write, const Reply& reply);
   void Leave(const CallerPtr& caller);

@@ -141,14 +141,7 @@ class WatchesTest : public testing::Test {
     Query query = QueryFor(0);
     query.endpoint = &StopEndpoint();
     query.account = NumberedId(account);
-    const Reply reply{.outcome = MakeOutcome(clock_.Now(), "", Stage::kFinal)};
-    watches_.Ended({.method = "/stop",
-                    .query = query,
-                    .reply = reply,
-                    .request_id = "",
-                    .duration = absl::ZeroDuration(),
-                    .streamed = std::nullopt,
-                    .caller = [] { return Caller{}; }});
+    watches_.Written(query);
     loop_.RunAll();
   }
 

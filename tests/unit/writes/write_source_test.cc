@@ -34,7 +34,9 @@ class WriteSourceTest : public testing::Test {
   WriteSourceTest() {
     auto owned = std::make_unique<FakeSource>(clock_);
     below_ = owned.get();
-    source_ = std::make_unique<WriteSource>(std::move(owned), loop_, clock_);
+    WriteOptions options;
+    options.written = [this](const Query& write) { written_.push_back(write.endpoint); };
+    source_ = std::make_unique<WriteSource>(std::move(owned), loop_, clock_, std::move(options));
   }
 
   std::shared_ptr<Caller> Call(Query query) {
@@ -73,8 +75,34 @@ class WriteSourceTest : public testing::Test {
   FakeClock clock_;
   FakeLoop loop_{clock_};
   FakeSource* below_;
+  std::vector<const Endpoint*> written_;
   std::unique_ptr<WriteSource> source_;
 };
+
+TEST_F(WriteSourceTest, WhatMayHaveBeenWrittenIsToldWhoeverIsStillThere) {
+  Endpoint stopping = WritingEndpoint();
+  stopping.effect = Effect::kWritesAgain;
+  Query stop = QueryFor(1);
+  stop.endpoint = &stopping;
+  // Done, left while it is under way, refused, and not a write.
+  const auto done = Call(stop), left = Call(stop), refused = Call(stop), read = Call(QueryFor(1));
+  Answer(0, "stopped");
+  EXPECT_EQ(written_.size(), 1u);
+  Leave(*left);
+  EXPECT_EQ(written_.size(), 2u);
+  Fail(2, absl::StatusCode::kNotFound, Reason::kPcapNotFound);
+  Answer(3, "capture");
+  EXPECT_EQ(written_.size(), 2u);
+
+  // One that is sent once goes on to its end, and one that was not sent has none.
+  const auto sent = Call(Create("")), unsent = Call(Create(""));
+  Sent(4);
+  Leave(*sent);
+  Leave(*unsent);
+  EXPECT_EQ(written_.size(), 2u);
+  Answer(4, "created");
+  EXPECT_EQ(written_.size(), 3u);
+}
 
 TEST_F(WriteSourceTest, ReadsGoStraightThrough) {
   const auto one = Call(QueryFor(1)), other = Call(QueryFor(1));
