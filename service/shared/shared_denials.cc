@@ -89,9 +89,17 @@ void SharedDenials::Deny(const Standings& standings, std::shared_ptr<const Crede
                          const std::shared_ptr<void>& told) {
   const std::string& name = (everything ? standings.credential : standings.account).name;
   untold_.Remember(name, clock_.Now(), std::move(credential));
-  if (!time.has_value()) return;
+  if (time.has_value()) return TellAtOnce(*time, name, told);
+  redis_.Send({"TIME"}, [this, name, told, sent_at = clock_.Now()](const auto& reply) {
+    const std::optional<RedisTime> now = RedisTimeFrom(reply, sent_at);
+    if (now.has_value()) TellAtOnce(*now, name, told);
+  });
+}
+
+void SharedDenials::TellAtOnce(const RedisTime& time, const std::string& name,
+                               const std::shared_ptr<void>& told) {
   untold_.Tell(name, [&](const std::string&, const Denials::Known& denial, RedisClient::Done done) {
-    Tell(*time, name, denial,
+    Tell(time, name, denial,
          [told, done = std::move(done)](std::optional<RedisReply> reply) mutable {
            std::move(done)(std::move(reply));
          });

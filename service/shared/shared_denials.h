@@ -66,8 +66,8 @@ class SharedDenials {
             const std::string& of_account, const RedisTime& time);
 
   // Cloudflare has just denied the credential everything, or the account where `everything` is
-  // false. Redis is told at once, if its time is known, else by TellUntold. `told`: held until it
-  // has replied.
+  // false. Redis is told at once; if it is down, by TellUntold. `time`: absent where Redis is yet
+  // to be asked for it. `told`: held until Redis has replied.
   void Deny(const Standings& standings, std::shared_ptr<const Credential> credential,
             bool everything, const std::optional<RedisTime>& time,
             const std::shared_ptr<void>& told);
@@ -81,6 +81,8 @@ class SharedDenials {
 
   void ReadOne(Known& known, const Credential& credential, const std::string& value,
                const RedisTime& time, Word& word, absl::Time& denied);
+  void TellAtOnce(const RedisTime& time, const std::string& name,
+                  const std::shared_ptr<void>& told);
   void Tell(const RedisTime& time, const std::string& name, const Denials::Known& denial,
             RedisClient::Done done);
 

@@ -156,7 +156,11 @@ Ticket SharedSource::PassOn(const QuestionPtr& question) {
 }
 
 void SharedSource::Pass(const QuestionPtr& question) {
-  if (question->left) return Answer(*question, CancelledReply());
+  if (question->left) {
+    // It is not sent, and outdates nothing that is asked for from now on.
+    return outdated_.Outdate(question->outdates, absl::ZeroDuration(),
+                             [this, question] { Answer(*question, CancelledReply()); });
+  }
   Ticket ticket = inner_->Ask(question->query, [this, question](Reply reply) {
     RunOn(loop_, [this, question, reply = std::move(reply)] {
       outdated_.Outdate(question->outdates, absl::ZeroDuration(),

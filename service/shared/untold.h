@@ -64,10 +64,11 @@ class Untold {
     }
   }
 
-  // The same with the one of this name, which is known, at once.
+  // The same with the one of this name, at once.
   template <typename Send>
   void Tell(const std::string& name, const Send& send) {
-    TellOne(name, known_.find(name)->second, send);
+    const auto found = known_.find(name);
+    if (found != known_.end()) TellOne(name, found->second, send);
   }
 
  private:
