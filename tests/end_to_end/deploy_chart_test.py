@@ -294,9 +294,8 @@ def test_values_become_options() -> None:
     assert told["log-format"] == "json"
     assert "max-calls" not in render().arguments()
     peer = "networkPolicy.redis.to[0].podSelector.matchLabels.app=redis"
-    for url in ("redis://r:6379", "rediss://r:6379"):
-        redis = render(LEAST, "--set", f"redis.url={url},{peer}")
-        assert redis.arguments()["redis-url"] == url
+    redis = render(LEAST, "--set", f"redis.url=redis://r:6379,{peer}")
+    assert redis.arguments()["redis-url"] == "redis://r:6379"
     proxy = render(CALLERS, "--set", "upstream.proxy.url=socks5h://p:1080")
     assert proxy.arguments()["upstream-proxy"] == "socks5h://p:1080"
 
@@ -626,7 +625,8 @@ def test_long_names_still_fit() -> None:
         ("service.port=70000", "service/port"),
         ("service.type=LoadBalancer", "service/type"),
         ("autoscaling.minReplicas=9", "autoscaling.minReplicas"),
-        ("redis.url=rediss://user:password@r", "redis/url"),
+        # The image has no TLS to Redis, as Debian 12's hiredis has none.
+        (REDIS.replace("redis://", "rediss://"), "redis/url"),
         ("upstream.proxy.url=http://user:password@p:1", "upstream/proxy/url"),
         ("upstream.proxy.url=ftp://p:1", "upstream/proxy/url"),
         ("upstream.proxy.url=http://p:1", "networkPolicy.proxy.to"),
