@@ -248,11 +248,12 @@ constexpr OptionRow kCloudflare[] = {
      .read = Count<&Options::upstream_limit, kMostRequests>},
     {.name = "upstream-reserve",
      .unset = "a fifth of --upstream-limit",
-     .what = "Of these, so many are for calls alone, not for refreshes",
+     .what = "Of --upstream-limit, so many are for calls alone, not for refreshes",
      .read = RequestsIfAny<&OptionDraft::reserve>},
     {.name = "caller-hold",
      .unset = "a twentieth of --upstream-limit",
-     .what = "Of these, so many are for callers who have had less than half of their fair part",
+     .what = "Of --upstream-limit, so many are for callers who have had less than half of their "
+             "fair part",
      .read = RequestsIfAny<&Options::caller_hold>},
     {.name = "upstream-address-limit",
      .unset = "200, and any number with --upstream-limit=0",
@@ -320,11 +321,11 @@ constexpr OptionRow kKeeping[] = {
      .read = Lifetime<&FreshnessPolicy::not_found_lifetime>},
     {.name = "stale-while-revalidate",
      .preset = "5s",
-     .what = "How long after that a stale answer is given while it is refreshed; 0: never",
+     .what = "How long after its lifetime an answer is still given while it is refreshed; 0: never",
      .read = Lifetime<&FreshnessPolicy::stale_while_revalidate>},
     {.name = "stale-if-error",
      .preset = "1h",
-     .what = "How long after that a stale answer is given when Cloudflare fails; 0: never",
+     .what = "How long after its lifetime an answer is still given when Cloudflare fails; 0: never",
      .read = Lifetime<&FreshnessPolicy::stale_if_error>},
 };
 
