@@ -18,9 +18,9 @@ MOST_LINES = {README: 150}
 # Made by programs, and as long as what they are made of; and a history.
 UNBOUNDED = {REPOSITORY / "docs" / "reference.md", REPOSITORY / "CHANGELOG.md"}
 
-# docker's, podman's, kubectl's and helm's, as the pages have them.
+# docker's, podman's, kubectl's, helm's and npm's, as the pages have them.
 OPTIONS_OF_OTHERS = {"force-recreate", "publish", "stop-timeout", "from-file", "cert", "key"}
-OPTIONS_OF_OTHERS |= {"namespace", "values"}
+OPTIONS_OF_OTHERS |= {"namespace", "values", "no-deps", "save-dev"}
 
 FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]+`")
