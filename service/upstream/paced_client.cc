@@ -36,12 +36,19 @@ bool PacedClient::MaySend(absl::Time now) {
 }
 
 Ticket PacedClient::SendNow(HttpRequest request, Done done) {
-  sent_.push_back(clock_.Now());
-  return inner_.Send(std::move(request), [this, done = std::move(done)](HttpResult result) mutable {
-    // Nobody has counted it. So a loop that stops, where nothing is sent, lets all go at once.
-    if (SendingsOf(result) == 0 && !sent_.empty()) sent_.pop_back();
-    std::move(done)(std::move(result));
-  });
+  const absl::Time now = clock_.Now();
+  sent_.push_back(now);
+  return inner_.Send(std::move(request),
+                     [this, now, done = std::move(done)](HttpResult result) mutable {
+                       if (SendingsOf(result) == 0) Forget(now);
+                       std::move(done)(std::move(result));
+                     });
+}
+
+// One that nobody has counted. So a loop that stops, where nothing is sent, lets all go at once.
+void PacedClient::Forget(absl::Time sent_at) {
+  const auto found = std::lower_bound(sent_.begin(), sent_.end(), sent_at);
+  if (found != sent_.end() && *found == sent_at) sent_.erase(found);
 }
 
 void PacedClient::Enter(const WaitingPtr& waiting) {

@@ -47,6 +47,7 @@ class PacedClient final : public HttpClient {
 
   bool MaySend(absl::Time now);
   Ticket SendNow(HttpRequest request, Done done);
+  void Forget(absl::Time sent_at);
   void Enter(const WaitingPtr& waiting);
   WaitingPtr TakeNext();
   void SendWaiting();
@@ -58,7 +59,7 @@ class PacedClient final : public HttpClient {
   const int64_t most_;
   const Clock& clock_;
   PaceStats stats_;
-  std::deque<absl::Time> sent_;  // within the last second
+  std::deque<absl::Time> sent_;  // within the last second; ascending
   std::list<Line> lines_;        // the first one's turn is next
   std::list<WaitingPtr> refreshes_;
   bool wakes_ = false;  // SendWaiting will run

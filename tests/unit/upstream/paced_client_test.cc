@@ -68,6 +68,22 @@ TEST_F(PacedClientTest, WhoIsCancelledWhileWaitingIsNotSent) {
   EXPECT_EQ(http_.requests.size(), 2u);
 }
 
+// It was counted for a second, and takes nobody else's count back after that.
+TEST_F(PacedClientTest, WhatFailsUnsentAfterASecondGivesBackNothing) {
+  for (int i = 0; i < 2; ++i) Send(i);
+  loop_.Advance(absl::Milliseconds(1100));
+  for (int i = 2; i < 4; ++i) Send(i);
+  const TransportFailure unsent{TransportFailure::Kind::kConnect, "refused", /*sendings=*/0};
+  for (size_t i = 0; i < 2; ++i) http_.End(i, unsent);
+  Send(4);
+  EXPECT_EQ(http_.requests.size(), 4u);
+  http_.End(2, unsent);
+  Send(5);
+  EXPECT_EQ(http_.requests.size(), 4u);  // behind the other
+  loop_.Advance(absl::ZeroDuration());
+  EXPECT_EQ(client_.stats().waiting.load(), 2);
+}
+
 // As when the loop stops: then what waits runs once more, and nothing after it.
 TEST_F(PacedClientTest, WhatNeverLeftTakesNobodysTurn) {
   for (int i = 0; i < 100; ++i) Send(i);
