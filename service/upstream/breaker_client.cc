@@ -9,42 +9,50 @@ using State = CircuitBreaker::State;
 
 Ticket BreakerClient::Send(HttpRequest request, Done done) {
   const Partition credential = request.credential->partition();
-  if (const std::optional<absl::Duration> wait = Ask(credential)) {
+  const Leave leave = Ask(credential);
+  if (leave.wait.has_value()) {
     stats_.withheld.Add();
-    std::move(done)(Withheld{Withheld::Kind::kCircuitOpen, *wait});
+    std::move(done)(Withheld{Withheld::Kind::kCircuitOpen, *leave.wait});
     return {};
   }
   const bool has_sink = request.sink != nullptr;
+  const auto has_begun = std::make_shared<bool>(false);
   if (has_sink) {
-    request.on_content.emplace_back([this, credential](const HttpAnswer&) {
-      Learn(credential, {.connections = Sign::kWell, .answers = Sign::kWell});
+    request.on_content.emplace_back([this, credential, leave, has_begun](const HttpAnswer&) {
+      *has_begun = true;
+      Learn(credential, {.connections = Sign::kWell, .answers = Sign::kWell}, leave);
     });
   }
-  return inner_.Send(std::move(request), [this, credential, has_sink,
+  return inner_.Send(std::move(request), [this, credential, leave, has_sink, has_begun,
                                           done = std::move(done)](HttpResult result) mutable {
-    Learn(credential, SignsOf(result));
-    // To refuse takes less time, and a sink may take any.
     const auto* answer = std::get_if<HttpAnswer>(&result);
+    // That it was a good answer is old by now.
+    if (!*has_begun) {
+      Learn(credential, SignsOf(result), leave);
+    } else if (answer == nullptr) {
+      Learn(credential, SignsOf(result), Leave());
+    }
+    // To refuse takes less time, and a sink may take any.
     if (answer != nullptr && answer->status / 100 == 2 && !has_sink) usual_.Add(answer->out);
     std::move(done)(std::move(result));
   });
 }
 
-// Leave of both circuits; absent: granted.
-std::optional<absl::Duration> BreakerClient::Ask(const Partition& credential) {
-  std::optional<absl::Duration> wait = Ask(connections_);
-  if (wait.has_value()) return wait;
+BreakerClient::Leave BreakerClient::Ask(const Partition& credential) {
+  Leave leave;
+  leave.wait = Ask(connections_, leave.probes_connections);
+  if (leave.wait.has_value()) return leave;
   const auto circuit = answers_.find(credential);
-  if (circuit == answers_.end()) return std::nullopt;
-  wait = Ask(circuit->second);
-  // Were it the probe of the connections: it is not sent.
-  if (wait.has_value()) Note(connections_, Sign::kNone);
-  return wait;
+  if (circuit == answers_.end()) return leave;
+  leave.wait = Ask(circuit->second, leave.probes_answers);
+  if (leave.wait.has_value()) Note(connections_, Sign::kNone, leave.probes_connections);
+  return leave;
 }
 
-std::optional<absl::Duration> BreakerClient::Ask(CircuitBreaker& circuit) {
+std::optional<absl::Duration> BreakerClient::Ask(CircuitBreaker& circuit, bool& is_probe) {
   const State before = circuit.state();
   const std::optional<absl::Duration> wait = circuit.Ask(clock_.Now());
+  is_probe = before == State::kOpen && circuit.state() == State::kHalfOpen;
   Moved(before, circuit.state());
   return wait;
 }
@@ -80,12 +88,12 @@ BreakerClient::Signs BreakerClient::SignsOf(const HttpResult& result) const {
   return {};
 }
 
-void BreakerClient::Learn(const Partition& credential, const Signs& signs) {
-  Note(connections_, signs.connections);
-  LearnAnswer(credential, signs.answers);
+void BreakerClient::Learn(const Partition& credential, const Signs& signs, const Leave& leave) {
+  Note(connections_, signs.connections, leave.probes_connections);
+  LearnAnswer(credential, signs.answers, leave.probes_answers);
 }
 
-void BreakerClient::LearnAnswer(const Partition& credential, Sign sign) {
+void BreakerClient::LearnAnswer(const Partition& credential, Sign sign, bool is_probe) {
   auto circuit = answers_.find(credential);
   if (circuit == answers_.end()) {
     if (sign != Sign::kUnwell) return;
@@ -95,11 +103,11 @@ void BreakerClient::LearnAnswer(const Partition& credential, Sign sign) {
     }
     circuit = answers_.try_emplace(credential, policy_).first;
   }
-  Note(circuit->second, sign);
+  Note(circuit->second, sign, is_probe);
   if (sign == Sign::kWell) answers_.erase(circuit);
 }
 
-void BreakerClient::Note(CircuitBreaker& circuit, Sign sign) {
+void BreakerClient::Note(CircuitBreaker& circuit, Sign sign, bool is_probe) {
   const State before = circuit.state();
   switch (sign) {
     case Sign::kWell:
@@ -109,7 +117,7 @@ void BreakerClient::Note(CircuitBreaker& circuit, Sign sign) {
       circuit.Failed(clock_.Now());
       break;
     case Sign::kNone:
-      circuit.Abandoned();
+      if (is_probe) circuit.Abandoned();
       break;
   }
   Moved(before, circuit.state());

@@ -50,12 +50,19 @@ class BreakerClient final : public HttpClient {
     Sign answers = Sign::kNone;
   };
 
-  std::optional<absl::Duration> Ask(const Partition& credential);
-  std::optional<absl::Duration> Ask(CircuitBreaker& circuit);
+  // Of both circuits. No `wait`: granted, and perhaps as the probe of one.
+  struct Leave {
+    std::optional<absl::Duration> wait;
+    bool probes_connections = false;
+    bool probes_answers = false;
+  };
+
+  Leave Ask(const Partition& credential);
+  std::optional<absl::Duration> Ask(CircuitBreaker& circuit, bool& is_probe);
   Signs SignsOf(const HttpResult& result) const;
-  void Learn(const Partition& credential, const Signs& signs);
-  void LearnAnswer(const Partition& credential, Sign sign);
-  void Note(CircuitBreaker& circuit, Sign sign);
+  void Learn(const Partition& credential, const Signs& signs, const Leave& leave);
+  void LearnAnswer(const Partition& credential, Sign sign, bool is_probe);
+  void Note(CircuitBreaker& circuit, Sign sign, bool is_probe);
   void Moved(CircuitBreaker::State from, CircuitBreaker::State to);
 
   // More credentials than that are not remembered at once; some other is forgotten.

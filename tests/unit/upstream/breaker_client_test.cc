@@ -69,6 +69,33 @@ TEST_F(BreakerClientTest, ADownloadThatHasBegunClosesTheCircuits) {
   }
 }
 
+TEST_F(BreakerClientTest, TheEndOfADownloadTellsNothingOfNow) {
+  client_.Send(DownloadOf(1), [](HttpResult) {});
+  http_.BeginContent();
+  for (int i = 0; i < 2; ++i) Ask(Answered(503));
+  EXPECT_EQ(client_.stats().state, static_cast<int>(CircuitBreaker::State::kOpen));
+  http_.End(0, Answered(200));
+  EXPECT_EQ(client_.stats().state, static_cast<int>(CircuitBreaker::State::kOpen));
+}
+
+TEST_F(BreakerClientTest, WhatSaysNothingLeavesTheProbeToAnother) {
+  for (int i = 0; i < 3; ++i) {
+    client_.Send(RequestFor(i), [](HttpResult) {});
+  }
+  for (int i = 0; i < 2; ++i) Ask(FailedWith(Kind::kConnect));
+  clock_.Advance(absl::Seconds(1));
+  const size_t probe = http_.requests.size();
+  for (int i = 0; i < 3; ++i) {
+    Ask(std::nullopt);
+    http_.End(static_cast<size_t>(i), FailedWith(Kind::kCancelled));
+  }
+  EXPECT_EQ(http_.requests.size(), probe + 1);
+  // The probe's own leaving makes room for the next one.
+  http_.End(probe, FailedWith(Kind::kCancelled));
+  Ask(std::nullopt);
+  EXPECT_EQ(http_.requests.size(), probe + 2);
+}
+
 TEST_F(BreakerClientTest, HowLongAReaderTakesIsNoSign) {
   for (int i = 0; i < 50; ++i) Ask(After(absl::Milliseconds(20), Answered(200)));
   // Nor does it make the next answers seem early.
