@@ -227,6 +227,11 @@ void SharedLedger::MakeRoomForTelling(absl::Time now) {
   absl::erase_if(tellings_,
                  [now](const auto& telling) { return telling.second.as_of < now - kTellingKeeps; });
   if (tellings_.size() >= kMostTellings) {
+    absl::erase_if(tellings_, [](const auto& telling) {
+      return !telling.second.next.has_uncounted() && !telling.second.under_way.has_uncounted();
+    });
+  }
+  if (tellings_.size() >= kMostTellings) {
     absl::erase_if(tellings_, [every_other = false](const auto&) mutable {
       return every_other = !every_other;
     });

@@ -52,8 +52,9 @@ class SharedLedger final : public Ledger {
 
   void Block(const Credential& credential, absl::Duration how_long) override;
 
-  // More credentials with something to tell are not remembered at once: half of them are forgotten,
-  // and their requests count until the script gives them up (budget_rules.h: kLongestRequest).
+  // More credentials with something to tell are not remembered at once. Forgotten are first those
+  // whose requests Redis has granted, and counts until it gives them up (budget_rules.h:
+  // kLongestRequest); then half of the others, whose requests the other replicas never count.
   static constexpr size_t kMostTellings = 10'000;
   size_t tellings() const { return tellings_.size(); }
 
@@ -65,6 +66,7 @@ class SharedLedger final : public Ledger {
     int64_t more = 0;                                               // sent again
     std::map<absl::Time, int64_t> alone;                            // by when, to the second
 
+    bool has_uncounted() const { return more > 0 || !alone.empty(); }
     bool empty() const { return over.empty() && given_back.empty() && more == 0 && alone.empty(); }
   };
   // What is to be told of one credential.

@@ -152,21 +152,22 @@ void BudgetedClient::Ended(const std::shared_ptr<const Credential>& credential, 
                            const HttpAnswer* answer) {
   const absl::Time now = clock_.Now();
   std::optional<absl::Time> blocked;
+  bool is_to_forget = false;
   {
     const Lock lock(mutex_);
     Account& account = AccountOf(*credential);
     account.budget.Ended(grant, sendings, answer, now);
     blocked = account.budget.BlockedUntil(now);
-    if (answer != nullptr) {
+    if (answer == nullptr) {
+      if (sendings > 0) account.is_unknown = false;  // it may have been counted
+    } else if (answer->status != 400) {              // of a malformed one, or of other faults
       account.is_unknown = answer->status == 401;
-      // The first to be forgotten.
-      if (account.is_unknown) by_use_.splice(by_use_.end(), by_use_, account.place);
     }
+    is_to_forget = answer != nullptr && account.is_unknown;
+    if (is_to_forget) by_use_.splice(by_use_.end(), by_use_, account.place);
   }
-  // Cloudflare keeps no count of a credential that it does not know: there is nothing to tell, and
-  // whoever makes them up makes up many.
-  const bool is_unknown = answer != nullptr && answer->status == 401;
-  if (ledger_ != nullptr && !is_unknown) {
+  // Whoever makes credentials up makes up many.
+  if (ledger_ != nullptr && !is_to_forget) {
     ledger_->Over(*credential, grant.caller, granted_in, sendings);
   }
   if (answer == nullptr || answer->status != 429) return;

@@ -65,8 +65,9 @@ class BudgetedClient final : public HttpClient {
     Budget budget;
     const Credential::Owner owner;
     std::list<Partition>::iterator place;  // in by_use_
-    // Cloudflare does not know the credential, so it keeps no count of it either.
-    bool is_unknown = false;
+    // Cloudflare has not shown that it knows the credential: of one that it does not know it keeps
+    // no count either.
+    bool is_unknown = true;
   };
   // A request that the ledger is being asked about.
   struct Asking {

@@ -251,12 +251,13 @@ TEST_F(BudgetWithLedgerTest, WhatTheLedgerGrantsIsSent) {
 }
 
 TEST_F(BudgetWithLedgerTest, HearsNothingOfCredentialsThatCloudflareDoesNotKnow) {
-  for (const int status : {401, 403}) {
+  // A malformed one is told with 400, as faults of a call are.
+  for (const int status : {400, 401, 403, 400}) {
     http_.at_once = Answered(status);
-    Ask(status);
+    Ask(static_cast<int>(http_.requests.size()));
     Say(LedgerWord{.left = 5, .granted_in = status});
   }
-  EXPECT_THAT(ledger_.over, testing::ElementsAre(testing::Pair(403, 1)));
+  EXPECT_THAT(ledger_.over, testing::ElementsAre(testing::Pair(403, 1), testing::Pair(400, 1)));
 }
 
 TEST_F(BudgetWithLedgerTest, WhatItRefusesIsWithheldForAsLong) {
