@@ -212,14 +212,15 @@ Ticket CachingSource::PassOn(Query query, Done done) {
     standing = standings_.Of(query.credential->partition(), query.account);
   }
   std::vector<Subject> outdated = query.outdates();
+  std::shared_ptr<std::atomic<int>> sent = query.requests_sent;
   return inner_->Ask(std::move(query),
                      [this, standing = std::move(standing), outdated = std::move(outdated),
-                      done = std::move(done)](Reply reply) mutable {
+                      sent = std::move(sent), done = std::move(done)](Reply reply) mutable {
                        {
                          const Lock lock(mutex_);
                          Hear(reply, *standing, clock_.Now());
                        }
-                       if (MayHaveWritten(*reply.outcome)) {
+                       if (MayOutdate(*reply.outcome, sent == nullptr ? 1 : sent->load())) {
                          for (const Subject& subject : outdated) Forget(subject);
                        }
                        std::move(done)(std::move(reply));

@@ -24,6 +24,21 @@ bool MayHaveWritten(const Outcome& outcome) {
   return outcome.ok() || outcome.error->reason == Reason::kOutcomeUnknown;
 }
 
+bool MayOutdate(const Outcome& outcome, int sendings) {
+  if (MayHaveWritten(outcome) || sendings > 1) return true;
+  if (sendings == 0 || DeniedBy(outcome) != Denies::kNothing) return false;
+  switch (outcome.error->code) {
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kUnknown:
+      return true;
+    default:
+      return false;
+  }
+}
+
 Denies DeniedBy(const Outcome& outcome) {
   return outcome.ok() ? Denies::kNothing : outcome.error->denies;
 }

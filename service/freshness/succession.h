@@ -15,6 +15,11 @@ OutcomePtr Confirmed(const Outcome& kept, const Outcome& later);
 // Whether the write that ended so may have changed something.
 bool MayHaveWritten(const Outcome& outcome);
 
+// Whether that write may have made out of date what is kept: unless it was never sent, or refused
+// by Cloudflare. `sendings`: how often it was; what was sent again may have been done before it was
+// refused.
+bool MayOutdate(const Outcome& outcome, int sendings);
+
 // What it says that the credential may not see, whatever it was shown before.
 Denies DeniedBy(const Outcome& outcome);
 

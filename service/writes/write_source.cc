@@ -100,22 +100,8 @@ WriteSource::WriteSource(std::unique_ptr<Source> inner, Loop& loop, const Clock&
 WriteSource::~WriteSource() = default;
 
 Ticket WriteSource::Ask(Query query, Done done) {
-  switch (query.endpoint->effect) {
-    case Effect::kReads:
-      return inner_->Ask(std::move(query), std::move(done));
-    case Effect::kWritesAgain: {
-      Query again = query;
-      return inner_->Ask(std::move(again), [this, query = std::move(query),
-                                            done = std::move(done)](Reply reply) mutable {
-        // With its caller's leaving it may have been sent all the same.
-        const Outcome& outcome = *reply.outcome;
-        const bool was_left = !outcome.ok() && outcome.error->code == absl::StatusCode::kCancelled;
-        TellOf(query, was_left || MayHaveWritten(outcome));
-        std::move(done)(std::move(reply));
-      });
-    }
-    case Effect::kWritesOnce:
-      break;
+  if (query.endpoint->effect == Effect::kReads) {
+    return inner_->Ask(std::move(query), std::move(done));
   }
   auto caller = std::make_shared<Caller>();
   caller->pending = Pending<Reply>(std::move(done));
@@ -192,7 +178,6 @@ void WriteSource::Heard(const WritePtr& write, const WriteMemory::Known& known) 
       return Claim(write);
     case Kind::kEnded:
       stats_.repeated.Add();
-      TellOf(write->query, MayHaveWritten(*known.outcome));
       Settle(write, {.outcome = known.outcome,
                      .cache_status = {.how = CacheStatus::How::kBypass},
                      .age = std::max(clock_.Now() - known.outcome->as_of, absl::ZeroDuration())});
@@ -256,12 +241,7 @@ void WriteSource::Send(const WritePtr& write) {
   if (!write->reply.has_value()) write->ticket = std::move(ticket);
 }
 
-void WriteSource::TellOf(const Query& write, bool may_have_been_done) const {
-  if (may_have_been_done && options_.written) options_.written(write);
-}
-
 void WriteSource::Ended(const WritePtr& write, const Reply& reply) {
-  TellOf(write->query, MayHaveWritten(*reply.outcome));
   write->ticket = Ticket();
   std::exchange(write->later, Ticket()).Cancel();
   if (write->named.name.empty() || options_.memory == nullptr) return Settle(write, reply);
@@ -291,10 +271,15 @@ void WriteSource::Settle(const WritePtr& write, const Reply& reply) {
   write->ended_at = clock_.Now();
   write->query.body = nullptr;  // it may hold secrets, and is not needed any more
   if (!MayHaveWritten(*reply.outcome)) Drop(*write);
+  if (MayOutdate(*reply.outcome, write->query.requests_sent->load())) TellOf(*write);
   for (const CallerPtr& caller : std::exchange(write->callers, {})) {
     caller->write.reset();
     caller->pending.Finish(reply);
   }
+}
+
+void WriteSource::TellOf(const Write& write) const {
+  if (options_.written) options_.written(write.query);
 }
 
 void WriteSource::Leave(const CallerPtr& caller) {
@@ -304,14 +289,16 @@ void WriteSource::Leave(const CallerPtr& caller) {
   const bool is_last = write->callers.empty();
   const bool is_sent = write->is_sent();
   if (is_last && (write->is_others || !is_sent)) {
-    // What another replica sends goes on there.
+    // What another replica sends goes on there, and nobody here hears of its end.
+    if (is_sent) TellOf(*write);
     Drop(*write);
     std::exchange(write->later, Ticket()).Cancel();
     std::exchange(write->ticket, Ticket()).Cancel();
   } else if (is_last) {
     stats_.abandoned.Add();
   }
-  caller->pending.Finish(is_sent ? LeftAlone() : CancelledReply());
+  const bool is_unknown = is_sent && write->query.endpoint->effect == Effect::kWritesOnce;
+  caller->pending.Finish(is_unknown ? LeftAlone() : CancelledReply());
 }
 
 // Whether nobody has begun the same again.

@@ -1,8 +1,9 @@
-// WriteSource: a Source around a Source that sends each write once, and sees it to its end.
+// WriteSource: a Source around a Source that sees each write to its end, and sends it once.
 //
-// A write that has been sent cannot be taken back. A caller who leaves hears at once that its
-// outcome is unknown, and the write goes on: so those below hear how it ends, and forget what it
-// outdates. One that still waits for its turn is given up with its last caller.
+// A write that has been sent cannot be taken back. Where its caller leaves, the write goes on: so
+// those below hear how it ends, and forget what it outdates. The caller hears at once that its
+// outcome is unknown, except of one that may be repeated. A write that still waits for its turn is
+// given up with its last caller.
 //
 // A write with a request_id (AIP-155) is remembered for ten minutes: the same one asked for again
 // joins it, or gets its answer, and is never sent a second time, not even where nobody knows how
@@ -14,7 +15,7 @@
 // sent again. While the memory cannot be asked, each replica remembers its own alone; what ends
 // meanwhile is told once it can.
 //
-// Reads go straight through, and so do writes that may be repeated, but that their end is told.
+// Reads go straight through.
 #ifndef PCAP_GATEWAY_SERVICE_WRITES_WRITE_SOURCE_H_
 #define PCAP_GATEWAY_SERVICE_WRITES_WRITE_SOURCE_H_
 
@@ -49,8 +50,8 @@ struct WriteOptions {
   WriteMemory* memory = nullptr;
   // Told, on the loop's thread and not often, that writes are remembered here alone. May be empty.
   std::function<void(const std::string& line)> log;
-  // Told of each write that may have been done, whether or not its caller is still there, before
-  // any caller hears of it. Any thread. May be empty.
+  // Told of each write that may have made out of date what is kept, whether or not its caller is
+  // still there, before any caller hears of it. On the loop's thread. May be empty.
   std::function<void(const Query& write)> written;
 };
 
@@ -88,7 +89,7 @@ class WriteSource final : public Source {
   void KeepLater(const WritePtr& write);
   void Send(const WritePtr& write);
   void Ended(const WritePtr& write, const Reply& reply);
-  void TellOf(const Query& write, bool may_have_been_done) const;
+  void TellOf(const Write& write) const;
   void Tell(const WritePtr& write, const Reply& reply);
   void Settle(const WritePtr& write, const Reply& reply);
   void Leave(const CallerPtr& caller);

@@ -940,11 +940,25 @@ TEST_F(CachingSourceTest, AWriteThatSucceedsOutdatesWhatIsKept) {
 }
 
 TEST_F(CachingSourceTest, AWriteWhoseEndIsUnknownOutdatesToo) {
-  const auto before = Call(QueryFor(1));
-  upstream_->Answer(0, "before");
-  const auto write = Call(WriteOf(1));
-  upstream_->Fail(1, absl::StatusCode::kUnknown, Reason::kOutcomeUnknown, 0);
-  EXPECT_TRUE(Call(QueryFor(1))->waits());
+  const struct {
+    absl::StatusCode code;
+    Reason reason;
+  } ends[] = {{absl::StatusCode::kUnknown, Reason::kOutcomeUnknown},
+              {absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable}};
+  size_t asked = 0;
+  for (const auto& end : ends) {
+    const auto before = Call(QueryFor(1));
+    upstream_->Answer(asked, "before");
+    const auto write = Call(WriteOf(1));
+    upstream_->Fail(asked + 1, end.code, end.reason, 0);
+    const auto after = Call(QueryFor(1));
+    EXPECT_TRUE(after->waits()) << NameOf(end.reason);
+    upstream_->Answer(asked + 2, "after");
+    // The next one begins anew.
+    const auto next = Call(WriteOf(1));
+    upstream_->Answer(asked + 3, "written");
+    asked += 4;
+  }
 }
 
 // Outdated before its caller hears of it.

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
+#include "service/freshness/succession.h"
 #include "tests/support/fake_source.h"
 
 namespace pcap_gateway {
@@ -169,6 +171,37 @@ TEST(ServesOnError, HoldsWithinTheWindowAndTheCallersMaxAge) {
   Keeping error = kept;
   error.ok = false;
   EXPECT_FALSE(serves(error, any, absl::Seconds(3), absl::Seconds(3)));
+}
+
+TEST(MayOutdate, HoldsForWhatNobodyKnowsTheEndOf) {
+  const struct {
+    absl::StatusCode code;
+    Reason reason;
+    bool expected;  // where it was sent once
+    Denies denies = Denies::kNothing;
+  } cases[] = {
+      {absl::StatusCode::kCancelled, Reason::kCancelled, true},
+      {absl::StatusCode::kDeadlineExceeded, Reason::kDeadlineExceeded, true},
+      {absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable, true},
+      {absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, true},
+      {absl::StatusCode::kInternal, Reason::kUpstreamInvalidResponse, true},
+      {absl::StatusCode::kNotFound, Reason::kPcapNotFound, false},
+      {absl::StatusCode::kInvalidArgument, Reason::kUpstreamBadRequest, false},
+      {absl::StatusCode::kPermissionDenied, Reason::kUpstreamAccountDenied, false},
+      {absl::StatusCode::kResourceExhausted, Reason::kRateLimited, false},
+      {absl::StatusCode::kAborted, Reason::kUpstreamConflict, false},
+      {absl::StatusCode::kInternal, Reason::kUpstreamCredentialsRejected, false,
+       Denies::kEverything},
+  };
+  for (const auto& c : cases) {
+    Error error(c.code, c.reason, "failed");
+    error.denies = c.denies;
+    const OutcomePtr outcome = MakeFailure(kNoon, std::move(error), 0);
+    EXPECT_FALSE(MayOutdate(*outcome, 0)) << NameOf(c.reason);
+    EXPECT_EQ(MayOutdate(*outcome, 1), c.expected) << NameOf(c.reason);
+    EXPECT_TRUE(MayOutdate(*outcome, 2)) << NameOf(c.reason);
+  }
+  EXPECT_TRUE(MayOutdate(*MakeOutcome(kNoon, "m", Stage::kFinal), 1));
 }
 
 TEST(CallsForStale, HoldsOnlyForWhatIsNoAnswer) {

@@ -31,10 +31,11 @@ struct Caller {
 
 class WriteSourceTest : public testing::Test {
  protected:
-  WriteSourceTest() {
+  WriteSourceTest() { Make({}); }
+
+  void Make(WriteOptions options) {
     auto owned = std::make_unique<FakeSource>(clock_);
     below_ = owned.get();
-    WriteOptions options;
     options.written = [this](const Query& write) { written_.push_back(write.endpoint); };
     source_ = std::make_unique<WriteSource>(std::move(owned), loop_, clock_, std::move(options));
   }
@@ -79,29 +80,47 @@ class WriteSourceTest : public testing::Test {
   std::unique_ptr<WriteSource> source_;
 };
 
-TEST_F(WriteSourceTest, WhatMayHaveBeenWrittenIsToldWhoeverIsStillThere) {
-  Endpoint stopping = WritingEndpoint();
-  stopping.effect = Effect::kWritesAgain;
-  Query stop = QueryFor(1);
-  stop.endpoint = &stopping;
-  // Done, left while it is under way, refused, and not a write.
-  const auto done = Call(stop), left = Call(stop), refused = Call(stop), read = Call(QueryFor(1));
-  Answer(0, "stopped");
-  EXPECT_EQ(written_.size(), 1u);
-  Leave(*left);
-  EXPECT_EQ(written_.size(), 2u);
-  Fail(2, absl::StatusCode::kNotFound, Reason::kPcapNotFound);
-  Answer(3, "capture");
-  EXPECT_EQ(written_.size(), 2u);
+// One that may be repeated.
+Query Stop() {
+  static const Endpoint stop = [] {
+    Endpoint endpoint = WritingEndpoint();
+    endpoint.effect = Effect::kWritesAgain;
+    return endpoint;
+  }();
+  Query query = QueryFor(1);
+  query.endpoint = &stop;
+  return query;
+}
 
-  // One that is sent once goes on to its end, and one that was not sent has none.
-  const auto sent = Call(Create("")), unsent = Call(Create(""));
-  Sent(4);
-  Leave(*sent);
-  Leave(*unsent);
-  EXPECT_EQ(written_.size(), 2u);
-  Answer(4, "created");
-  EXPECT_EQ(written_.size(), 3u);
+TEST_F(WriteSourceTest, WhatMayHaveBeenWrittenIsToldWhoeverIsStillThere) {
+  for (Query write : {Stop(), Create("")}) {
+    write.requests_sent = nullptr;
+    const size_t first = below_->asked();
+    written_.clear();
+    // Done, left when it was sent and before, refused, broken off, and not a write.
+    const auto done = Call(write), left = Call(write), unsent = Call(write), refused = Call(write),
+               broken = Call(write), read = Call(QueryFor(1));
+    for (const size_t sent : {0u, 1u, 3u, 4u}) Sent(first + sent);
+    Answer(first, "stopped");
+    EXPECT_THAT(written_, testing::ElementsAre(write.endpoint));
+    Leave(*left);
+    Leave(*unsent);
+    Fail(first + 3, absl::StatusCode::kNotFound, Reason::kPcapNotFound);
+    Answer(first + 5, "capture");
+    EXPECT_EQ(written_.size(), 1u);
+    Fail(first + 4, absl::StatusCode::kUnavailable, Reason::kUpstreamUnreachable);
+    EXPECT_EQ(written_.size(), 2u);
+    EXPECT_FALSE(below_->cancelled(first + 1));
+    Answer(first + 1, "stopped");
+    EXPECT_EQ(written_.size(), 3u);
+  }
+}
+
+TEST_F(WriteSourceTest, WhoLeavesOneThatMayBeRepeatedIsNotToldThatItsOutcomeIsUnknown) {
+  const auto caller = Call(Stop());
+  Sent(0);
+  Leave(*caller);
+  EXPECT_EQ(caller->told(), "CANCELLED");
 }
 
 TEST_F(WriteSourceTest, ReadsGoStraightThrough) {
@@ -268,12 +287,7 @@ class SharedWriteTest : public WriteSourceTest {
   using Kind = WriteMemory::Known::Kind;
 
   SharedWriteTest() {
-    auto owned = std::make_unique<FakeSource>(clock_);
-    below_ = owned.get();
-    source_ = std::make_unique<WriteSource>(
-        std::move(owned), loop_, clock_,
-        WriteOptions{.memory = &memory_,
-                     .log = [this](const std::string& line) { lines_.push_back(line); }});
+    Make({.memory = &memory_, .log = [this](const std::string& line) { lines_.push_back(line); }});
   }
 
   void Advance(absl::Duration by) {
@@ -338,6 +352,15 @@ TEST_F(SharedWriteTest, WhatALostReplicaHadClaimedIsNotSent) {
   EXPECT_EQ(caller->told(), "OUTCOME_UNKNOWN");
   EXPECT_EQ(below_->asked(), 0u);
   EXPECT_EQ(source_->stats().lost.Value(), 1u);
+  EXPECT_EQ(written_.size(), 1u);
+}
+
+TEST_F(SharedWriteTest, WhoLeavesAnothersWriteLeavesItsOutcomeUnknown) {
+  memory_.words = {{Kind::kOthers}};
+  const auto caller = Call(Create("name"));
+  Leave(*caller);
+  EXPECT_EQ(caller->told(), "OUTCOME_UNKNOWN");
+  EXPECT_EQ(written_.size(), 1u);
 }
 
 // However long: each replica has a bound of its own.
