@@ -15,27 +15,24 @@ Ticket BreakerClient::Send(HttpRequest request, Done done) {
     std::move(done)(Withheld{Withheld::Kind::kCircuitOpen, *leave.wait});
     return {};
   }
-  const bool has_sink = request.sink != nullptr;
-  const auto has_begun = std::make_shared<bool>(false);
-  if (has_sink) {
-    request.on_content.emplace_back([this, credential, leave, has_begun](const HttpAnswer&) {
-      *has_begun = true;
+  if (request.sink != nullptr) {
+    request.on_content.emplace_back([this, credential, leave](const HttpAnswer&) {
       Learn(credential, {.connections = Sign::kWell, .answers = Sign::kWell}, leave);
     });
   }
-  return inner_.Send(std::move(request), [this, credential, leave, has_sink, has_begun,
-                                          done = std::move(done)](HttpResult result) mutable {
-    const auto* answer = std::get_if<HttpAnswer>(&result);
-    // That it was a good answer is old by now.
-    if (!*has_begun) {
-      Learn(credential, SignsOf(result), leave);
-    } else if (answer == nullptr) {
-      Learn(credential, SignsOf(result), Leave());
-    }
-    // To refuse takes less time, and a sink may take any.
-    if (answer != nullptr && answer->status / 100 == 2 && !has_sink) usual_.Add(answer->out);
-    std::move(done)(std::move(result));
-  });
+  return inner_.Send(std::move(request),
+                     [this, credential, leave, done = std::move(done)](HttpResult result) mutable {
+                       const auto* answer = std::get_if<HttpAnswer>(&result);
+                       if (!HasBegun(result)) {
+                         Learn(credential, SignsOf(result), leave);
+                         // To refuse takes less time.
+                         if (answer != nullptr && answer->status / 100 == 2)
+                           usual_.Add(answer->out);
+                       } else if (answer == nullptr) {
+                         Learn(credential, SignsOf(result), Leave());
+                       }
+                       std::move(done)(std::move(result));
+                     });
 }
 
 BreakerClient::Leave BreakerClient::Ask(const Partition& credential) {
@@ -76,7 +73,7 @@ BreakerClient::Signs BreakerClient::SignsOf(const HttpResult& result) const {
     case Kind::kTimeout:
     case Kind::kCancelled:
       // With a body that has begun it is the reader who takes long.
-      if (failure->sunk_bytes > 0 || !usual_.IsOverdue(failure->out)) return {};
+      if (HasBegun(result) || !usual_.IsOverdue(failure->out)) return {};
       if (failure->sendings == 0) return {.connections = Sign::kUnwell};
       return {.answers = Sign::kUnwell};
     case Kind::kMalformed:

@@ -127,24 +127,20 @@ void BudgetedClient::Withhold(bool background, const Refusal& refusal, Done done
 Ticket BudgetedClient::SendNow(HttpRequest request, Grant grant, std::optional<int64_t> granted_in,
                                Done done) {
   const std::shared_ptr<const Credential> credential = request.credential;
-  const auto has_begun = std::make_shared<bool>(false);
   if (request.sink != nullptr) {
-    request.on_content.emplace_back([this, credential, grant, has_begun](const HttpAnswer& head) {
-      *has_begun = true;
+    request.on_content.emplace_back([this, credential, grant](const HttpAnswer& head) {
       const Lock lock(mutex_);
       Account& account = AccountOf(*credential);
       account.budget.Began(grant, head, clock_.Now());
       account.is_unknown = false;
     });
   }
-  return inner_.Send(std::move(request),
-                     [this, credential, grant = std::move(grant), granted_in, has_begun,
-                      done = std::move(done)](HttpResult result) mutable {
-                       // What the head said is old by now.
-                       const auto* answer = *has_begun ? nullptr : std::get_if<HttpAnswer>(&result);
-                       Ended(credential, grant, granted_in, SendingsOf(result), answer);
-                       std::move(done)(std::move(result));
-                     });
+  return inner_.Send(std::move(request), [this, credential, grant = std::move(grant), granted_in,
+                                          done = std::move(done)](HttpResult result) mutable {
+    const auto* answer = HasBegun(result) ? nullptr : std::get_if<HttpAnswer>(&result);
+    Ended(credential, grant, granted_in, SendingsOf(result), answer);
+    std::move(done)(std::move(result));
+  });
 }
 
 void BudgetedClient::Ended(const std::shared_ptr<const Credential>& credential, const Grant& grant,

@@ -37,4 +37,10 @@ int SendingsOf(const HttpResult& result) {
   return failure == nullptr ? 0 : failure->sendings;
 }
 
+bool HasBegun(const HttpResult& result) {
+  if (const auto* answer = std::get_if<HttpAnswer>(&result)) return answer->sunk_bytes > 0;
+  const auto* failure = std::get_if<TransportFailure>(&result);
+  return failure != nullptr && failure->sunk_bytes > 0;
+}
+
 }  // namespace pcap_gateway

@@ -137,6 +137,9 @@ using HttpResult = std::variant<HttpAnswer, TransportFailure, Withheld>;
 // How often the request left this process; 0: never, so that nobody has counted it.
 int SendingsOf(const HttpResult& result);
 
+// Whether `on_content` has run for it: what the answer's head said is old by its end.
+bool HasBegun(const HttpResult& result);
+
 // Used on the loop's thread only; so decorators need no locks.
 class HttpClient {
  public:

@@ -76,6 +76,9 @@ inline HttpResult Answered(int status, std::string retry_after = "") {
   return answer;
 }
 
+// The end of a download.
+inline HttpResult Sunk() { return HttpAnswer{.status = 200, .sunk_bytes = 1}; }
+
 inline HttpResult FailedWith(TransportFailure::Kind kind) {
   return TransportFailure{kind, "as the test wants it"};
 }

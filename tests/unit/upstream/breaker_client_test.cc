@@ -74,7 +74,7 @@ TEST_F(BreakerClientTest, TheEndOfADownloadTellsNothingOfNow) {
   http_.BeginContent();
   for (int i = 0; i < 2; ++i) Ask(Answered(503));
   EXPECT_EQ(client_.stats().state, static_cast<int>(CircuitBreaker::State::kOpen));
-  http_.End(0, Answered(200));
+  http_.End(0, Sunk());
   EXPECT_EQ(client_.stats().state, static_cast<int>(CircuitBreaker::State::kOpen));
 }
 
@@ -99,7 +99,7 @@ TEST_F(BreakerClientTest, WhatSaysNothingLeavesTheProbeToAnother) {
 TEST_F(BreakerClientTest, HowLongAReaderTakesIsNoSign) {
   for (int i = 0; i < 50; ++i) Ask(After(absl::Milliseconds(20), Answered(200)));
   // Nor does it make the next answers seem early.
-  http_.at_once = After(absl::Hours(1), Answered(200));
+  http_.at_once = After(absl::Hours(1), Sunk());
   for (int i = 0; i < 50; ++i) client_.Send(DownloadOf(1), [](HttpResult) {});
   for (const Kind end : {Kind::kCancelled, Kind::kTimeout}) {
     auto left = std::get<TransportFailure>(After(absl::Hours(1), FailedWith(end)));

@@ -185,6 +185,7 @@ TEST_F(BudgetedClientTest, WhatADownloadWasToldIsOldWhenItEnds) {
   http_.at_once = Answered(200);
   EXPECT_EQ(Ask(RequestFor(2)), "withheld");
   clock_.Advance(absl::Minutes(10));
+  answer.sunk_bytes = 1;
   http_.End(0, answer);
   EXPECT_EQ(Ask(RequestFor(2)), "200");
 }
