@@ -30,6 +30,13 @@ bool NotedMemory::HasClaimed(const std::string& name) const {
   return claimed_.contains(name);
 }
 
+void WriteHistory::Begin(const WriteRecord& call) {
+  const std::lock_guard lock(mutex_);
+  const auto [calls, is_first] = calls_.try_emplace(call.written, Calls{.events = call.events});
+  calls->second.events = std::min(calls->second.events, call.events);
+  ++calls->second.open;
+}
+
 void WriteHistory::Add(const WriteRecord& call) {
   const std::lock_guard lock(mutex_);
   const Outcome& outcome = *call.reply.outcome;
@@ -52,28 +59,29 @@ void WriteHistory::AddRead(const WriteRecord& call) {
   const uint64_t now = chaos_.events();
   bool is_checked = false;
   for (const Success& success : found->second) {
-    const bool is_own = success.gateway == call.gateway;
+    const bool is_own = success.sender == call.gateway;
     if (success.ended >= call.came) continue;
-    if (!is_own && (!success.was_told || success.events != now)) continue;
+    const Calls& calls = calls_[success.written];
+    if (!is_own && (!calls.was_told || calls.open > 0 || calls.events != now)) continue;
     is_checked = true;
     Check(exchange.answered >= success.answered, is_own ? "before, own" : "before, other",
-          absl::StrCat(
-              "gateway ", call.gateway, " read ", call.key.resource.ToString(), ", exchange ",
-              number, " answered ", absl::FormatDuration(success.answered - exchange.answered),
-              " before the write, which ended ", absl::FormatDuration(call.came - success.ended),
-              " before the call, told ", success.was_told, ", events ", success.events, " and ",
-              now, ", how ", static_cast<int>(call.reply.cache_status.how), ", stale ",
-              call.reply.cache_status.stale_if_error));
+          absl::StrCat("gateway ", call.gateway, " read ", call.key.resource.ToString(),
+                       ", exchange ", number, " answered ",
+                       absl::FormatDuration(success.answered - exchange.answered),
+                       " before the write, which ended ",
+                       absl::FormatDuration(call.came - success.ended), " before the call, events ",
+                       now, ", how ", static_cast<int>(call.reply.cache_status.how), ", stale ",
+                       call.reply.cache_status.stale_if_error));
   }
   if (is_checked) ++checked_reads_;
 }
 
 void WriteHistory::AddWrite(const WriteRecord& call) {
   if (call.has_name) named_.insert(call.written);
-  const auto [first, is_first] = events_.try_emplace(call.written, call.events);
-  if (!is_first) first->second = std::min(first->second, call.events);
-  uint64_t& last = last_events_[call.written];
-  last = std::max(last, chaos_.events());
+  Calls& calls = calls_[call.written];
+  --calls.open;
+  calls.last_events = std::max(calls.last_events, chaos_.events());
+  calls.was_told = calls.was_told && call.was_told;
   const Outcome& outcome = *call.reply.outcome;
   const int64_t number = SimulatedUpstream::NumberOf(outcome);
   if (number < 0) return;  // it never got to the upstream
@@ -85,11 +93,10 @@ void WriteHistory::AddWrite(const WriteRecord& call) {
   Check(is_new || told->second == outcome.message, "another",
         absl::StrCat(call.written, ": exchange ", told->second, " and ", outcome.message));
   std::vector<Success>& successes = successes_[IdsOf(call.key)];
-  successes.push_back({.gateway = call.gateway,
+  successes.push_back({.sender = exchange.gateway,
+                       .written = call.written,
                        .ended = call.ended,
-                       .answered = exchange.answered,
-                       .events = call.events,
-                       .was_told = call.was_told});
+                       .answered = exchange.answered});
 }
 
 void WriteHistory::CheckSent(const std::vector<const NotedMemory*>& memories) {
@@ -117,7 +124,8 @@ void WriteHistory::CheckSent(const std::vector<const NotedMemory*>& memories) {
       Check(times == 1, "twice",
             absl::StrCat(written, " was done ", times, " times by gateway ", gateway));
     }
-    const bool was_calm = last_events_[written] == events_[written];
+    const Calls& calls = calls_[written];
+    const bool was_calm = calls.last_events == calls.events;
     Check(by_gateway.size() == 1 || !all_claimed || !was_calm, "twice, by two gateways", written);
   }
 }

@@ -3,15 +3,15 @@
 //
 // The rules, each a count of violations:
 //   before      once a write has succeeded, no call that comes later is given what the upstream had
-//               said before it: at the same gateway always; at another one while nothing befell
-//               Redis, and Redis took what the writer told it
+//               said before it: at the gateway that sent it always; at another one while nothing
+//               befell Redis since the first call of that write came, and Redis took all that it
+//               was told meanwhile
 //   twice       a write without a name is sent once. One with a name is sent once by each gateway,
 //               unless the upstream refused it; and by one gateway alone, while nothing befell
 //               Redis and each that sent it had claimed it there
 //   crossed     who asks for a write is told of that write, and not of another one
 //   another     who is told of success, is told what all others are told who gave the same name to
-//   the
-//               same gateway
+//               the same gateway
 #ifndef PCAP_GATEWAY_TESTS_HISTORY_WRITE_HISTORY_H_
 #define PCAP_GATEWAY_TESTS_HISTORY_WRITE_HISTORY_H_
 
@@ -74,6 +74,9 @@ class WriteHistory {
   WriteHistory(const SimulatedUpstream& upstream, const Chaos& chaos)
       : upstream_(upstream), chaos_(chaos) {}
 
+  // A write is about to be asked for; ends with Add.
+  void Begin(const WriteRecord& call);
+
   // Checks the call, and keeps what later ones are checked against.
   void Add(const WriteRecord& call);
 
@@ -86,11 +89,17 @@ class WriteHistory {
 
  private:
   struct Success {
-    int gateway;
+    int sender;  // the gateway
+    std::string written;
     absl::Time ended;
     absl::Time answered;
-    uint64_t events;
-    bool was_told;
+  };
+  // All calls of one write, which may have one name. Who comes late is told of what was before.
+  struct Calls {
+    uint64_t events = 0;       // Chaos::events() when the first one came
+    uint64_t last_events = 0;  // and when the last one was told
+    int open = 0;
+    bool was_told = true;  // of all that have ended
   };
 
   void AddRead(const WriteRecord& call);
@@ -103,9 +112,7 @@ class WriteHistory {
   mutable std::mutex mutex_;  // guards all below
   std::map<std::pair<std::string, std::string>, std::vector<Success>> successes_;  // by the ids
   std::map<std::pair<int, std::string>, std::string> told_;  // by gateway and body
-  // By body: Chaos::events() when it was asked for first, and when it was last told of.
-  std::map<std::string, uint64_t> events_;
-  std::map<std::string, uint64_t> last_events_;
+  std::map<std::string, Calls> calls_;                       // by body
   std::set<std::string> named_;
   std::map<std::string, int64_t> answers_;     // by kind
   std::map<std::string, int64_t> violations_;  // by rule

@@ -107,6 +107,7 @@ class Caller {
     }
     record.key = AskedFor(query);
     record.events = chaos_.events();
+    if (is_write) history_.Begin(record);
     const uint64_t failures = gateway_.RedisFailures();
     record.came = clock_.Now();
     if (std::optional<Reply> reply = gateway_.source->AtHand(query)) {
