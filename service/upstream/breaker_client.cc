@@ -22,17 +22,21 @@ Ticket BreakerClient::Send(HttpRequest request, Done done) {
   }
   return inner_.Send(std::move(request),
                      [this, credential, leave, done = std::move(done)](HttpResult result) mutable {
-                       const auto* answer = std::get_if<HttpAnswer>(&result);
-                       if (!HasBegun(result)) {
-                         Learn(credential, SignsOf(result), leave);
-                         // To refuse takes less time.
-                         if (answer != nullptr && answer->status / 100 == 2)
-                           usual_.Add(answer->out);
-                       } else if (answer == nullptr) {
-                         Learn(credential, SignsOf(result), Leave());
-                       }
+                       Ended(credential, leave, result);
                        std::move(done)(std::move(result));
                      });
+}
+
+void BreakerClient::Ended(const Partition& credential, const Leave& leave,
+                          const HttpResult& result) {
+  const auto* answer = std::get_if<HttpAnswer>(&result);
+  if (!HasBegun(result)) {
+    Learn(credential, SignsOf(result), leave);
+    // To refuse takes less time.
+    if (answer != nullptr && answer->status / 100 == 2) usual_.Add(answer->out);
+  } else if (answer == nullptr) {
+    Learn(credential, SignsOf(result), Leave());
+  }
 }
 
 BreakerClient::Leave BreakerClient::Ask(const Partition& credential) {

@@ -60,6 +60,7 @@ class BreakerClient final : public HttpClient {
   Leave Ask(const Partition& credential);
   std::optional<absl::Duration> Ask(CircuitBreaker& circuit, bool& is_probe);
   Signs SignsOf(const HttpResult& result) const;
+  void Ended(const Partition& credential, const Leave& leave, const HttpResult& result);
   void Learn(const Partition& credential, const Signs& signs, const Leave& leave);
   void LearnAnswer(const Partition& credential, Sign sign, bool is_probe);
   void Note(CircuitBreaker& circuit, Sign sign, bool is_probe);
