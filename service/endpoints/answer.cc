@@ -10,14 +10,6 @@
 #include "service/source/credential.h"
 
 namespace pcap_gateway {
-namespace {
-
-// Of what is known about captures; their packets are another matter.
-bool IsRead(const Endpoint& endpoint) {
-  return endpoint.effect == Effect::kReads && endpoint.is_content == nullptr;
-}
-
-}  // namespace
 
 OpenedAnswer::OpenedAnswer(const Query& query, const HttpAnswer& answer,
                            const ParseOptions& options)
@@ -30,7 +22,7 @@ OpenedAnswer::OpenedAnswer(const Query& query, const HttpAnswer& answer,
   error_ = ErrorFromHttp(
       answer, document_, envelope_,
       {.owner = credential == nullptr ? Credential::Owner::kGateway : credential->owner(),
-       .is_read = query.endpoint == nullptr || IsRead(*query.endpoint),
+       .is_read = query.endpoint == nullptr || query.may_be_kept(),
        .not_found = query.endpoint == nullptr ? Reason::kPcapNotFound : query.endpoint->not_found,
        .now = options.now});
   // Neither does an error of somebody between Cloudflare's API and us.

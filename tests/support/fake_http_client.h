@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "service/upstream/http_client.h"
+#include "tests/support/null_sink.h"
 #include "tests/support/queries.h"
 
 namespace pcap_gateway {
@@ -56,11 +57,6 @@ inline HttpRequest RequestFor(int resource) {
           .caller = caller,
           .idempotent = true};
 }
-
-struct NullSink final : BodySink {
-  void Begin(std::optional<int64_t>) override {}
-  bool Take(absl::string_view, Resume) override { return true; }
-};
 
 // A request whose body is for a reader who takes as long as it likes.
 inline HttpRequest DownloadOf(int resource) {

@@ -1,5 +1,6 @@
 #include "service/endpoints/create_pcap.h"
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -12,6 +13,7 @@
 #include "service/endpoints/list_pcaps.h"
 #include "service/endpoints/stop_pcap.h"
 #include "service/source/query.h"
+#include "tests/support/null_sink.h"
 #include "tests/unit/mapping/proto_matchers.h"
 
 namespace pcap_gateway {
@@ -31,6 +33,7 @@ Query QueryFor(const Endpoint& endpoint) {
   query.endpoint = &endpoint;
   query.account = *Id::Parse(kAccount);
   if (&endpoint == &kStopPcap) query.resource = *Id::Parse(kPcap);
+  if (&endpoint == &kDownloadPcap) query.sink = std::make_shared<NullSink>();
   return query;
 }
 
