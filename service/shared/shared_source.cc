@@ -156,18 +156,17 @@ Ticket SharedSource::PassOn(const QuestionPtr& question) {
 }
 
 void SharedSource::Pass(const QuestionPtr& question) {
-  if (question->left) {
-    // It is not sent, and outdates nothing that is asked for from now on.
-    return outdated_.Outdate(question->outdates, absl::ZeroDuration(),
-                             [this, question] { Answer(*question, CancelledReply()); });
-  }
-  Ticket ticket = inner_->Ask(question->query, [this, question](Reply reply) {
-    RunOn(loop_, [this, question, reply = std::move(reply)] {
-      outdated_.Outdate(question->outdates, absl::ZeroDuration(),
-                        [this, question, reply] { Landed(question, reply); });
-    });
+  if (question->left) return Passed(question, CancelledReply());
+  Ticket ticket = inner_->Ask(question->query, [this, question](const Reply& reply) {
+    RunOn(loop_, [this, question, reply] { Passed(question, reply); });
   });
   if (question->done) question->passed = std::move(ticket);
+}
+
+// It is over, or was not sent: it outdates nothing that is asked for from now on.
+void SharedSource::Passed(const QuestionPtr& question, const Reply& reply) {
+  outdated_.Outdate(question->outdates, absl::ZeroDuration(),
+                    [this, question, reply] { Landed(question, reply); });
 }
 
 void SharedSource::Look(const QuestionPtr& question) {
@@ -356,8 +355,7 @@ void SharedSource::Deny(const QuestionPtr& question, Reply reply) {
   const bool everything = DeniedBy(*reply.outcome) == Denies::kEverything;
   const std::shared_ptr<void> told(
       nullptr, [=, this, reply = std::move(reply)](void*) { Answer(*question, reply); });
-  denials_.Deny(*question->standings, question->query.credential, everything, question->looked_at,
-                told);
+  denials_.Deny(*question->standings, question->query.credential, everything, told);
 }
 
 // Gives the others what was learnt, and the lock back. The asker hears of it once Redis has said

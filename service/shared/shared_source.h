@@ -107,6 +107,7 @@ class SharedSource final : public Source {
 
   Ticket PassOn(const QuestionPtr& question);
   void Pass(const QuestionPtr& question);
+  void Passed(const QuestionPtr& question, const Reply& reply);
   void Look(const QuestionPtr& question);
   void LookWith(const QuestionPtr& question, const std::shared_ptr<Locked>& locked);
   void Read(const std::string& name, const std::string& last_byte,
