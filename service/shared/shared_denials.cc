@@ -85,24 +85,20 @@ void SharedDenials::ReadOne(Known& known, const Credential& credential, const st
 }
 
 void SharedDenials::Deny(const Standings& standings, std::shared_ptr<const Credential> credential,
-                         bool everything, const std::optional<RedisTime>& time,
-                         const std::shared_ptr<void>& told) {
+                         bool everything, const std::shared_ptr<void>& told) {
   const std::string& name = (everything ? standings.credential : standings.account).name;
-  untold_.Remember(name, clock_.Now(), std::move(credential));
-  if (time.has_value()) return TellAtOnce(*time, name, told);
-  redis_.Send({"TIME"}, [this, name, told, sent_at = clock_.Now()](const auto& reply) {
-    const std::optional<RedisTime> now = RedisTimeFrom(reply, sent_at);
-    if (now.has_value()) TellAtOnce(*now, name, told);
-  });
-}
-
-void SharedDenials::TellAtOnce(const RedisTime& time, const std::string& name,
-                               const std::shared_ptr<void>& told) {
-  untold_.Tell(name, [&](const std::string&, const Denials::Known& denial, RedisClient::Done done) {
-    Tell(time, name, denial,
-         [told, done = std::move(done)](std::optional<RedisReply> reply) mutable {
-           std::move(done)(std::move(reply));
-         });
+  const absl::Time now = clock_.Now();
+  untold_.Remember(name, now, std::move(credential));
+  redis_.Send({"TIME"}, [this, name, told, now](const std::optional<RedisReply>& reply) {
+    const std::optional<RedisTime> time = RedisTimeFrom(reply, now);
+    if (!time.has_value()) return;
+    untold_.Tell(name,
+                 [&](const std::string&, const Denials::Known& denial, RedisClient::Done done) {
+                   Tell(*time, name, denial,
+                        [told, done = std::move(done)](std::optional<RedisReply> replied) mutable {
+                          std::move(done)(std::move(replied));
+                        });
+                 });
   });
 }
 

@@ -66,11 +66,9 @@ class SharedDenials {
             const std::string& of_account, const RedisTime& time);
 
   // Cloudflare has just denied the credential everything, or the account where `everything` is
-  // false. Redis is told at once; if it is down, by TellUntold. `time`: absent where Redis is yet
-  // to be asked for it. `told`: held until Redis has replied.
+  // false. Redis is told at once; if it is down, by TellUntold. `told`: held until it has replied.
   void Deny(const Standings& standings, std::shared_ptr<const Credential> credential,
-            bool everything, const std::optional<RedisTime>& time,
-            const std::shared_ptr<void>& told);
+            bool everything, const std::shared_ptr<void>& told);
 
   // Tells Redis what it could not be told before, if there is any of it; not more often than each
   // second where Redis refuses it.
@@ -81,8 +79,6 @@ class SharedDenials {
 
   void ReadOne(Known& known, const Credential& credential, const std::string& value,
                const RedisTime& time, Word& word, absl::Time& denied);
-  void TellAtOnce(const RedisTime& time, const std::string& name,
-                  const std::shared_ptr<void>& told);
   void Tell(const RedisTime& time, const std::string& name, const Denials::Known& denial,
             RedisClient::Done done);
 
