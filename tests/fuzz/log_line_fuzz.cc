@@ -56,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   const Redact redact = LogRedaction(nullptr);
   Parsed(Line(LogFormat::kJson, text, redact));
-  constexpr absl::string_view kCanary = "cAnArY+0123456789";
+  // No escape ends in its first letter: with a "c" the text's own "\u039c" could write the rest.
+  constexpr absl::string_view kCanary = "SeCrEt+0123456789";
   if (absl::StrContains(text, kCanary) || text.size() > kMostLogTextBytes / 2) return 0;
   // Words between, as what comes before may end in a name whose value is the next word.
   constexpr absl::string_view kForms[] = {

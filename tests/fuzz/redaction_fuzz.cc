@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
 
   // Canaries after whatever comes before.
-  constexpr absl::string_view kCanary = "cAnArY+0123456789";
+  constexpr absl::string_view kCanary = "SeCrEt+0123456789";
   if (absl::StrContains(text, kCanary)) return 0;
   for (const absl::string_view form : {"&secret-access-key=", "&x=", "&%72egion="}) {
     Require(!absl::StrContains(RedactDestination(absl::StrCat("r2://b?", text, form, kCanary)),
