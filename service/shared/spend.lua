@@ -404,6 +404,7 @@ if place then
 end
 local found = first_free_bucket(share, level, total)
 if not found then return refuse(begin_of(bucket + buckets_of_window), whose_limit, 0) end
+if redis.call('ZCARD', places_key) == 0 then redis.call('HDEL', count_key, 'taken') end
 redis.call('ZADD', places_key, found, question)
 redis.call('HSET', owners_key, question, caller)
 add_to_plan(place_at(found), 1)

@@ -12,6 +12,7 @@ std::optional<int64_t> Places::BucketOf(uint64_t question) const {
 }
 
 void Places::Keep(uint64_t question, absl::string_view caller, int64_t bucket) {
+  if (places_.empty()) taken_ = 1;
   places_.emplace(question, Place{bucket, std::string(caller)});
   Bucket& in = buckets_[bucket];
   ++in.places;

@@ -5,8 +5,8 @@
 //   if (places.BucketOf(question) == now) places.Take(question, now);
 //
 // A place is kept for its question for a moment after its time. What a place is worth goes by how
-// many of the latest ones were taken: those who are there lose nothing to callers who stay
-// away.
+// many of the latest ones were taken: those who are there lose nothing to callers who stay away.
+// Where no place is left, the next one is worth a request again: it may be for other callers.
 #ifndef PCAP_GATEWAY_SERVICE_UPSTREAM_PLACES_H_
 #define PCAP_GATEWAY_SERVICE_UPSTREAM_PLACES_H_
 

@@ -55,6 +55,34 @@ class BudgetTest : public testing::Test {
     budget_.Ended(std::get<Grant>(said), 1, &answer, now_);
   }
 
+  void SpendOneASecond() {
+    for (int i = 0; i < 114; ++i) {
+      EXPECT_TRUE(Granted());
+      now_ += absl::Seconds(1);
+    }
+  }
+  // Of a shortage: each is served who comes when told, and nobody else has that place.
+  void KeepsItsPlaces() {
+    SpendOneASecond();
+    std::multimap<absl::Time, uint64_t> told;
+    for (uint64_t question = 1; question <= 100; ++question) {
+      const auto said = Ask(question);
+      const Refusal& refusal = std::get<Refusal>(said);
+      EXPECT_GT(refusal.wait, absl::ZeroDuration());
+      EXPECT_LE(refusal.wait, absl::Minutes(5));
+      EXPECT_TRUE(refusal.place_kept) << question;
+      told.emplace(now_ + refusal.wait, question);
+      EXPECT_EQ(std::get<Refusal>(Ask(question)).wait, refusal.wait);
+    }
+    for (const auto& [when, question] : told) {
+      now_ = when;
+      EXPECT_FALSE(Granted()) << "one without a place took a kept one";
+      const auto said = Ask(question);
+      ASSERT_TRUE(std::holds_alternative<Grant>(said)) << question;
+      budget_.Ended(std::get<Grant>(said), 1, nullptr, now_);
+    }
+  }
+
   BudgetPolicy policy_{.limit = 120, .reserve = 20};
   Budget budget_{policy_};
   absl::Time now_ = kStart;
@@ -129,28 +157,16 @@ TEST_F(BudgetTest, NoWindowEverHoldsMoreThanTheLimit) {
   EXPECT_GT(most, 110);
 }
 
-TEST_F(BudgetTest, WhoComesWhenToldIsServedAndWhoComesTooEarlyIsToldTheSame) {
-  for (int i = 0; i < 114; ++i) {
-    Granted();
-    now_ += absl::Seconds(1);
+TEST_F(BudgetTest, WhoComesWhenToldIsServedAndWhoComesTooEarlyIsToldTheSame) { KeepsItsPlaces(); }
+
+TEST_F(BudgetTest, WhoComesWhenToldIsServedThoughNobodyCameInAnEarlierShortage) {
+  SpendOneASecond();
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_FALSE(Granted());
+    EXPECT_TRUE(refusal_.place_kept);
   }
-  std::multimap<absl::Time, uint64_t> told;
-  for (uint64_t question = 1; question <= 100; ++question) {
-    const auto said = Ask(question);
-    const Refusal& refusal = std::get<Refusal>(said);
-    EXPECT_GT(refusal.wait, absl::ZeroDuration());
-    EXPECT_LE(refusal.wait, absl::Minutes(5));
-    EXPECT_TRUE(refusal.place_kept) << question;
-    told.emplace(now_ + refusal.wait, question);
-    EXPECT_EQ(std::get<Refusal>(Ask(question)).wait, refusal.wait);
-  }
-  for (const auto& [when, question] : told) {
-    now_ = when;
-    EXPECT_FALSE(Granted()) << "one without a place took a kept one";
-    const auto said = Ask(question);
-    ASSERT_TRUE(std::holds_alternative<Grant>(said)) << question;
-    budget_.Ended(std::get<Grant>(said), 1, nullptr, now_);
-  }
+  now_ += absl::Minutes(12);
+  KeepsItsPlaces();
 }
 
 TEST_F(BudgetTest, NobodyIsToldATimeBeyondAWindow) {
