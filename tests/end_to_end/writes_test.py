@@ -80,7 +80,11 @@ def count(emulator: Emulator, method: str) -> int:
     return len(emulator.requests(method=method))
 
 
-def test_a_list_has_the_accounts_captures_and_is_kept(gateway: Gateway, emulator: Emulator) -> None:
+def test_a_list_has_the_accounts_captures_and_is_kept(
+    start_gateway: StartGateway, emulator: Emulator
+) -> None:
+    # Longer than a slow machine takes for what follows.
+    gateway = start_gateway("--moving-lifetime=60s", "--longest-moving-lifetime=60s")
     pcap_id = emulator.add()
     assert pcap_id in listed(gateway, max_age=0)
     before = count(emulator, "GET")
