@@ -96,6 +96,27 @@ TEST_F(BreakerClientTest, WhatSaysNothingLeavesTheProbeToAnother) {
   EXPECT_EQ(http_.requests.size(), probe + 2);
 }
 
+TEST_F(BreakerClientTest, ADownloadThatWasTheProbeEndsNoLaterOne) {
+  const auto open = [this] {
+    for (int i = 0; i < 2; ++i) Ask(FailedWith(Kind::kConnect));
+    clock_.Advance(absl::Seconds(1));
+    http_.at_once.reset();
+  };
+  open();
+  const size_t first = http_.requests.size();
+  client_.Send(DownloadOf(1), [](HttpResult) {});
+  http_.BeginContent();
+  open();
+  Ask(std::nullopt);
+  const size_t probes = http_.requests.size();
+  // Its reader leaves.
+  auto left = std::get<TransportFailure>(FailedWith(Kind::kCancelled));
+  left.sunk_bytes = 1;
+  http_.End(first, left);
+  Ask(std::nullopt);
+  EXPECT_EQ(http_.requests.size(), probes) << "two probes at once";
+}
+
 TEST_F(BreakerClientTest, HowLongAReaderTakesIsNoSign) {
   for (int i = 0; i < 50; ++i) Ask(After(absl::Milliseconds(20), Answered(200)));
   // Nor does it make the next answers seem early.
