@@ -89,7 +89,7 @@ std::vector<Part> Parts(const Outcome& answer) {
 // A capture is field 1 of both, so the list is its parts one after another, and the rest.
 Outcome WithParts(const Outcome& answer, const std::vector<Part>& parts) {
   ListPcapsResponse rest;
-  rest.ParseFromString(answer.message);
+  if (!rest.ParseFromString(answer.message)) rest.Clear();  // one with parts can be read
   rest.clear_pcaps();
   Outcome outcome;
   outcome.as_of = answer.as_of;

@@ -33,9 +33,9 @@ std::string SortedBytesOf(const google::protobuf::MessageLite& message) {
   StringOutputStream stream(&bytes);
   CodedOutputStream coded(&stream);
   coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
+  const bool fits = message.SerializeToCodedStream(&coded);  // false: 2 GiB or more
   coded.Trim();
-  return bytes;
+  return fits ? bytes : std::string();
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ class ScriptedGateway {
   template <typename Request>
   Request RequestAs() const {
     Request request;
-    request.ParseFromString(request_bytes());
+    if (!request.ParseFromString(request_bytes())) request.Clear();
     return request;
   }
   std::multimap<std::string, std::string> request_metadata() const;
