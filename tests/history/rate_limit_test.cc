@@ -297,8 +297,8 @@ class RateLimitTest : public testing::Test {
     EXPECT_LE(simulation.cloudflare().most(), kLimit);
     EXPECT_EQ(simulation.cloudflare().blocks(), 0);
     EXPECT_EQ(simulation.wrong, 0);
-    // At just what is allowed, a call that comes in a lull cannot be had back: 94.5 % as a rule, and
-    // 91.5 in the worst of 1,500 scenes.
+    // At just what is allowed, a call that comes in a lull cannot be had back: 94.5 % as a rule,
+    // and 91.5 in the worst of 1,500 scenes.
     EXPECT_GE(use, scene.demand > 1 ? 0.94 : 0.90);
     if (scene.demand <= 10) {
       // Of a handful, one or two are no part to speak of.
