@@ -33,9 +33,9 @@ std::string SortedBytesOf(const google::protobuf::MessageLite& message) {
   StringOutputStream stream(&bytes);
   CodedOutputStream coded(&stream);
   coded.SetSerializationDeterministic(true);
-  const bool fits = message.SerializeToCodedStream(&coded);  // false: 2 GiB or more
+  if (!message.SerializeToCodedStream(&coded)) return {};  // 2 GiB or more
   coded.Trim();
-  return fits ? bytes : std::string();
+  return bytes;
 }
 
 }  // namespace
