@@ -10,13 +10,10 @@ import pytest
 from harness.admin import metric
 from harness.calls import fail, get
 from harness.emulator import Emulator
-from harness.gateway import Gateway, StartGateway
+from harness.gateway import STALE_AT_ONCE, Gateway, StartGateway
 from harness.stubs import pcap_pb2
 
 ONLY_IF_CACHED = [("cache-control", "only-if-cached")]
-
-# Moving captures are stale at once.
-STALE_AT_ONCE = ("--moving-lifetime=1ms", "--longest-moving-lifetime=1ms")
 
 UPSTREAM_FAILS: list[dict[str, Any]] = [
     {"kind": "answer", "status": 500, "body": "{}"},

@@ -17,7 +17,7 @@ from emulator import demo
 
 from harness.calls import Answer, Failure, fail, get, request_for
 from harness.emulator import Emulator
-from harness.gateway import Gateway, StartGateway, environment, parsed_log
+from harness.gateway import STALE_AT_ONCE, Gateway, StartGateway, environment, parsed_log
 from harness.process import PATIENCE_SECONDS
 from harness.stubs import pcap_service_pb2_grpc
 
@@ -26,7 +26,6 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 ALL = ("--log-level=debug", "--log-hits=1")
-STALE_AT_ONCE = ("--moving-lifetime=1ms", "--longest-moving-lifetime=1ms")
 NO_CACHE = [("cache-control", "no-cache")]
 ONLY_IF_CACHED = [("cache-control", "only-if-cached")]
 

@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2
 from harness.admin import fetch, metric, wait_for_redis
 from harness.calls import Failure
 from harness.emulator import Emulator, capture_of
-from harness.gateway import Gateway, StartGateway
+from harness.gateway import LONG_FRESH, Gateway, StartGateway
 from harness.process import PATIENCE_SECONDS
 from harness.redis import Redis
 from harness.stubs import pcap_pb2, pcap_service_pb2, pcap_service_pb2_grpc
@@ -24,7 +24,7 @@ ADMIN = "--admin-listen=127.0.0.1:0"
 # Of a list in which something moves; and of one that is quiet, but that takes both.
 QUICK = "--moving-lifetime=300ms"
 # A list a minute: what is told earlier has another cause.
-SELDOM = ("--moving-lifetime=60s", "--longest-moving-lifetime=60s")
+SELDOM = LONG_FRESH
 SUCCESS, RUNNING = pcap_pb2.PCAP_STATUS_SUCCESS, pcap_pb2.PCAP_STATUS_RUNNING
 
 

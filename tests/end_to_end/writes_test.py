@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2
 from harness.admin import wait_for_redis
 from harness.calls import DEADLINE_SECONDS, Failure, answer_to
 from harness.emulator import Emulator
-from harness.gateway import Gateway, StartGateway
+from harness.gateway import LONG_FRESH, Gateway, StartGateway
 from harness.redis import Redis
 from harness.stubs import pcap_pb2, pcap_service_pb2, pcap_service_pb2_grpc
 
@@ -83,8 +83,7 @@ def count(emulator: Emulator, method: str) -> int:
 def test_a_list_has_the_accounts_captures_and_is_kept(
     start_gateway: StartGateway, emulator: Emulator
 ) -> None:
-    # Longer than a slow machine takes for what follows.
-    gateway = start_gateway("--moving-lifetime=60s", "--longest-moving-lifetime=60s")
+    gateway = start_gateway(*LONG_FRESH)
     pcap_id = emulator.add()
     assert pcap_id in listed(gateway, max_age=0)
     before = count(emulator, "GET")

@@ -19,6 +19,11 @@ BINARY = Path(
     os.environ.get("PCAP_GATEWAY_BINARY", REPOSITORY / "build" / "service" / "pcap-gateway")
 )
 
+# How long a moving capture, and a list with one, is fresh: no time at all; longer than a slow
+# machine takes for a test.
+STALE_AT_ONCE = ("--moving-lifetime=1ms", "--longest-moving-lifetime=1ms")
+LONG_FRESH = ("--moving-lifetime=60s", "--longest-moving-lifetime=60s")
+
 
 def environment(home: Path, **more: str) -> dict[str, str]:
     """Nothing of the tester's own but what finds libraries and steers sanitizers."""
