@@ -27,14 +27,16 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "pcap/v1/pcap_service.grpc.pb.h"
+#include "service/base/mutex.h"
 #include "service/rpc/server_settings.h"
 #include "tests/bench/program.h"
 
 namespace {
 
 using pcap::v1::PcapService;
+using pcap_gateway::Lock;
+using pcap_gateway::Mutex;
 
 // A full capture with every field that a finished one has, as the gateway gives it for the upstream
 // of tests/bench/upstream.py: both servers send as many bytes.
@@ -94,17 +96,17 @@ class WatchStream;
 class Watched {
  public:
   void Add(WatchStream* stream) {
-    const absl::MutexLock lock(&mutex_);
+    const Lock lock(mutex_);
     streams_.insert(stream);
   }
   void Remove(WatchStream* stream) {
-    const absl::MutexLock lock(&mutex_);
+    const Lock lock(mutex_);
     streams_.erase(stream);
   }
   void TellAll();
 
  private:
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::unordered_set<WatchStream*> streams_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -118,20 +120,20 @@ class WatchStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
 
   // So many messages more.
   void Tell(int messages) {
-    const absl::MutexLock lock(&mutex_);
+    const Lock lock(mutex_);
     const bool idle = left_ == 0;
     left_ += messages;
     if (idle && !finished_) StartWrite(&message_);
   }
 
   void OnWriteDone(bool ok) override {
-    const absl::MutexLock lock(&mutex_);
+    const Lock lock(mutex_);
     if (!ok || --left_ == 0 || finished_) return;
     StartWrite(&message_);
   }
 
   void OnCancel() override {
-    const absl::MutexLock lock(&mutex_);
+    const Lock lock(mutex_);
     finished_ = true;
     Finish(grpc::Status::CANCELLED);
   }
@@ -144,13 +146,13 @@ class WatchStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  private:
   Watched& watched_;
   const grpc::ByteBuffer& message_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   int left_ ABSL_GUARDED_BY(mutex_) = 0;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 void Watched::TellAll() {
-  const absl::MutexLock lock(&mutex_);
+  const Lock lock(mutex_);
   const std::chrono::duration<double> now = std::chrono::steady_clock::now().time_since_epoch();
   std::cout << "telling at " << std::fixed << std::setprecision(6) << now.count() << std::endl;
   for (WatchStream* const stream : streams_) stream->Tell(1);

@@ -7,13 +7,18 @@
 #include <chrono>
 #include <deque>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "pcap/v1/pcap_ownership_service.grpc.pb.h"
 #include "pcap/v1/pcap_service.grpc.pb.h"
+#include "service/base/mutex.h"
 
 namespace pcap_client {
 namespace {
+
+using pcap_gateway::Condition;
+using pcap_gateway::Lock;
+using pcap_gateway::Mutex;
 
 using pcap::v1::DownloadPcapResponse;
 using pcap::v1::GetPcapRequest;
@@ -71,7 +76,8 @@ class ScriptedPcaps final : public pcap::v1::PcapService::CallbackService {
     return reactor;
   }
 
-  mutable absl::Mutex mutex;
+  mutable Mutex mutex;
+  mutable Condition changed;  // of `nevers` or `cancelled`
   std::deque<Step> script ABSL_GUARDED_BY(mutex);
   int calls ABSL_GUARDED_BY(mutex) = 0;
   int written ABSL_GUARDED_BY(mutex) = 0;
@@ -108,7 +114,7 @@ class ScriptedPcaps final : public pcap::v1::PcapService::CallbackService {
     void OnWriteDone(bool ok) override {
       if (!ok) return EndOnce(grpc::Status::CANCELLED);
       {
-        absl::MutexLock lock(&service_.mutex);
+        const Lock lock(service_.mutex);
         ++service_.written;
       }
       WriteNext();
@@ -149,7 +155,7 @@ class ScriptedPcaps final : public pcap::v1::PcapService::CallbackService {
   // The step of a call that has come.
   Step Take(const grpc::CallbackServerContext& context, const google::protobuf::Message& request) {
     Step step;
-    absl::MutexLock lock(&mutex);
+    const Lock lock(mutex);
     ++calls;
     last_request = request.SerializeAsString();
     last_deadline = absl::FromChrono(context.deadline());
@@ -159,13 +165,17 @@ class ScriptedPcaps final : public pcap::v1::PcapService::CallbackService {
     }
     if (!script.empty()) step = script.front();
     if (script.size() > 1) script.pop_front();
-    nevers += step.never ? 1 : 0;
+    if (step.never) {
+      ++nevers;
+      changed.NotifyAll();
+    }
     return step;
   }
 
   void NoteCancelled() {
-    absl::MutexLock lock(&mutex);
+    const Lock lock(mutex);
     ++cancelled;
+    changed.NotifyAll();
   }
 };
 
@@ -231,7 +241,7 @@ ScriptedGateway::~ScriptedGateway() {
 }
 
 void ScriptedGateway::Answer(Step step) {
-  absl::MutexLock lock(&parts_->service.mutex);
+  const Lock lock(parts_->service.mutex);
   parts_->service.script.push_back(std::move(step));
 }
 
@@ -242,38 +252,44 @@ void ScriptedGateway::SetServing(const std::string& service, bool serving) {
 const std::string& ScriptedGateway::address() const { return parts_->address; }
 
 int ScriptedGateway::calls() const {
-  absl::MutexLock lock(&parts_->service.mutex);
+  const Lock lock(parts_->service.mutex);
   return parts_->service.calls;
 }
 
 int ScriptedGateway::written() const {
-  absl::MutexLock lock(&parts_->service.mutex);
+  const Lock lock(parts_->service.mutex);
   return parts_->service.written;
 }
 
 std::string ScriptedGateway::request_bytes() const {
-  absl::MutexLock lock(&parts_->service.mutex);
+  const Lock lock(parts_->service.mutex);
   return parts_->service.last_request;
 }
 
 std::multimap<std::string, std::string> ScriptedGateway::request_metadata() const {
-  absl::MutexLock lock(&parts_->service.mutex);
+  const Lock lock(parts_->service.mutex);
   return parts_->service.last_metadata;
 }
 
 absl::Time ScriptedGateway::deadline() const {
-  absl::MutexLock lock(&parts_->service.mutex);
+  const Lock lock(parts_->service.mutex);
   return parts_->service.last_deadline;
 }
 
 void ScriptedGateway::AwaitNever() const {
-  const auto has_come = [this] { return parts_->service.nevers > 0; };
-  absl::MutexLock lock(&parts_->service.mutex, absl::Condition(&has_come));
+  ScriptedPcaps& service = parts_->service;
+  Lock lock(service.mutex);
+  service.changed.Wait(lock, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(service.mutex) {
+    return service.nevers > 0;
+  });
 }
 
 void ScriptedGateway::AwaitCancelled(int count) const {
-  const auto was_cancelled = [&] { return parts_->service.cancelled >= count; };
-  absl::MutexLock lock(&parts_->service.mutex, absl::Condition(&was_cancelled));
+  ScriptedPcaps& service = parts_->service;
+  Lock lock(service.mutex);
+  service.changed.Wait(lock, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(service.mutex) {
+    return service.cancelled >= count;
+  });
 }
 
 }  // namespace pcap_client
