@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "service/help/help_text.h"
 #include "service/option_file.h"
 #include "service/option_names.h"
 #include "service/option_rules.h"
@@ -310,6 +311,7 @@ std::variant<Options, EarlyExit> ReadOptions(const std::vector<std::string>& arg
       "Works with Cloudflare packet captures for gRPC callers: typed, cached, within the rate "
       "limit.",
       "pcap-gateway");
+  app.formatter_fn(HelpText);
   app.option_defaults()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->always_capture_default();

@@ -25,6 +25,7 @@
 #include "client/pcapctl/completion.h"
 #include "client/pcapctl/console.h"
 #include "client/pcapctl/options.h"
+#include "service/help/help_text.h"
 
 namespace pcap_client {
 namespace {
@@ -33,6 +34,7 @@ namespace {
 using Declared = std::vector<std::pair<const Command*, CLI::App*>>;
 
 Declared Declare(CLI::App& app, Arguments& arguments) {
+  app.formatter_fn(pcap_gateway::HelpText);
   app.set_version_flag("--version", "pcapctl " PCAPCTL_VERSION);
   AddConnectionOptions(app, arguments);
   // Of one command, the words after it are its own: a context may be called `get`.

@@ -50,6 +50,7 @@ KINDS = (
 # A room may include its own files, std, absl, the mutex, and what stands here.
 ROOMS = {
     "service/base": {"std_locks"},
+    "service/help": {"cli11"},
     "service/loop": {"base", "epoll", "posix"},
     "service/source": {"std_locks", "base", "openssl"},
     "service/net": {"posix"},
@@ -105,6 +106,7 @@ ROOMS = {
         "tracing",
         "rpc",
         "operations",
+        "help",
         "absl_mutex",
         "spdlog",
         "cli11",
@@ -120,6 +122,7 @@ ROOMS = {
         "pcap_client",
         "messages",
         "protobuf",
+        "help",
         "cli11",
         "curl",
         "nlohmann",
@@ -136,6 +139,8 @@ ONLY_IN = {
     # (The credential has a once_flag.)
     "std_locks": {"service/base/mutex.h", "service/source/credential.h"},
     "cli11": {
+        "service/help/help_text.cc",
+        "service/help/help_text.h",
         "service/options.cc",
         "client/pcapctl/commands.cc",
         "client/pcapctl/commands.h",

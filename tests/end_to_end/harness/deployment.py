@@ -49,13 +49,10 @@ def program_options() -> dict[str, str]:
     """The long options of pcap-gateway: name without --, and its default or ""."""
     told = run(BINARY, "--help")
     assert told.returncode == 0
-    # `  --name TEXT=default   what it is`, or `  -n,--name,--other  what it is`; the default is
-    # ` [default]` since CLI11 2.4.
-    lines = re.findall(r"^  (-\S+)(?: TEXT(?:=(\S+)| \[(\S+)\])?)?", told.stdout, re.M)
+    # `  --name TEXT=default   what it is`, or `  -n,--name,--other  what it is`.
+    lines = re.findall(r"^  (-\S+)(?: TEXT(?:=(\S+))?)?", told.stdout, re.M)
     return {
-        name: old or new
-        for names, old, new in lines
-        for name in re.findall(r"--([a-z0-9-]+)", names)
+        name: default for names, default in lines for name in re.findall(r"--([a-z0-9-]+)", names)
     }
 
 

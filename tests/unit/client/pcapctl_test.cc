@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "tests/support/is_proto.h"
 #include "tests/support/self_signed.h"
 #include "tests/unit/client/run_program.h"
 #include "tests/unit/client/scripted_gateway.h"
@@ -25,6 +26,7 @@ namespace pcap_client {
 namespace {
 
 using pcap::v1::GetPcapResponse;
+using pcap_gateway::IsProto;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -799,12 +801,13 @@ TEST(PcapctlCreate, SendsWhatTheCommandLineSaysAndPrintsTheCapture) {
                                              "r"});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   EXPECT_EQ(run.out, absl::StrCat(kPcapId, "\n"));
-  EXPECT_EQ(gateway.RequestAs<pcap::v1::CreatePcapRequest>().ShortDebugString(),
-            absl::StrCat("account_id: \"", kAccountId,
-                         "\" simple { time_limit { seconds: 10 } packet_limit: 100 filter_v1 { "
-                         "destination_port: 0 protocol: 17 source_address: \"192.0.2.1\" } "
-                         "offset_time { seconds: 1795959900 nanos: 500000000 } } "
-                         "request_id: \"r\""));
+  EXPECT_THAT(
+      gateway.RequestAs<pcap::v1::CreatePcapRequest>(),
+      IsProto(absl::StrCat("account_id: '", kAccountId,
+                           "' simple { time_limit { seconds: 10 } packet_limit: 100 filter_v1 { "
+                           "destination_port: 0 protocol: 17 source_address: '192.0.2.1' } "
+                           "offset_time { seconds: 1795959900 nanos: 500000000 } } "
+                           "request_id: 'r'")));
 }
 
 TEST(PcapctlCreate, ASimpleOneNeedsNoOptionsAndHasARequestIdOfItsOwn) {
@@ -1187,6 +1190,40 @@ TEST(Pcapctl, HelpAndVersionNeedNoGateway) {
     EXPECT_THAT(help.out, HasSubstr("Usage: "));
     EXPECT_THAT(help.err, IsEmpty());
   }
+}
+
+TEST(Pcapctl, HelpLooksTheSameWithEveryCli11) {
+  const std::string footer =
+      "\nExit code: 0, or the gRPC code's number (5 not found, 14 unavailable, …).\n";
+  EXPECT_EQ(Pcapctl({"create", "--help"}).out,
+            "Ask for a packet capture, and no more\n"
+            "Usage: pcapctl create [OPTIONS] [SUBCOMMAND]\n"
+            "\n"
+            "Options:\n"
+            "  -h,--help                   Print this help message and exit\n"
+            "\n"
+            "Subcommands:\n"
+            "  simple                      A sample of packets, which can be downloaded\n"
+            "  full                        All packets of a data center, into a bucket of yours\n" +
+                footer);
+  EXPECT_THAT(
+      Pcapctl({"get", "--help"}).out,
+      StartsWith("Print packet captures\n"
+                 "Usage: pcapctl get [OPTIONS] PCAP_ID...\n"
+                 "\n"
+                 "Positionals:\n"
+                 "  PCAP_ID ... REQUIRED        Captures: 32 hex digits each; - for stdin\n"
+                 "\n"
+                 "Options:\n"
+                 "  -h,--help                   Print this help message and exit\n"
+                 "  -o,--output FORMAT Excludes: --json\n"
+                 "                              table, wide, json, jsonl, yaml, name (default "
+                 "table)\n"
+                 "  --json Excludes: --output   The same as --output json\n"));
+  EXPECT_THAT(Pcapctl({"help"}).out,
+              HasSubstr("\n  --address HOST:PORT (Env:PCAP_GATEWAY_ADDRESS)\n"));
+  EXPECT_THAT(Pcapctl({"contexts", "--help"}).out,
+              HasSubstr("\nUsage: pcapctl contexts [OPTIONS] [ACTION] [NAME]\n"));
 }
 
 struct WrongCommandLine {

@@ -776,5 +776,16 @@ TEST_F(OptionsTest, HelpNamesTheOptionsTheirVariablesAndDefaultsOnly) {
   EXPECT_THAT(help, AllOf(Not(HasSubstr("canary")), Not(EndsWith("\n"))));
 }
 
+TEST_F(OptionsTest, HelpLooksTheSameWithEveryCli11) {
+  EXPECT_THAT(
+      std::get<EarlyExit>(Read({"--help"})).text,
+      AllOf(HasSubstr("limit.\nUsage: pcap-gateway [OPTIONS]\n\nOptions:\n  -h,--help       "),
+            HasSubstr("\n\nListening:\n"
+                      "  --listen TEXT=127.0.0.1:50051\n"
+                      "                              HOST:PORT of the gRPC service; "),
+            HasSubstr("\n  --insecure                  Listen without TLS"),
+            HasSubstr("\n  --reflection,--no-reflection{false}\n")));
+}
+
 }  // namespace
 }  // namespace pcap_gateway
