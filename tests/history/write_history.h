@@ -7,8 +7,8 @@
 //               befell Redis since the first call of that write came, and Redis took all that it
 //               was told meanwhile
 //   twice       a write without a name is sent once. One with a name is sent once by each gateway,
-//               unless the upstream refused it; and by one gateway alone, while nothing befell
-//               Redis and each that sent it had claimed it there
+//               unless the upstream refused it; and by one gateway alone, where each that sent it
+//               had claimed it in Redis, which nothing had befallen since the first call came
 //   crossed     who asks for a write is told of that write, and not of another one
 //   another     who is told of success, is told what all others are told who gave the same name to
 //               the same gateway
@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <ostream>
 #include <set>
 #include <string>
@@ -49,7 +50,8 @@ struct WriteRecord {
 // A memory around another one, which notes what was claimed.
 class NotedMemory final : public WriteMemory {
  public:
-  explicit NotedMemory(WriteMemory& inner) : inner_(inner) {}
+  // Both outlive it.
+  NotedMemory(WriteMemory& inner, const Chaos& chaos) : inner_(inner), chaos_(chaos) {}
 
   void Claim(const NamedWrite& write, Done done) override;
   void Look(const NamedWrite& write, Done done) override { inner_.Look(write, std::move(done)); }
@@ -59,12 +61,14 @@ class NotedMemory final : public WriteMemory {
     inner_.End(write, std::move(outcome), std::move(done));
   }
 
-  bool HasClaimed(const std::string& name) const;
+  // Chaos::events() when it heard that it had claimed the write; null: it has not.
+  std::optional<uint64_t> ClaimedAt(const std::string& name) const;
 
  private:
   WriteMemory& inner_;
+  const Chaos& chaos_;
   mutable std::mutex mutex_;
-  std::set<std::string> claimed_;  // guarded by mutex_
+  std::map<std::string, uint64_t> claimed_;  // guarded by mutex_
 };
 
 // Thread-safe.
@@ -96,8 +100,7 @@ class WriteHistory {
   };
   // All calls of one write, which may have one name. Who comes late is told of what was before.
   struct Calls {
-    uint64_t events = 0;       // Chaos::events() when the first one came
-    uint64_t last_events = 0;  // and when the last one was told
+    uint64_t events = 0;  // Chaos::events() when the first one came
     int open = 0;
     bool was_told = true;  // of all that have ended
   };

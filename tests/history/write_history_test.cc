@@ -47,11 +47,11 @@ FreshnessPolicy Policy() {
 
 struct Gateway {
   Gateway(int number, SimulatedUpstream& upstream, const RedisServer& redis_server,
-          const FreshnessPolicy& policy, const Clock& clock)
+          const Chaos& chaos, const FreshnessPolicy& policy, const Clock& clock)
       : redis(RedisClient::Start(*loop, {.url = *RedisUrlFrom(redis_server.url()),
                                          .reconnect_after = absl::Milliseconds(5)})),
         writes(redis, "redacted", clock),
-        memory(writes) {
+        memory(writes, chaos) {
     auto sharing = std::make_unique<SharedSource>(
         upstream.Connect(number), redis,
         SharedOptions{.freshness = policy, .lock_time = absl::Milliseconds(100)}, clock);
@@ -151,7 +151,7 @@ TEST(History, SendsNoWriteTwiceAndShowsNobodyTheWorldBeforeIt) {
     std::vector<std::unique_ptr<Gateway>> gateways;
     gateways.reserve(kGateways);
     for (int i = 0; i < kGateways; ++i) {
-      gateways.push_back(std::make_unique<Gateway>(i, upstream, redis, policy, clock));
+      gateways.push_back(std::make_unique<Gateway>(i, upstream, redis, chaos, policy, clock));
     }
     std::atomic<uint64_t> next{0};
     std::vector<std::thread> threads;
