@@ -23,6 +23,9 @@ constexpr ChannelArgument kChannelArguments[] = {
     // instead.
     {GRPC_ARG_ALLOW_REUSEPORT, 0},
     {GRPC_ARG_MAX_METADATA_SIZE, 16 << 10},
+    // Newer gRPC would count streams that are over and not yet freed, and refuse calls of clients
+    // that keep to the number they were told. Our own bounds on calls and streams do without it.
+    {"grpc.http.overload_protection", 0},
     // A connection that does not get through HTTP/2's preface and first SETTINGS is closed after
     // that; by default it may hold a descriptor for two minutes. Costs nothing once that is done.
     {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000},
