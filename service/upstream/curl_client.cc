@@ -175,6 +175,9 @@ std::unique_ptr<CurlTransfer> CurlClient::Impl::TakeTransfer() {
       // The end of a transfer, and of the process, does not wait for a name's look-up: the thread
       // that is at it is left behind, and cleans up after itself.
       .Set(CURLOPT_QUICK_EXIT, 1L)
+      // Each new connection asks the system. libcurl 8.22 would remember for half a minute that a
+      // name does not exist, so that a short failure of the name service would be a long one here.
+      .Set(CURLOPT_DNS_CACHE_TIMEOUT, 0L)
       .Set(CURLOPT_CONNECTTIMEOUT_MS,
            static_cast<long>(absl::ToInt64Milliseconds(options_.connect_timeout)));
   if (!options_.ca_file.empty()) setup.Set(CURLOPT_CAINFO, options_.ca_file.c_str());

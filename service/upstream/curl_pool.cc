@@ -69,6 +69,9 @@ std::unique_ptr<CurlPool> CurlPool::Make(EventLoop& loop, int most_connections,
   curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, most);
   // Otherwise libcurl keeps four idle connections for each request in flight, so none when none is.
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, most);
+  // Since libcurl 8.20 its end would wait for look-ups of names; an older one does not know this.
+  constexpr auto kQuickExit = static_cast<CURLMoption>(CURLOPTTYPE_LONG + 21);
+  curl_multi_setopt(multi, kQuickExit, 1L);
   return pool;
 }
 
