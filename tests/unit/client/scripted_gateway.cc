@@ -279,9 +279,8 @@ absl::Time ScriptedGateway::deadline() const {
 void ScriptedGateway::AwaitNever() const {
   ScriptedPcaps& service = parts_->service;
   Lock lock(service.mutex);
-  service.changed.Wait(lock, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(service.mutex) {
-    return service.nevers > 0;
-  });
+  service.changed.Wait(
+      lock, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(service.mutex) { return service.nevers > 0; });
 }
 
 void ScriptedGateway::AwaitCancelled(int count) const {
