@@ -17,3 +17,7 @@ def _version() -> tuple[int, ...]:
 # Since version 8 it sends by itself, on a new connection, what a GOAWAY left behind. Version 7.88
 # (Debian 12) does so with a refused stream alone.
 RESENDS_AFTER_GOAWAY = _version() >= (8,)
+
+# Since version 8.22 it looks at most once a second whether a kept connection is still there. A request
+# on one that was closed meanwhile is one sending more; it goes again on a new connection.
+SEES_AT_ONCE_WHAT_IS_CLOSED = _version() < (8, 22)
