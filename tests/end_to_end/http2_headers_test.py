@@ -5,14 +5,12 @@ this with the package's. SECURITY.md says how gRPC as Debian packs it ends these
 
 from __future__ import annotations
 
-import subprocess
-from functools import lru_cache
-
 import pytest
 
 from harness.calls import request_for
 from harness.emulator import Emulator
-from harness.gateway import BINARY, Gateway
+from harness.gateway import Gateway
+from harness.grpc_build import is_patched
 from harness.raw_http2 import (
     ACK,
     CONTINUATION,
@@ -33,13 +31,6 @@ LIMIT = 16 << 10  # on a call's metadata
 # Into the table, as its newest entry: `x-request-id: kept`. And that entry, by its index.
 PUT = b"\x40\x0cx-request-id\x04kept"
 NAMED = b"\xbe"
-
-
-@lru_cache
-def is_patched() -> bool:
-    """Whether the gateway has the gRPC of deploy/grpc."""
-    told = subprocess.run([BINARY, "--version"], capture_output=True, text=True, timeout=20)
-    return "patches of our own" in told.stdout
 
 
 @pytest.fixture
