@@ -11,6 +11,9 @@ namespace pcap_gateway {
 // eventfd instead of a pair of sockets.
 inline constexpr bool kNewLibcurl = LIBCURL_VERSION_NUM >= 0x080e00;
 
+// Debian unstable has 8.23.0, which reads what its resolver's thread wrote.
+inline constexpr bool kNewestLibcurl = LIBCURL_VERSION_NUM >= 0x081700;
+
 #ifdef __SANITIZE_ADDRESS__
 inline constexpr bool kCountsLeaks = true;
 #else

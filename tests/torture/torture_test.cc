@@ -120,8 +120,8 @@ const std::vector<Torture>& AllFunctions() {
       {.function = "pthread_create", .faults = {FAULT(EAGAIN), FAULT(EPERM)}},
       // libcurl makes its sockets non-blocking with fcntl.
       {.function = "ioctl", .use = Use::kNo},
-      // libcurl reads with recv; our loop, with eventfd_read.
-      {.function = "read", .use = Use::kNo},
+      // libcurl reads with recv, but for its eventfd; our loop, with eventfd_read.
+      {.function = "read", .harmless = true, .use = kNewestLibcurl ? Use::kYes : Use::kNo},
       // For TCP Fast Open, which nobody asked for.
       {.function = "sendmsg", .use = Use::kNo},
   };
