@@ -163,7 +163,7 @@ def test_a_failure_after_retries_has_all_of_them(
 def test_of_those_who_share_a_request_one_has_it(
     start_gateway: StartGateway, emulator: Emulator
 ) -> None:
-    gateway = start_gateway()
+    gateway = start_gateway(*ALL)
     pcap_id = emulator.add()
     gate = emulator.hold(pcap_id)
     stub = pcap_service_pb2_grpc.PcapServiceStub(gateway.channel)

@@ -197,6 +197,7 @@ class Tls:
                 pause.wait(0.05)
 
 
+@pytest.mark.timeout(240)  # half a minute for itself, with a sanitizer
 @pytest.mark.parametrize("config", [HEALTH_CHECKED, BALANCED], ids=["health-checked", "plain"])
 @pytest.mark.parametrize("tls", [False, True], ids=["plaintext", "tls"])
 def test_no_call_is_lost_when_replicas_restart_in_turn(
