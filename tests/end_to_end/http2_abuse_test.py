@@ -19,7 +19,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from harness.admin import metrics_of
+from harness.admin import metrics_of, wait_for_metric
 from harness.calls import Failure, get, request_for
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway
@@ -693,6 +693,4 @@ def test_a_stream_that_the_policy_refuses_ends_at_once(
         while connection.heard.kinds.get(HEADERS, 0) < 50:
             assert time.monotonic() < give_up_at, connection.heard
             connection.listen(seconds=0.05)
-        # They have told their end, and leave.
-        while (figures := metrics_of(gateway))["pcap_gateway_streams"] > 0:
-            assert time.monotonic() < give_up_at, figures
+        wait_for_metric(gateway, "pcap_gateway_streams", 0)

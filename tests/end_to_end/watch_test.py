@@ -400,7 +400,7 @@ def test_a_cancel_and_a_deadline_end_it_at_once(start: StartGateway, account: Ac
     )
     wait_for_watchers(gateway, 0)
     assert metric(gateway, "pcap_gateway_watch_rounds") == 0
-    assert metric(gateway, "pcap_gateway_streams_open") == 0
+    wait_for_metric(gateway, "pcap_gateway_streams_open", lambda value: value == 0)
 
 
 def test_who_has_nothing_to_read_stays(start: StartGateway, account: Account) -> None:
