@@ -3,7 +3,6 @@ once. Two real gateways, a real Redis, and each of them killed in between."""
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable
@@ -14,12 +13,11 @@ from emulator import demo
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
 
-from harness.admin import metric, wait_for_redis
+from harness.admin import metric, wait_for_redis, wait_until_metric
 from harness.calls import DEADLINE_SECONDS, Failure, answer_to
 from harness.canaries import BUCKET_SECRET, DESTINATION, told
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway, environment
-from harness.process import PATIENCE_SECONDS
 from harness.redis import Redis
 from harness.stubs import pcap_service_pb2, pcap_service_pb2_grpc
 
@@ -82,13 +80,6 @@ def posts(emulator: Emulator) -> int:
     return len(emulator.requests(method="POST", path="/pcaps"))
 
 
-def wait_for_metric(gateway: Gateway, name: str, value: float) -> None:
-    """Metrics can only be polled."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
-    while (now := metric(gateway, name)) < value:
-        assert time.monotonic() < give_up_at, f"{name} is {now}, not {value}"
-
-
 @pytest.fixture(autouse=True)
 def a_minute_has_passed(emulator: Emulator) -> None:
     emulator.advance(61)  # one simple capture a minute
@@ -127,7 +118,7 @@ def test_at_once_one_sends_and_the_other_waits(
         first = pool.submit(create, one, simple("at-once"))
         emulator.wait(method="POST", path="/pcaps", count=before + 1)
         second = pool.submit(create, other, simple("at-once"))
-        wait_for_metric(other, AWAITED, 1)
+        wait_until_metric(other, AWAITED, lambda awaited: awaited >= 1)
         emulator.release(gate)
         assert first.result() == second.result()
     assert posts(emulator) == before + 1
@@ -143,7 +134,7 @@ def test_at_once_the_same_refusal_is_told(
         first = pool.submit(fail, one, simple("refused"))
         emulator.wait(method="POST", path="/pcaps", count=before + 1)
         second = pool.submit(fail, other, simple("refused"))
-        wait_for_metric(other, AWAITED, 1)
+        wait_until_metric(other, AWAITED, lambda awaited: awaited >= 1)
         emulator.release(gate)
         assert first.result().reason == second.result().reason == "RATE_LIMITED"
     assert posts(emulator) == before + 1
@@ -187,7 +178,7 @@ def test_when_the_sender_dies_nobody_sends_it_again(
         first = pool.submit(fail, one, simple("dies"))
         emulator.wait(method="POST", path="/pcaps", count=before + 1)
         second = pool.submit(fail, other, simple("dies"), LOST_WITHIN)
-        wait_for_metric(other, AWAITED, 1)
+        wait_until_metric(other, AWAITED, lambda awaited: awaited >= 1)
         one.process.kill()
         assert first.result().code is grpc.StatusCode.UNAVAILABLE
         failure = second.result()
@@ -250,7 +241,7 @@ def test_a_redis_that_loses_all_while_it_is_sent_is_told_again(
         wait_for_redis(other, True)
         redis.wait_for_reply("pcap-gateway:v1:", "KEYS", "*:write")
         second = pool.submit(create, other, simple("lost-by-redis"))
-        wait_for_metric(other, AWAITED, 1)
+        wait_until_metric(other, AWAITED, lambda awaited: awaited >= 1)
         emulator.release(gate)
         assert first.result() == second.result()
     assert posts(emulator) == before + 1

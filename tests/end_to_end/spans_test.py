@@ -17,7 +17,7 @@ from typing import Any, Iterator
 import pytest
 from emulator import demo
 
-from harness.admin import metrics_of
+from harness.admin import metrics_of, wait_until_metric
 from harness.calls import Failure, get
 from harness.collector import CLIENT, ERROR, SERVER, Collector, Span
 from harness.emulator import Emulator
@@ -57,13 +57,6 @@ def call_line(gateway: Gateway) -> dict[str, Any]:
     gateway.process.stderr.wait_for('"method":')
     [line] = [line for line in gateway.log() if "method" in line]
     return line
-
-
-def wait_for_metric(gateway: Gateway, name: str, least: float) -> None:
-    """Metrics can only be polled."""
-    give_up_at = time.monotonic() + 20
-    while metrics_of(gateway)[name] < least:
-        assert time.monotonic() < give_up_at, metrics_of(gateway)[name]
 
 
 def test_the_version_says_whether_there_are_spans() -> None:
@@ -361,11 +354,11 @@ def test_a_collector_that_goes_is_said_once_and_when_it_is_back(
         collector.batches(count)
     line = gateway.process.stderr.wait_for(DOWN)
     assert "503" in line.string
-    wait_for_metric(gateway, DROPPED % "export", 6)
+    wait_until_metric(gateway, DROPPED % "export", lambda dropped: dropped >= 6)
     collector.answer()
     get(gateway.channel, emulator.add())
     gateway.process.stderr.wait_for(UP)
-    wait_for_metric(gateway, EXPORTED, 2)
+    wait_until_metric(gateway, EXPORTED, lambda exported: exported >= 2)
     assert gateway.end() == 0
     messages = [line["message"] for line in gateway.log()]
     assert len([message for message in messages if message.startswith(DOWN)]) == 1

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import secrets
 import signal
-import threading
-from typing import Any, Callable
+from typing import Any
 
 import grpc
 import pytest
 from google.rpc import error_details_pb2
 
-from harness.admin import fetch, metric, wait_for_redis
+from harness.admin import fetch, metric, wait_for_metric, wait_for_redis, wait_until_metric
 from harness.calls import Failure
 from harness.emulator import Emulator, capture_of
 from harness.gateway import LONG_FRESH, Gateway, StartGateway
-from harness.process import PATIENCE_SECONDS
 from harness.redis import Redis
 from harness.stubs import pcap_pb2, pcap_service_pb2, pcap_service_pb2_grpc
 
@@ -116,18 +114,8 @@ class Watch:
         return failure.value
 
 
-def wait_for_metric(gateway: Gateway, name: str, is_so: Callable[[float], bool]) -> None:
-    """Metrics can only be polled; the pause is for others."""
-    pause = threading.Event()
-    for _ in range(int(PATIENCE_SECONDS / 0.02)):
-        if is_so(value := metric(gateway, name)):
-            return
-        pause.wait(0.02)
-    raise AssertionError(f"{name} is {value}")
-
-
 def wait_for_watchers(gateway: Gateway, count: int) -> None:
-    wait_for_metric(gateway, "pcap_gateway_watch_watchers", lambda value: value == count)
+    wait_for_metric(gateway, "pcap_gateway_watch_watchers", count)
 
 
 def test_each_capture_is_told_first_then_each_change_and_the_end(
@@ -310,7 +298,7 @@ def test_an_outage_is_waited_out_in_silence(
     for kind, settings in (("reset_before", {}), ("answer", {"status": 503, "body": "down"})):
         emulator.fault(None, kind, path=path, **settings)
         failed = metric(gateway, "pcap_gateway_watch_lists_failed_total")
-        wait_for_metric(
+        wait_until_metric(
             gateway, "pcap_gateway_watch_lists_failed_total", lambda now: now > failed
         )
         # Who comes meanwhile is told what is known.
@@ -326,7 +314,7 @@ def test_a_spent_budget_leaves_the_streams_open(start: StartGateway, account: Ac
     gateway = start("--upstream-limit=3")
     watch = Watch(gateway, account.id, pcap_id)
     assert watch.next() == (pcap_id, RUNNING)
-    wait_for_metric(
+    wait_until_metric(
         gateway, "pcap_gateway_watch_lists_failed_total", lambda failed: failed >= 2
     )
     assert account.lists() <= 3
@@ -400,7 +388,7 @@ def test_a_cancel_and_a_deadline_end_it_at_once(start: StartGateway, account: Ac
     )
     wait_for_watchers(gateway, 0)
     assert metric(gateway, "pcap_gateway_watch_rounds") == 0
-    wait_for_metric(gateway, "pcap_gateway_streams_open", lambda value: value == 0)
+    wait_for_metric(gateway, "pcap_gateway_streams_open", 0)
 
 
 def test_who_has_nothing_to_read_stays(start: StartGateway, account: Account) -> None:

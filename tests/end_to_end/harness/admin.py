@@ -6,6 +6,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from typing import Callable
 
 from harness.gateway import Gateway
 from harness.process import PATIENCE_SECONDS
@@ -57,9 +58,14 @@ def wait_for_waiting_calls(gateway: Gateway, count: int) -> None:
 
 
 def wait_for_metric(gateway: Gateway, name: str, value: float) -> None:
-    """Until it is exactly that. Metrics can only be polled; the pause is for others."""
+    """Until it is exactly that."""
+    wait_until_metric(gateway, name, lambda now: now == value)
+
+
+def wait_until_metric(gateway: Gateway, name: str, is_so: Callable[[float], bool]) -> None:
+    """Metrics can only be polled; the pause is for others. `name` may have labels."""
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     pause = threading.Event()
-    while (found := metric(gateway, name)) != value:
-        assert time.monotonic() < give_up_at, f"{name} is {found} instead of {value}"
+    while not is_so(now := metric(gateway, name)):
+        assert time.monotonic() < give_up_at, f"{name} is {now}"
         pause.wait(0.01)
