@@ -20,10 +20,10 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from harness.admin import metrics_of, wait_for_metric
+from harness.build import REFUSES_EARLY
 from harness.calls import Failure, get, request_for
 from harness.emulator import Emulator
 from harness.gateway import Gateway, StartGateway
-from harness.grpc_build import refuses_early
 from harness.process import PATIENCE_SECONDS
 from harness.raw_http2 import (
     ACK,
@@ -560,7 +560,7 @@ def test_a_field_without_end_costs_time_but_not_the_process(
 def test_a_ping_flood_ends_its_connection(gateway: Gateway) -> None:
     [heard] = ping_flood(gateway.address)
     assert (heard.goaway, heard.text) == (11, b"too_many_pings")
-    assert heard.closed or refuses_early()  # SECURITY.md
+    assert heard.closed or REFUSES_EARLY  # SECURITY.md
 
 
 def test_a_connection_that_never_sends_its_preface_is_closed(gateway: Gateway) -> None:
@@ -637,7 +637,7 @@ def test_open_streams_are_bounded_and_calls_and_probes_find_a_place(
         while True:
             figures = metrics_of(gateway)
             refused = figures["pcap_gateway_streams_refused_total"]
-            if refuses_early():
+            if REFUSES_EARLY:
                 refused = sum(connection.heard.kinds.get(RST_STREAM, 0) for connection in connections)
             if figures["pcap_gateway_streams"] <= 1000 and refused >= 750 * number:
                 break

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 
+from harness.build import IS_PATCHED
 from harness.calls import request_for
 from harness.emulator import Emulator
 from harness.gateway import Gateway
-from harness.grpc_build import is_patched
 from harness.raw_http2 import (
     ACK,
     CONTINUATION,
@@ -35,7 +35,7 @@ NAMED = b"\xbe"
 
 @pytest.fixture
 def patched(gateway: Gateway) -> Gateway:
-    if not is_patched():
+    if not IS_PATCHED:
         pytest.skip("gRPC as the system has it; deploy/debian/test holds this")
     return gateway
 

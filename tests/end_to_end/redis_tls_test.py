@@ -13,6 +13,7 @@ from typing import Iterator
 import pytest
 
 from harness.admin import metric, wait_for_redis
+from harness.build import VERSION
 from harness.calls import get
 from harness.emulator import Emulator
 from harness.gateway import BINARY, StartGateway, environment
@@ -21,7 +22,6 @@ from harness.tls import Authority
 
 ADMIN = "--admin-listen=127.0.0.1:0"
 PATIENT = "--redis-timeout=10s"
-VERSION = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout
 HAS_TLS = "Redis over TLS (rediss://): yes" in VERSION
 needs_tls = pytest.mark.skipif(not HAS_TLS, reason="this build's hiredis has no TLS")
 

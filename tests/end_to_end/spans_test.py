@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import time
 from pathlib import Path
 from typing import Any, Iterator
@@ -18,13 +17,13 @@ import pytest
 from emulator import demo
 
 from harness.admin import metrics_of, wait_until_metric
+from harness.build import VERSION
 from harness.calls import Failure, get
 from harness.collector import CLIENT, ERROR, SERVER, Collector, Span
 from harness.emulator import Emulator
-from harness.gateway import BINARY, Gateway, StartGateway
+from harness.gateway import Gateway, StartGateway
 from harness.tls import Authority
 
-VERSION = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True).stdout
 HAS_SPANS = "Spans (OpenTelemetry): yes" in VERSION
 needs_spans = pytest.mark.skipif(not HAS_SPANS, reason="this build has no opentelemetry-cpp")
 
