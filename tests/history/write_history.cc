@@ -115,12 +115,12 @@ void WriteHistory::CheckSent(const std::vector<const NotedMemory*>& memories) {
   for (const auto& [written, exchanges] : changed) {
     std::map<int, int> by_gateway;
     // The calls may have been cancelled, and the claim come after.
+    const uint64_t events = calls_[written].events;
     bool claimed_in_calm = true;
     for (const Exchange& exchange : exchanges) {
       ++by_gateway[exchange.gateway];
       const auto gateway = static_cast<size_t>(exchange.gateway);
-      claimed_in_calm =
-          claimed_in_calm && memories[gateway]->ClaimedAt(written) == calls_[written].events;
+      claimed_in_calm = claimed_in_calm && memories[gateway]->ClaimedAt(written) == events;
     }
     for (const auto& [gateway, times] : by_gateway) {
       Check(times == 1, "twice",
