@@ -25,7 +25,7 @@ class Chaos {
   // Redis runs once more.
   void End();
 
-  // Grows before and after each thing that befalls it.
+  // Grows before and after each thing that befalls it: odd while one does.
   uint64_t events() const { return events_; }
   int kills() const { return kills_; }
   int pauses() const { return pauses_; }
