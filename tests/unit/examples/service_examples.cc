@@ -22,6 +22,7 @@
 #include "service/base/current.h"
 #include "service/base/histogram.h"
 #include "service/base/mutex.h"
+#include "service/base/recent.h"
 #include "service/cache/caching_source.h"
 #include "service/endpoints/get_pcap.h"
 #include "service/endpoints/list_pcaps.h"
@@ -86,6 +87,7 @@ void Serve(const std::string& identity_path, const Current<Policy>& policy);
 absl::Status Take(const std::vector<std::string>& contents);
 void Use(const JsonValue& result);
 void Use(const std::optional<RedisReply>& reply);
+void Use(absl::Time time);
 void WaitForSignal();
 void Wake();
 void Watch(const std::string& path);
@@ -118,6 +120,10 @@ void CurrentExample(const std::shared_ptr<const Policy>& first) {
 
 void HistogramExample() {
 #include "examples/service/base/histogram.h.inc"
+}
+
+void RecentExample(const Clock& clock) {
+#include "examples/service/base/recent.h.inc"
 }
 
 struct MutexExample {
