@@ -1,21 +1,23 @@
 #include "service/shared/outdated_entries.h"
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "service/shared/redis_time.h"
 
 namespace pcap_gateway {
 namespace {
 
 // KEYS: entry, when a write outdated it. ARGV: microseconds from now until when that counts,
-// lifetime of the word in ms.
+// lifetime of the word in ms. Gives the time in microseconds.
 constexpr absl::string_view kOutdate = R"(
-local now = redis.call('TIME')
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
 redis.call('DEL', KEYS[1])
-return redis.pcall('SET', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2] + ARGV[1]),
-                   'PX', ARGV[2]))";
+local set = redis.pcall('SET', KEYS[2], string.format('%.0f', now + ARGV[1]), 'PX', ARGV[2])
+return set.err and set or now)";
 
 }  // namespace
 
@@ -31,6 +33,17 @@ void OutdatedEntries::Outdate(const std::vector<std::string>& names, absl::Durat
   }
 }
 
+absl::Time OutdatedEntries::CountsSince(const std::string& name, const RedisTime& time) const {
+  absl::Time since = absl::InfinitePast();
+  if (const absl::Time* told = told_.Find(name); told != nullptr && time.MayBeNoted(*told)) {
+    since = *told;
+  }
+  if (const std::optional<absl::Time> untold = untold_.Find(name)) {
+    since = std::max(since, time.ByRedis(*untold));
+  }
+  return since;
+}
+
 void OutdatedEntries::TellUntold() {
   untold_.Tell([this](const std::string& name, const auto&, RedisClient::Done done) {
     Tell(name, absl::ZeroDuration(), std::move(done));
@@ -40,7 +53,10 @@ void OutdatedEntries::TellUntold() {
 void OutdatedEntries::Tell(const std::string& name, absl::Duration ahead, RedisClient::Done done) {
   redis_.Send({"EVAL", kOutdate, "2", name, OutdatedName(name),
                absl::StrCat(absl::ToInt64Microseconds(ahead)), MillisecondsOf(kWriting)},
-              std::move(done));
+              [this, name, done = std::move(done)](std::optional<RedisReply> reply) mutable {
+                if (IsDone(reply)) told_[name] = absl::FromUnixMicros(reply->integer);
+                std::move(done)(std::move(reply));
+              });
 }
 
 }  // namespace pcap_gateway

@@ -4,18 +4,20 @@
 //   outdated.Outdate(names, absl::Minutes(2), [] { SendTheWrite(); });
 //
 // Redis drops each entry, and keeps in its place when that was, so that it takes no outcome that
-// was asked for before. What Redis could not be told counts here, and is told when it is back.
+// was asked for before. What Redis could not be told counts here, and is told when it is back. What
+// it was told counts here, too: it may forget, and take such an outcome from another replica.
 #ifndef PCAP_GATEWAY_SERVICE_SHARED_OUTDATED_ENTRIES_H_
 #define PCAP_GATEWAY_SERVICE_SHARED_OUTDATED_ENTRIES_H_
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "service/base/clock.h"
+#include "service/base/recent.h"
 #include "service/shared/redis_client.h"
+#include "service/shared/redis_time.h"
 #include "service/shared/untold.h"
 
 namespace pcap_gateway {
@@ -38,8 +40,9 @@ class OutdatedEntries {
   void Outdate(const std::vector<std::string>& names, absl::Duration ahead,
                std::function<void()> then);
 
-  // When a write outdated the entry, by our clock, where Redis is yet to be told; else absent.
-  std::optional<absl::Time> FindUntold(const std::string& name) const { return untold_.Find(name); }
+  // What was asked for before then, by Redis' clock at `time`, does not count: a write that went
+  // through here has outdated it. InfinitePast: none has.
+  absl::Time CountsSince(const std::string& name, const RedisTime& time) const;
 
   // Tells Redis what it could not be told before, if there is any of it; not more often than each
   // second where Redis refuses it. To be called when Redis has answered.
@@ -50,7 +53,10 @@ class OutdatedEntries {
 
   RedisClient& redis_;
   const Clock& clock_;
-  Untold<> untold_;  // by the entry's name
+  // Both by the entry's name. What Redis was told, by its clock: enough for all writes of the
+  // minutes in which answers from before them come, and of the hour for which those are kept.
+  Untold<> untold_;
+  Recent<std::string, absl::Time> told_{4000};
 };
 
 }  // namespace pcap_gateway

@@ -18,6 +18,10 @@ struct RedisTime {
 
   absl::Time ByRedis(absl::Time ours) const { return now + (ours - sent_at); }
   absl::Time ByUs(absl::Time redis) const { return sent_at - (now - redis); }
+
+  // Whether a time that Redis or a replica noted may be right. Replicas guess Redis' time to within
+  // the network's delays. What is further ahead comes from before the clock was set back.
+  bool MayBeNoted(absl::Time redis) const { return redis <= now + absl::Minutes(1); }
 };
 
 // From the reply to TIME, which was sent at `sent_at`. Absent: there is none, or it is no time

@@ -7,16 +7,9 @@
 namespace pcap_gateway {
 namespace {
 
-// Whose names, seals and readings are kept at hand.
-constexpr size_t kMostStandings = 1000;
-
 // A standing that nobody has an entry under is there only for those that are being asked for:
 // longer than any of them takes. So strangers whom Cloudflare rejects fill no Redis.
 constexpr absl::Duration kShortStanding = absl::Minutes(2);
-
-// A replica guesses Redis' time to within the network's delays. What is further ahead comes from a
-// clock that was set back.
-constexpr absl::Duration kMostAhead = absl::Minutes(1);
 
 // KEYS: standing. ARGV: value, how many of its digits tell the time, short lifetime in ms. Puts it
 // forward, never back. Where there is no room for that, it goes, and with it all that it stands
@@ -34,7 +27,6 @@ return set)";
 }  // namespace
 
 SharedDenials::StandingsPtr SharedDenials::Of(const Query& query) {
-  if (standings_.size() >= kMostStandings) standings_.clear();
   StandingsPtr& standings = standings_[{query.credential->partition(), query.account}];
   if (standings == nullptr) {
     standings = std::make_shared<Standings>();
@@ -57,6 +49,12 @@ SharedDenials::Word SharedDenials::Read(Standings& standings, const Credential& 
 void SharedDenials::ReadOne(Known& known, const Credential& credential, const std::string& value,
                             const RedisTime& time, Word& word, absl::Time& denied) {
   absl::Time since = absl::InfiniteFuture();
+  const auto deny = [&](absl::Time at) {
+    since = std::max(since, at);
+    word.void_before = std::max(word.void_before, at);
+    const absl::Time now = clock_.Now();
+    denied = std::max(denied, std::min(now, now - (time.now - at)));
+  };
   if (value.empty()) {
     known.value.clear();
     known.standing.reset();
@@ -64,16 +62,15 @@ void SharedDenials::ReadOne(Known& known, const Credential& credential, const st
     known.value = value;
     known.standing = OpenedStanding(value, known.name, credential);
   }
-  if (known.standing.has_value() && known.standing->since <= time.now + kMostAhead) {
+  if (known.standing.has_value() && time.MayBeNoted(known.standing->since)) {
     since = known.standing->since;
-    if (known.standing->denied) {
-      word.void_before = std::max(word.void_before, since);
-      const absl::Time now = clock_.Now();
-      denied = std::max(denied, std::min(now, now - (time.now - since)));
-    }
+    if (known.standing->denied) deny(since);
   } else if (!value.empty()) {
     corrupt_.Add();
     redis_.Send({"DEL", known.name}, kIgnoreReply);
+  }
+  if (const absl::Time* told = told_.Find(known.name); told != nullptr && time.MayBeNoted(*told)) {
+    deny(*told);
   }
   if (const std::optional<absl::Time> untold = untold_.Find(known.name)) {
     const absl::Time at = time.ByRedis(*untold);
@@ -110,8 +107,9 @@ void SharedDenials::TellUntold(const RedisTime& time) {
 
 void SharedDenials::Tell(const RedisTime& time, const std::string& name,
                          const Denials::Known& denial, RedisClient::Done done) {
-  const std::string value =
-      SealedStanding({.since = time.ByRedis(denial.at), .denied = true}, name, *denial.what);
+  const absl::Time at = time.ByRedis(denial.at);
+  told_[name] = at;
+  const std::string value = SealedStanding({.since = at, .denied = true}, name, *denial.what);
   redis_.Send({"EVAL", kDeny, "1", name, value, absl::StrCat(kStandingDigits),
                MillisecondsOf(kShortStanding)},
               std::move(done));

@@ -3,7 +3,7 @@
 //
 // Each credential has a standing in Redis, and one for each account (shared_standing.h), which say
 // since when entries count. A denial puts a standing forward. What Redis could not be told of that
-// counts here, and is told when it is back.
+// counts here, and is told when it is back. What it was told counts here, too, as it may forget.
 #ifndef PCAP_GATEWAY_SERVICE_SHARED_SHARED_DENIALS_H_
 #define PCAP_GATEWAY_SERVICE_SHARED_SHARED_DENIALS_H_
 
@@ -12,10 +12,10 @@
 #include <string>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "service/base/clock.h"
 #include "service/base/counter.h"
+#include "service/base/recent.h"
 #include "service/shared/redis_client.h"
 #include "service/shared/redis_time.h"
 #include "service/shared/shared_standing.h"
@@ -85,8 +85,11 @@ class SharedDenials {
   RedisClient& redis_;
   const Clock& clock_;
   Counter& corrupt_;
-  absl::flat_hash_map<std::pair<Partition, Id>, StandingsPtr> standings_;
+  // Whose names, seals and readings are kept at hand.
+  Recent<std::pair<Partition, Id>, StandingsPtr> standings_{1000};
   Denials untold_;
+  // By the standing's name: when the latest denial was that Redis was told, by its clock.
+  Recent<std::string, absl::Time> told_{1000};
 };
 
 }  // namespace pcap_gateway

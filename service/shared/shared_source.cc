@@ -216,15 +216,12 @@ void SharedSource::Looked(const QuestionPtr& question, const Looks& looks,
   question->kept = nullptr;
   const SharedDenials::Word word = denials_.Read(*question->standings, *question->query.credential,
                                                  *looks.credential, *looks.account, *time);
-  question->void_before = word.void_before;
   Denied& denied = question->denied;
   denied.everything = std::max(denied.everything, word.denied.everything);
   denied.account = std::max(denied.account, word.denied.account);
-  absl::Time since = word.since;
-  if (const std::optional<absl::Time> outdated = outdated_.FindUntold(question->name)) {
-    question->void_before = std::max(question->void_before, time->ByRedis(*outdated));
-    since = std::max(since, time->ByRedis(*outdated));
-  }
+  const absl::Time outdated = outdated_.CountsSince(question->name, *time);
+  question->void_before = std::max(word.void_before, outdated);
+  const absl::Time since = std::max(word.since, outdated);
   if (!looks.entry->empty()) Open(*question, *looks.entry, since, *time);
   const absl::Time now = clock_.Now();
   denials_.TellUntold(*time);

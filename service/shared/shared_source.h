@@ -10,13 +10,13 @@
 // A credential that Cloudflare rejects, or denies an account, is given nothing any more that Redis
 // held for it until then: a standing in Redis (shared_standing.h) says since when entries count. It
 // is read together with the entry, and told to the asker, who may have a memory of its own. What
-// could not be told to Redis is told when it is back, and counts here until then.
+// could not be told to Redis is told when it is back. It counts here in any case: Redis may forget.
 //
 // What may not be kept is passed on. What a write outdates is taken from Redis before the write is
 // sent and once more before its caller hears of success; what was asked for in between, by any
 // replica, Redis does not take. The names are of the write's own credential: others' entries of the
-// same capture live as long as they do anyway. What Redis could not be told of that counts here,
-// and is told when it is back.
+// same capture live as long as they do anyway. What Redis could not be told of that is told when it
+// is back. It counts here in any case, too.
 //
 // A caller who leaves ends its own wait. What was asked upstream for it ends by itself, and is
 // stored.

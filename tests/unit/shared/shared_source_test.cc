@@ -890,6 +890,39 @@ TEST_F(SharedSourceTest, WhatWasAskedForBeforeAWriteIsNotStoredAfterIt) {
   EXPECT_FALSE(IsHit(*one, QueryFor(1)));
 }
 
+// It forgets when the write was; a replica that was slow then stores what was before.
+TEST_F(SharedSourceTest, AWriteThatRedisForgetsCountsHere) {
+  const auto one = NewReplica(), other = NewReplica();
+  const auto slow = other->Ask(QueryFor(1));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  const auto write = one->Ask(WriteOf(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  one->upstream->Answer(0, "written");
+  EXPECT_EQ(write->message(), "written");
+  server_.Cli({"FLUSHALL"});
+  other->upstream->Answer(0, "as it was");
+  EXPECT_TRUE(slow->reply().cache_status.stored);
+  EXPECT_FALSE(IsHit(*one, QueryFor(1)));
+  EXPECT_TRUE(IsHit(*one, QueryFor(1)));
+  EXPECT_EQ(other->Ask(QueryFor(1))->message(), "asked for anew");
+}
+
+TEST_F(SharedSourceTest, ADenialThatRedisForgetsCountsHere) {
+  for (const Denies denies : {Denies::kEverything, Denies::kAccount}) {
+    const auto one = NewReplica(), other = NewReplica();
+    const auto slow = other->Ask(QueryFor(1));
+    ASSERT_TRUE(other->upstream->AwaitAsked(1));
+    Refuse(*one, QueryFor(2), denies);
+    server_.Cli({"FLUSHALL"});
+    other->upstream->Answer(0, "as it was");
+    EXPECT_TRUE(slow->reply().cache_status.stored);
+    EXPECT_FALSE(IsHit(*one, QueryFor(1)));
+    EXPECT_TRUE(IsHit(*one, QueryFor(1)));
+    EXPECT_EQ(other->Ask(QueryFor(1))->message(), "asked for anew");
+    server_.Cli({"FLUSHALL"});
+  }
+}
+
 // Nobody knows whether it saw what is being written.
 TEST_F(SharedSourceTest, WhatIsAskedForDuringAWriteIsNotStored) {
   const auto one = NewReplica(), other = NewReplica();
