@@ -67,8 +67,12 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--rate-limit",
-        action="store_true",
-        help="hold the real limit: 1200 requests in five minutes, then a block",
+        nargs="?",
+        const=1200,
+        type=int,
+        metavar="REQUESTS",
+        help="hold a limit from the first request on: so many in five minutes, then a block of five "
+        "minutes (with no number: %(const)s, as Cloudflare)",
     )
     parser.add_argument(
         "--print-demo",
@@ -114,7 +118,7 @@ async def serve(options: argparse.Namespace) -> None:
         captures=captures,
         ownerships=demo.ownerships(clock.now()),
         credentials=demo.credentials(),
-        rate_rule=RateRule(RateLimit() if options.rate_limit else None),
+        rate_rule=RateRule(None if options.rate_limit is None else RateLimit(options.rate_limit)),
         faults=Faults(),
         ledger=Ledger(),
     )

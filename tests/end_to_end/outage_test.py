@@ -148,10 +148,9 @@ def test_an_upstream_that_is_killed_and_restarted_costs_no_call_its_answer(
     )
 
     def start_emulator(*options: str) -> Emulator:
-        emulator = Emulator("--captures", captures, *options)
-        # Not told that little is left: that would be another reason not to ask.
-        emulator.set_rate_limit(requests=10**6, window_seconds=300, block_seconds=300)
-        return emulator
+        # No answer, not even the first, says that little is left: that would be another reason not
+        # to ask.
+        return Emulator("--captures", captures, f"--rate-limit={10**6}", *options)
 
     upstream = start_emulator()
     gateway = start_gateway(*OPTIONS, upstream_url=upstream.url)
