@@ -65,8 +65,7 @@ AwaitedPeer& AwaitedPeers::WhoGivesWay() {
   }
   // The first of several.
   return *std::max_element(shares.begin(), shares.end(), [](const Share& a, const Share& b) {
-            return std::pair(a.peers, !a.oldest->IsToRead()) <
-                   std::pair(b.peers, !b.oldest->IsToRead());
+            return a.peers < b.peers;
           })->oldest;
 }
 

@@ -5,8 +5,7 @@
 // and when there is no room for another stream, one of those gives way that have waited longest: a
 // peer that means its call sends the message at once, and is never one of them for long. Among them
 // it is one of the connection that has most of them. Else a single call, late by chance, would make
-// room for a peer that opens thousands. Of several such connections, one whose oldest was sent
-// something gives way last: it may have taken that, and the event of it wait behind the others.
+// room for a peer that opens thousands.
 #ifndef PCAP_GATEWAY_SERVICE_RPC_AWAITED_PEERS_H_
 #define PCAP_GATEWAY_SERVICE_RPC_AWAITED_PEERS_H_
 
@@ -45,9 +44,6 @@ class AwaitedPeer {
 
   // Its connection's address.
   virtual std::string Connection() const = 0;
-
-  // Whether it was sent something that it is to take; else it is to send something.
-  virtual bool IsToRead() const = 0;
 
   // It is not waited for any more, and has left the list. May wait again, for the end that it
   // sends.
@@ -95,7 +91,6 @@ class AwaitedPeers {
  private:
   class End final : public AwaitedPeer {
     std::string Connection() const override { return ""; }
-    bool IsToRead() const override { return false; }
     void GiveUp(Why) override {}
     friend class AwaitedPeers;
   };

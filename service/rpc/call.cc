@@ -93,7 +93,7 @@ void Call::WasRead(bool ok) {
 void Call::GiveUp(Why why) {
   streams_.CountGivenUp(why);
   // It has its status already, and does not take it.
-  if (IsToRead()) return context_.TryCancel();
+  if (finishing_) return context_.TryCancel();
   Refuse(GivenUp(why));
 }
 

@@ -67,7 +67,6 @@ class Call : protected AwaitedPeer {
   void EventIsOver();
 
   std::string Connection() const override { return context_.peer(); }
-  bool IsToRead() const override { return finishing_; }
   void GiveUp(Why why) override;
 
   const CallEnvironment& environment_;

@@ -111,7 +111,7 @@ void Stream::Leave() {
 void Stream::GiveUp(Why why) {
   streams_.CountGivenUp(why);
   // It does not take what it is sent.
-  if (IsToRead()) return context_.TryCancel();
+  if (writing_ || finishing_) return context_.TryCancel();
   Finish(StatusOf(GivenUp(why)));
 }
 

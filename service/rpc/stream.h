@@ -72,7 +72,6 @@ class Stream final : private AwaitedPeer, private LastingStream {
   void WasSent(bool ok);  // not ok: the peer is gone
   void WasFinished(bool ok);
   std::string Connection() const override { return context_.peer(); }
-  bool IsToRead() const override { return writing_ || finishing_; }
   void GiveUp(Why why) override;
 
   void Begin();

@@ -18,27 +18,22 @@ class AwaitedPeersTest : public testing::Test {
  protected:
   class Peer final : public AwaitedPeer {
    public:
-    Peer(AwaitedPeersTest& test, std::string name, std::string connection, bool is_to_read = false)
-        : test_(test),
-          name_(std::move(name)),
-          connection_(std::move(connection)),
-          is_to_read_(is_to_read) {}
+    Peer(AwaitedPeersTest& test, std::string name, std::string connection)
+        : test_(test), name_(std::move(name)), connection_(std::move(connection)) {}
 
    private:
     std::string Connection() const override { return connection_; }
-    bool IsToRead() const override { return is_to_read_; }
     void GiveUp(Why) override { test_.given_up_.push_back(name_); }
 
     AwaitedPeersTest& test_;
     const std::string name_;
     const std::string connection_;
-    const bool is_to_read_;
   };
 
   // As a call does that arrives.
-  void Arrive(const std::string& name, const std::string& connection, bool is_to_read = false) {
+  void Arrive(const std::string& name, const std::string& connection) {
     peers_.MakeRoom();
-    peers_.Add(arrived_.emplace_back(*this, name, connection, is_to_read), {});
+    peers_.Add(arrived_.emplace_back(*this, name, connection), {});
   }
 
   AwaitedPeers peers_{8, std::chrono::seconds(10)};  // room for four that are waited for
@@ -64,21 +59,6 @@ TEST_F(AwaitedPeersTest, TheOldestGivesWayWhereNoConnectionHasMore) {
   Arrive("a 2", "a");
   Arrive("c", "c");
   EXPECT_THAT(given_up_, ElementsAre("a"));
-}
-
-TEST_F(AwaitedPeersTest, WhoIsToReadGivesWayLastWhereNoConnectionHasMore) {
-  Arrive("reader", "a", /*is_to_read=*/true);
-  for (const char* const name : {"1", "2", "3", "4"}) Arrive(name, name);
-  EXPECT_THAT(given_up_, ElementsAre("1"));
-}
-
-// They may never read.
-TEST_F(AwaitedPeersTest, ManyOfAConnectionGiveWayThoughTheyAreToRead) {
-  Arrive("bystander", "a");
-  for (const char* const name : {"1", "2", "3", "4"}) {
-    Arrive(name, "flood", /*is_to_read=*/true);
-  }
-  EXPECT_THAT(given_up_, ElementsAre("1"));
 }
 
 // Looking at each of ten thousand would cost more than what they hold.
