@@ -1,6 +1,7 @@
 #include "service/rpc/server_settings.h"
 
 #include <cstddef>
+#include <limits>
 
 namespace pcap_gateway {
 namespace {
@@ -26,6 +27,10 @@ constexpr ChannelArgument kChannelArguments[] = {
     // Newer gRPC would count streams that are over and not yet freed, and refuse calls of clients
     // that keep to the number they were told. Our own bounds on calls and streams do without it.
     {"grpc.http.overload_protection", 0},
+    // Newer gRPC would end calls as CANCELLED once 1,000 of their method wait to be taken over,
+    // chosen by chance: under one peer's flood, other peers' calls as well.
+    {"grpc.server.max_pending_requests", std::numeric_limits<int>::max()},
+    {"grpc.server.max_pending_requests_hard_limit", std::numeric_limits<int>::max()},
     // A connection that does not get through HTTP/2's preface and first SETTINGS is closed after
     // that; by default it may hold a descriptor for two minutes. Costs nothing once that is done.
     {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000},
