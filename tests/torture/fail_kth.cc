@@ -26,7 +26,12 @@
 namespace pcap_gateway {
 namespace {
 
-thread_local bool counts = false;
+// The CountThisThread by which this thread is counted; 0: none, or no more.
+thread_local int counted_by = 0;
+std::atomic<int> latest = 0;
+
+// Threads of an earlier one may still be about to end; they are not counted any more.
+bool IsCounted() { return counted_by != 0 && counted_by == latest; }
 
 // What is to fail. Written while no counted thread runs, and read by these while `armed`.
 std::string_view function_to_fail;
@@ -41,7 +46,7 @@ int threads = 0;
 
 // The fault that this call of `function` meets; null: none.
 const Fault* Meets(std::string_view function) {
-  if (!counts || !armed || function != function_to_fail) return nullptr;
+  if (!IsCounted() || !armed || function != function_to_fail) return nullptr;
   const int number = ++calls;
   const bool hit = number == number_to_fail || (number > number_to_fail && fault_to_meet.lasting);
   return hit ? &fault_to_meet : nullptr;
@@ -82,6 +87,7 @@ bool IsLocal(int fd) {
 }
 
 struct ThreadStart {
+  int counted_by;
   void* (*run)(void*);
   void* argument;
 };
@@ -95,17 +101,17 @@ void ThreadEnded() {
 void* RunCounted(void* start) {
   const ThreadStart copy = *static_cast<ThreadStart*>(start);
   delete static_cast<ThreadStart*>(start);
-  counts = true;
+  counted_by = copy.counted_by;
   void* const result = copy.run(copy.argument);
-  counts = false;
+  counted_by = 0;
   ThreadEnded();
   return result;
 }
 
 }  // namespace
 
-void CountThisThread() { counts = true; }
-void CountThisThreadNoMore() { counts = false; }
+void CountThisThread() { counted_by = ++latest; }
+void CountThisThreadNoMore() { counted_by = 0; }
 
 void FailKth(std::string_view function, int k, Fault fault) {
   function_to_fail = function;
@@ -257,13 +263,13 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*
                    void* argument) noexcept {
   static auto* const next =
       Next<int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*)>("pthread_create");
-  if (!pcap_gateway::counts) return next(thread, attributes, run, argument);
+  if (pcap_gateway::counted_by == 0) return next(thread, attributes, run, argument);
   if (const auto* fault = Meets("pthread_create")) return fault->error;
   {
     const std::lock_guard lock(pcap_gateway::mutex);
     ++pcap_gateway::threads;
   }
-  auto* const start = new pcap_gateway::ThreadStart{run, argument};
+  auto* const start = new pcap_gateway::ThreadStart{pcap_gateway::counted_by, run, argument};
   const int error = next(thread, attributes, &pcap_gateway::RunCounted, start);
   if (error != 0) {
     delete start;

@@ -29,8 +29,8 @@ struct Fault {
 // `localhost`.)
 inline constexpr const char* kHostName = "upstream.test";
 
-// Calls of this thread, and of the threads that it starts and these start, are counted; those of
-// others, such as the server's, are not.
+// Calls of this thread, and of the threads that it starts and these start, are counted from now on;
+// those of others, such as the server's, or of threads that were counted before, are not.
 void CountThisThread();
 void CountThisThreadNoMore();
 

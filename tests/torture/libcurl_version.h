@@ -14,6 +14,10 @@ inline constexpr bool kNewLibcurl = LIBCURL_VERSION_NUM >= 0x080e00;
 // Debian unstable has 8.23.0, which reads what its resolver's thread wrote.
 inline constexpr bool kNewestLibcurl = LIBCURL_VERSION_NUM >= 0x081700;
 
+// From 8.20 on that thread outlives what it worked for: it ends by itself, once it has had nothing
+// to do for two seconds.
+inline constexpr bool kResolverLingers = LIBCURL_VERSION_NUM >= 0x081400;
+
 #ifdef __SANITIZE_ADDRESS__
 inline constexpr bool kCountsLeaks = true;
 #else
