@@ -1,5 +1,7 @@
 #include "service/shared/redis_names.h"
 
+#include <openssl/sha.h>
+
 #include <array>
 #include <cstdint>
 #include <random>
@@ -27,6 +29,16 @@ std::string RedisName(const Credential& credential, absl::string_view what) {
   return absl::StrCat(
       kRedisPrefix, "{", absl::BytesToHexString(RedisMac(credential, "slot", whose)),
       "}:", absl::BytesToHexString(RedisMac(credential, "name", absl::StrCat(whose, "\n", what))));
+}
+
+std::string RedisNameForAll(absl::string_view what) {
+  const std::string text = absl::StrCat("pcap-gateway v1 name for all\n", what);
+  std::array<uint8_t, SHA256_DIGEST_LENGTH> digest;
+  SHA256(reinterpret_cast<const uint8_t*>(text.data()), text.size(), digest.data());
+  return absl::StrCat(kRedisPrefix, "{",
+                      absl::BytesToHexString(absl::string_view(
+                          reinterpret_cast<const char*>(digest.data()), kMacBytes)),
+                      "}");
 }
 
 bool SameMac(absl::string_view a, absl::string_view b) {

@@ -24,6 +24,10 @@ inline constexpr absl::string_view kRedisPrefix = "pcap-gateway:v1:";
 // cluster, as those must that one script touches.
 std::string RedisName(const Credential& credential, absl::string_view what);
 
+// A key for `what`, the same whatever the credential: pcap-gateway:v1:{<32 hexadecimal digits>}.
+// Of `what` it shows nothing to those who cannot guess it.
+std::string RedisNameForAll(absl::string_view what);
+
 // Compares in time that does not tell where they differ.
 bool SameMac(absl::string_view a, absl::string_view b);
 

@@ -36,7 +36,8 @@ SharedDenials::StandingsPtr SharedDenials::Of(const Query& query) {
   return standings;
 }
 
-SharedDenials::Word SharedDenials::Read(Standings& standings, const Credential& credential,
+SharedDenials::Word SharedDenials::Read(Standings& standings,
+                                        const std::shared_ptr<const Credential>& credential,
                                         const std::string& of_credential,
                                         const std::string& of_account, const RedisTime& time) {
   Word word;
@@ -46,8 +47,9 @@ SharedDenials::Word SharedDenials::Read(Standings& standings, const Credential& 
 }
 
 // Adds to `word` what one of the two says; `denied`: its part of that.
-void SharedDenials::ReadOne(Known& known, const Credential& credential, const std::string& value,
-                            const RedisTime& time, Word& word, absl::Time& denied) {
+void SharedDenials::ReadOne(Known& known, const std::shared_ptr<const Credential>& credential,
+                            const std::string& value, const RedisTime& time, Word& word,
+                            absl::Time& denied) {
   absl::Time since = absl::InfiniteFuture();
   const auto deny = [&](absl::Time at) {
     since = std::max(since, at);
@@ -60,7 +62,7 @@ void SharedDenials::ReadOne(Known& known, const Credential& credential, const st
     known.standing.reset();
   } else if (value != known.value) {
     known.value = value;
-    known.standing = OpenedStanding(value, known.name, credential);
+    known.standing = OpenedStanding(value, known.name, *credential);
   }
   if (known.standing.has_value() && time.MayBeNoted(known.standing->since)) {
     since = known.standing->since;
@@ -69,8 +71,14 @@ void SharedDenials::ReadOne(Known& known, const Credential& credential, const st
     corrupt_.Add();
     redis_.Send({"DEL", known.name}, kIgnoreReply);
   }
-  if (const absl::Time* told = told_.Find(known.name); told != nullptr && time.MayBeNoted(*told)) {
-    deny(*told);
+  if (told_.Find(known.name) != nullptr) {
+    absl::Time& told = told_[known.name];
+    // The clock was set back: it is as if that had just been.
+    if (!time.MayBeNoted(told)) told = time.now;
+    deny(told);
+    if (!known.standing.has_value() || known.standing->since < told) {
+      untold_.Remember(known.name, time.ByUs(told), credential);
+    }
   }
   if (const std::optional<absl::Time> untold = untold_.Find(known.name)) {
     const absl::Time at = time.ByRedis(*untold);
@@ -107,7 +115,8 @@ void SharedDenials::TellUntold(const RedisTime& time) {
 
 void SharedDenials::Tell(const RedisTime& time, const std::string& name,
                          const Denials::Known& denial, RedisClient::Done done) {
-  const absl::Time at = time.ByRedis(denial.at);
+  // A standing tells no less than a microsecond.
+  const absl::Time at = absl::FromUnixMicros(absl::ToUnixMicros(time.ByRedis(denial.at)));
   told_[name] = at;
   const std::string value = SealedStanding({.since = at, .denied = true}, name, *denial.what);
   redis_.Send({"EVAL", kDeny, "1", name, value, absl::StrCat(kStandingDigits),

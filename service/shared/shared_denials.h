@@ -3,7 +3,8 @@
 //
 // Each credential has a standing in Redis, and one for each account (shared_standing.h), which say
 // since when entries count. A denial puts a standing forward. What Redis could not be told of that
-// counts here, and is told when it is back. What it was told counts here, too, as it may forget.
+// counts here, and is told when it is back. What it was told counts here, too, and is told again:
+// it may forget.
 #ifndef PCAP_GATEWAY_SERVICE_SHARED_SHARED_DENIALS_H_
 #define PCAP_GATEWAY_SERVICE_SHARED_SHARED_DENIALS_H_
 
@@ -62,8 +63,8 @@ class SharedDenials {
 
   // What they say. `of_credential`, `of_account`: what Redis held at `time`; empty: nothing, so
   // that no entry counts. What is no standing of the credential's is taken from Redis.
-  Word Read(Standings& standings, const Credential& credential, const std::string& of_credential,
-            const std::string& of_account, const RedisTime& time);
+  Word Read(Standings& standings, const std::shared_ptr<const Credential>& credential,
+            const std::string& of_credential, const std::string& of_account, const RedisTime& time);
 
   // Cloudflare has just denied the credential everything, or the account where `everything` is
   // false. Redis is told at once; if it is down, by TellUntold. `told`: held until it has replied.
@@ -77,8 +78,8 @@ class SharedDenials {
  private:
   using Denials = Untold<std::shared_ptr<const Credential>>;  // by the standing's name
 
-  void ReadOne(Known& known, const Credential& credential, const std::string& value,
-               const RedisTime& time, Word& word, absl::Time& denied);
+  void ReadOne(Known& known, const std::shared_ptr<const Credential>& credential,
+               const std::string& value, const RedisTime& time, Word& word, absl::Time& denied);
   void Tell(const RedisTime& time, const std::string& name, const Denials::Known& denial,
             RedisClient::Done done);
 
@@ -89,7 +90,8 @@ class SharedDenials {
   Recent<std::pair<Partition, Id>, StandingsPtr> standings_{1000};
   Denials untold_;
   // By the standing's name: when the latest denial was that Redis was told, by its clock.
-  Recent<std::string, absl::Time> told_{1000};
+  // Many, so that strangers whom Cloudflare rejects do not push it out.
+  Recent<std::string, absl::Time> told_{20'000};
 };
 
 }  // namespace pcap_gateway

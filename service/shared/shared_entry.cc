@@ -22,13 +22,20 @@ absl::Time TimeOf(int64_t micros) {
   return micros == 0 ? absl::InfinitePast() : absl::FromUnixMicros(micros);
 }
 
+std::string TextOf(const Subject& subject, absl::string_view variant) {
+  return absl::StrCat(subject.account.ToString(), "\n", subject.resource.ToString(), "\n",
+                      subject.endpoint, "\n", variant);
+}
+
 }  // namespace
 
 std::string EntryName(const Credential& credential, const Subject& subject,
                       absl::string_view variant) {
-  return RedisName(credential,
-                   absl::StrCat(subject.account.ToString(), "\n", subject.resource.ToString(), "\n",
-                                subject.endpoint, "\n", variant));
+  return RedisName(credential, TextOf(subject, variant));
+}
+
+std::string WrittenName(const Subject& subject, absl::string_view variant) {
+  return absl::StrCat(RedisNameForAll(TextOf(subject, variant)), ":written");
 }
 
 std::string SealedEntry(const Outcome& outcome, absl::Time as_of, absl::Duration lifetime,

@@ -1,15 +1,16 @@
 // Shared entry: a kept outcome as it stands in Redis, and the name that it stands under.
 //
-//   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>          the entry
-//   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>:lock     who asks for it just now
-//   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>:written  when a write outdated it
+//   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>       the entry
+//   pcap-gateway:v1:{<32 hexadecimal digits>}:<32 more>:lock  who asks for it just now
+//   pcap-gateway:v1:{<32 other digits>}:written               when a write outdated it
 //
 // The name is made of HMACs under the credential's secret (redis_names.h), the second of them over
 // account, capture, endpoint and variant; the value is sealed with an HMAC under the same secret,
 // over the name and all of the value. So Redis does not show whose entry it is or about which
 // capture; nobody without the credential can look for an entry or make one; and an entry that was
 // changed, cut off, or moved under another name, or belongs to another version, is none. The answer
-// itself stands there in clear.
+// itself stands there in clear. A write outdates the entries of all credentials, so the name that
+// tells of it is a hash without a key.
 #ifndef PCAP_GATEWAY_SERVICE_SHARED_SHARED_ENTRY_H_
 #define PCAP_GATEWAY_SERVICE_SHARED_SHARED_ENTRY_H_
 
@@ -32,6 +33,9 @@ std::string EntryName(const Credential& credential, const Subject& subject,
 inline std::string EntryName(const Query& query, absl::string_view variant) {
   return EntryName(*query.credential, query.subject(), variant);
 }
+
+// Where Redis keeps when a write outdated all entries of the subject, whatever their credentials.
+std::string WrittenName(const Subject& subject, absl::string_view variant);
 
 struct SharedEntry {
   // An answer, or NOT_FOUND. Its `as_of` is by Redis' clock. Not null.

@@ -25,18 +25,15 @@ constexpr absl::Duration kLongestPause = absl::Milliseconds(50);
 // is known.
 const std::string kLastByte = absl::StrCat(kMostEntryBytes);
 const std::string kLastStandingByte = "256";
+const std::string kLastTimeByte = "20";
 
-// KEYS: entry, lock, its two standings, when a write outdated it. ARGV: value, lifetime in ms,
-// mark, token, values of the standings if there are none yet, their lifetime in ms, last byte to
-// read, as of when the value is. Stores the value, and gives 1; but where it would take a final
-// one's place, gives that back; where a write has outdated it, 0. Gives up the lock in any case.
-// What has another type than it should is not ours.
+// KEYS: entry, lock, its two standings. ARGV: value, lifetime in ms, mark, token, values of the
+// standings if there are none yet, their lifetime in ms, last byte to read. Stores the value, and
+// gives 1; but where it would take a final one's place, gives that back. Gives up the lock in any
+// case. What has another type than it should is not ours.
 constexpr absl::string_view kStore = R"(
 local result = 1
-local written = redis.pcall('GET', KEYS[5])
-if type(written) == 'string' and (tonumber(written) or 0) >= tonumber(ARGV[9]) then
-  result = 0
-elseif ARGV[3] == 'M' and redis.pcall('GETRANGE', KEYS[1], 0, 0) == 'F' then
+if ARGV[3] == 'M' and redis.pcall('GETRANGE', KEYS[1], 0, 0) == 'F' then
   result = redis.call('GETRANGE', KEYS[1], 0, ARGV[8])
 else
   local set = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
@@ -62,6 +59,13 @@ absl::Duration LongestOf(const FreshnessPolicy& policy) {
          policy.stale_if_error;
 }
 
+// Of those that a write may outdate: what is final stays true.
+absl::Duration LongestMovingOf(const FreshnessPolicy& policy) {
+  return std::max(
+             {policy.moving_lifetime, policy.longest_moving_lifetime, policy.not_found_lifetime}) +
+         policy.stale_if_error;
+}
+
 }  // namespace
 
 // The loop's thread only, once it is posted there.
@@ -73,9 +77,9 @@ struct SharedSource::Question {
   absl::Time asked;
   std::string name;
   std::string lock_name;
-  // Of one that is passed on: the names of what it outdates, the one below, and that its caller
-  // has left.
-  std::vector<std::string> outdates;
+  std::string written_name;
+  // Of one that is passed on: what it outdates, the one below, and that its caller has left.
+  std::vector<OutdatedEntry> outdates;
   Ticket passed;
   bool left = false;
   SharedDenials::StandingsPtr standings;  // not null once Redis was looked into
@@ -106,7 +110,7 @@ SharedSource::SharedSource(std::unique_ptr<Source> inner, std::shared_ptr<RedisC
       standing_lifetime_(LongestOf(options_.freshness)),
       instance_(RandomName()),
       denials_(*redis_, clock_, stats_.corrupt),
-      outdated_(*redis_, clock_) {}
+      outdated_(*redis_, clock_, LongestMovingOf(options_.freshness)) {}
 
 SharedSource::~SharedSource() = default;
 
@@ -127,6 +131,7 @@ Ticket SharedSource::Ask(Query query, Done done) {
   }
   question->name = EntryName(query, options_.variant);
   question->lock_name = absl::StrCat(question->name, ":lock");
+  question->written_name = WrittenName(query.subject(), options_.variant);
   if (query.latest_deadline == nullptr) {
     question->waited_until = std::make_shared<LatestDeadline>(query.deadline);
     query.latest_deadline = question->waited_until;
@@ -142,7 +147,8 @@ Ticket SharedSource::Ask(Query query, Done done) {
 Ticket SharedSource::PassOn(const QuestionPtr& question) {
   const Query& query = question->query;
   for (const Subject& subject : query.outdates()) {
-    question->outdates.push_back(EntryName(*query.credential, subject, options_.variant));
+    question->outdates.push_back({EntryName(*query.credential, subject, options_.variant),
+                                  WrittenName(subject, options_.variant)});
   }
   RunOn(loop_, [this, question] {
     outdated_.Outdate(question->outdates, kWriting, [this, question] { Pass(question); });
@@ -179,11 +185,12 @@ void SharedSource::Look(const QuestionPtr& question) {
 void SharedSource::LookWith(const QuestionPtr& question, const std::shared_ptr<Locked>& locked) {
   // Taken before Redis can be at it: what it says of an age was true then or later.
   const absl::Time sent_at = clock_.Now();
-  // The entry first: a standing that is read after it denies rather more.
+  // The entry first: what is read after it denies rather more.
   auto looks = std::make_shared<Looks>();
   Read(question->name, kLastByte, looks, &Looks::entry);
   Read(question->standings->credential.name, kLastStandingByte, looks, &Looks::credential);
   Read(question->standings->account.name, kLastStandingByte, looks, &Looks::account);
+  Read(question->written_name, kLastTimeByte, looks, &Looks::written);
   redis_->Send({"TIME"}, [=, this](const std::optional<RedisReply>& time) {
     Looked(question, *looks, RedisTimeFrom(time, sent_at), *locked);
   });
@@ -210,16 +217,16 @@ void SharedSource::Read(const std::string& name, const std::string& last_byte,
 void SharedSource::Looked(const QuestionPtr& question, const Looks& looks,
                           const std::optional<RedisTime>& time, Locked locked) {
   question->looked_at = time;
-  const bool replied =
-      looks.entry.has_value() && looks.credential.has_value() && looks.account.has_value();
-  if (!replied || !time.has_value()) return AskInner(question);
   question->kept = nullptr;
-  const SharedDenials::Word word = denials_.Read(*question->standings, *question->query.credential,
+  const bool replied = looks.entry.has_value() && looks.credential.has_value() &&
+                       looks.account.has_value() && looks.written.has_value();
+  if (!replied || !time.has_value()) return AskInner(question);
+  const SharedDenials::Word word = denials_.Read(*question->standings, question->query.credential,
                                                  *looks.credential, *looks.account, *time);
   Denied& denied = question->denied;
   denied.everything = std::max(denied.everything, word.denied.everything);
   denied.account = std::max(denied.account, word.denied.account);
-  const absl::Time outdated = outdated_.CountsSince(question->name, *time);
+  const absl::Time outdated = outdated_.CountsSince(question->written_name, *looks.written, *time);
   question->void_before = std::max(word.void_before, outdated);
   const absl::Time since = std::max(word.since, outdated);
   if (!looks.entry->empty()) Open(*question, *looks.entry, since, *time);
@@ -379,21 +386,32 @@ void SharedSource::Store(const QuestionPtr& question, Reply reply, absl::Duratio
                               *question->query.credential);
   }
   const absl::Time fresh_until = outcome.as_of + lifetime;
+  const auto looks = std::make_shared<Looks>();
+  Read(question->written_name, kLastTimeByte, looks, &Looks::written);
   redis_->Send(
-      {"EVAL", kStore, "5", question->name, question->lock_name, standings[0]->name,
-       standings[1]->name, OutdatedName(question->name), value, MillisecondsOf(kept_for),
-       absl::string_view(value).substr(0, 1), question->token, since[0], since[1],
-       MillisecondsOf(standing_lifetime_), kLastByte, absl::StrCat(absl::ToUnixMicros(time.now))},
+      {"EVAL", kStore, "4", question->name, question->lock_name, standings[0]->name,
+       standings[1]->name, value, MillisecondsOf(kept_for), absl::string_view(value).substr(0, 1),
+       question->token, since[0], since[1], MillisecondsOf(standing_lifetime_), kLastByte},
       [=, this, reply = std::move(reply)](std::optional<RedisReply> stored) mutable {
         if (stored.has_value() && stored->kind == Kind::kText) {
           Supersede(*question, stored->text, reply);
-        } else if (stored.has_value() && stored->kind == Kind::kInteger && stored->integer == 1) {
+        } else if (stored.has_value() && stored->kind == Kind::kInteger &&
+                   !IsOutdated(*question, *looks, time)) {
           stats_.stores.Add();
           reply.cache_status.stored = true;
           reply.cache_status.ttl = fresh_until - std::max(clock_.Now(), reply.outcome->as_of);
         }
         Answer(*question, std::move(reply));
       });
+}
+
+// Whether a write came between: Redis took what it will give nobody.
+bool SharedSource::IsOutdated(const Question& question, const Looks& looks,
+                              const RedisTime& asked) {
+  if (!looks.written.has_value()) return false;
+  const absl::Time now = clock_.Now();
+  const RedisTime time{.now = asked.ByRedis(now), .sent_at = now};
+  return asked.now < outdated_.CountsSince(question.written_name, *looks.written, time);
 }
 
 // Puts the final answer that Redis held already, if it is one, into the moving one's place.

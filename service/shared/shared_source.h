@@ -12,11 +12,10 @@
 // is read together with the entry, and told to the asker, who may have a memory of its own. What
 // could not be told to Redis is told when it is back. It counts here in any case: Redis may forget.
 //
-// What may not be kept is passed on. What a write outdates is taken from Redis before the write is
-// sent and once more before its caller hears of success; what was asked for in between, by any
-// replica, Redis does not take. The names are of the write's own credential: others' entries of the
-// same capture live as long as they do anyway. What Redis could not be told of that is told when it
-// is back. It counts here in any case, too.
+// What may not be kept is passed on. Redis is told what a write outdates before the write is sent
+// and once more before its caller hears of success: from then on no replica gives anybody what was
+// asked for before, nor in between. What Redis could not be told of that is told when it is back.
+// It counts here in any case, too.
 //
 // A caller who leaves ends its own wait. What was asked upstream for it ends by itself, and is
 // stored.
@@ -101,6 +100,7 @@ class SharedSource final : public Source {
     std::optional<std::string> entry;
     std::optional<std::string> credential;  // its standing
     std::optional<std::string> account;
+    std::optional<std::string> written;  // when a write outdated the entry
   };
 
   enum class Locked { kUnasked, kNo, kYes };
@@ -124,6 +124,7 @@ class SharedSource final : public Source {
   void Deny(const QuestionPtr& question, Reply reply);
   void Store(const QuestionPtr& question, Reply reply, absl::Duration longest,
              const RedisTime& time);
+  bool IsOutdated(const Question& question, const Looks& looks, const RedisTime& asked);
   void Supersede(const Question& question, const std::string& value, Reply& reply);
   void Answer(Question& question, Reply reply);
   void Unlock(const Question& question);

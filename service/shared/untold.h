@@ -42,15 +42,18 @@ class Untold {
 
   // It happened at `at`. The latest time of a name counts.
   void Remember(const std::string& name, absl::Time at, What what = {}) {
-    if (known_.size() >= kMost && !known_.contains(name)) known_.erase(known_.begin());
+    if (known_.size() >= kMost && !known_.contains(name)) ForgetOldest();
     Known& known = known_.try_emplace(name, Known{at, std::move(what)}).first->second;
     known.at = std::max(known.at, at);
   }
 
-  // When it happened, where Redis has not said yet that it knows it; else absent.
+  // When it happened, where Redis has not said yet that it knows it; else absent. Where too much
+  // has happened to know each, rather too late than too early.
   std::optional<absl::Time> Find(const std::string& name) const {
     const auto known = known_.find(name);
-    return known == known_.end() ? std::nullopt : std::optional(known->second.at);
+    if (known != known_.end()) return std::max(known->second.at, forgotten_until_);
+    if (forgotten_until_ == absl::InfinitePast()) return std::nullopt;
+    return forgotten_until_;
   }
 
   // Has `send(name, known, done)` tell Redis each that is not on its way; none, where Redis refused
@@ -72,8 +75,16 @@ class Untold {
   }
 
  private:
-  static constexpr size_t kMost = 1000;  // one more takes the place of any
+  static constexpr size_t kMost = 1000;
   static constexpr absl::Duration kAgainAfter = absl::Seconds(1);
+
+  void ForgetOldest() {
+    const auto oldest =
+        std::min_element(known_.begin(), known_.end(),
+                         [](const auto& a, const auto& b) { return a.second.at < b.second.at; });
+    forgotten_until_ = std::max(forgotten_until_, oldest->second.at);
+    known_.erase(oldest);
+  }
 
   // Redis' client says at once that it cannot send, but never that Redis replied.
   template <typename Send>
@@ -94,6 +105,8 @@ class Untold {
 
   const Clock& clock_;
   absl::flat_hash_map<std::string, Known> known_;
+  // Of those that there was no room for, the latest.
+  absl::Time forgotten_until_ = absl::InfinitePast();
   absl::Time again_at_ = absl::InfinitePast();
 };
 

@@ -166,6 +166,7 @@ ONLY_IN = {
     "prometheus": {"service/operations/metrics.cc"},
     "openssl": {
         "service/shared/redis_tls.cc",
+        "service/shared/redis_names.cc",
         "service/shared/shared_ledger.cc",
         "service/source/credential.cc",
         "service/access/tls_identity.cc",

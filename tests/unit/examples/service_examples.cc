@@ -75,6 +75,7 @@ using pcap::v1::Pcap;
 using pcap::v1::PcapFilter;
 using Addresses = std::vector<std::string>;
 
+void AskAnew();
 void ComeAgainIn(absl::Duration wait);
 void Connect(const Addresses& addresses);
 void Finish(const Reply& end);
@@ -222,7 +223,9 @@ void AsideExample() {
 #include "examples/service/shared/aside.h.inc"
 }
 
-void OutdatedEntriesExample(OutdatedEntries& outdated, const std::vector<std::string>& names) {
+void OutdatedEntriesExample(OutdatedEntries& outdated, const std::string& entry,
+                            const std::string& word, const std::string& held,
+                            const RedisTime& time, absl::Time as_of) {
 #include "examples/service/shared/outdated_entries.h.inc"
 }
 

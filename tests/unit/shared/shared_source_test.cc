@@ -136,6 +136,15 @@ class SharedSourceTest : public testing::Test {
     });
   }
 
+  // Has `by` look into Redis and not find the capture there, nor at Cloudflare.
+  void LookFor(Replica& by, int resource) {
+    const size_t number = by.upstream->asked();
+    const auto asked = by.Ask(QueryFor(resource));
+    ASSERT_TRUE(by.upstream->AwaitAsked(number + 1));
+    by.upstream->Fail(number, absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 503);
+    EXPECT_EQ(asked->message(), "none");
+  }
+
   // Whether `by` is answered by Redis. What it is not is answered by Cloudflare, and stored.
   bool IsHit(Replica& by, Query query) {
     const auto asked = by.Ask(std::move(query));
@@ -890,6 +899,21 @@ TEST_F(SharedSourceTest, WhatWasAskedForBeforeAWriteIsNotStoredAfterIt) {
   EXPECT_FALSE(IsHit(*one, QueryFor(1)));
 }
 
+// Who may see the capture sees what is written, too.
+TEST_F(SharedSourceTest, AWriteOutdatesWhatOtherCredentialsHold) {
+  const auto one = NewReplica(), other = NewReplica();
+  Query another = QueryFor(1);
+  another.credential = TestCredential("another");
+  EXPECT_FALSE(IsHit(*other, another));
+  EXPECT_TRUE(IsHit(*one, another));
+  const auto write = one->Ask(WriteOf(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  one->upstream->Answer(0, "written");
+  EXPECT_EQ(write->message(), "written");
+  EXPECT_FALSE(IsHit(*other, another));
+  EXPECT_TRUE(IsHit(*one, another));
+}
+
 // It forgets when the write was; a replica that was slow then stores what was before.
 TEST_F(SharedSourceTest, AWriteThatRedisForgetsCountsHere) {
   const auto one = NewReplica(), other = NewReplica();
@@ -919,6 +943,37 @@ TEST_F(SharedSourceTest, ADenialThatRedisForgetsCountsHere) {
     EXPECT_FALSE(IsHit(*one, QueryFor(1)));
     EXPECT_TRUE(IsHit(*one, QueryFor(1)));
     EXPECT_EQ(other->Ask(QueryFor(1))->message(), "asked for anew");
+    server_.Cli({"FLUSHALL"});
+  }
+}
+
+// The replica that told it notices with its next look, before the slow one stores.
+TEST_F(SharedSourceTest, AWriteThatRedisForgetsItIsToldAgain) {
+  const auto one = NewReplica(), other = NewReplica();
+  const auto slow = other->Ask(QueryFor(1));
+  ASSERT_TRUE(other->upstream->AwaitAsked(1));
+  const auto write = one->Ask(WriteOf(1));
+  ASSERT_TRUE(one->upstream->AwaitAsked(1));
+  one->upstream->Answer(0, "written");
+  EXPECT_EQ(write->message(), "written");
+  server_.Cli({"FLUSHALL"});
+  LookFor(*one, 1);
+  other->upstream->Answer(0, "as it was");
+  EXPECT_EQ(slow->message(), "as it was");
+  EXPECT_FALSE(IsHit(*other, QueryFor(1)));
+}
+
+TEST_F(SharedSourceTest, ADenialThatRedisForgetsItIsToldAgain) {
+  for (const Denies denies : {Denies::kEverything, Denies::kAccount}) {
+    const auto one = NewReplica(), other = NewReplica();
+    const auto slow = other->Ask(QueryFor(1));
+    ASSERT_TRUE(other->upstream->AwaitAsked(1));
+    Refuse(*one, QueryFor(2), denies);
+    server_.Cli({"FLUSHALL"});
+    LookFor(*one, 3);
+    other->upstream->Answer(0, "as it was");
+    EXPECT_EQ(slow->message(), "as it was");
+    EXPECT_FALSE(IsHit(*other, QueryFor(1)));
     server_.Cli({"FLUSHALL"});
   }
 }
