@@ -502,7 +502,8 @@ Gateway::Parts::~Parts() {
   admin.reset();
   history.reset();
   channelz.reset();
-  access.reset();
+  // Calls that still come ask its policy.
+  if (access != nullptr) access->Stop();
   readiness.reset();
   server.reset();
   // Whatever is still asked is answered now, while those it answers are there: first what waits for

@@ -56,6 +56,9 @@ class AccessFiles {
   // Looks at all files at once; see FileWatch. Any thread.
   void LookNow() { watch_.LookNow(); }
 
+  // Takes no file any more; what was taken stays.
+  void Stop() { watch_.Stop(); }
+
   // A path to the key and the certificates in one PEM file, always of one another; empty: no TLS.
   std::string identity_path() const;
   // A path to the authorities whose certificates callers must show; empty: any caller.

@@ -33,7 +33,7 @@ struct FileWatch::Watched {
 FileWatch::FileWatch(absl::Duration interval)
     : interval_(interval), watch_(std::make_shared<Watched>()) {}
 
-FileWatch::~FileWatch() {
+void FileWatch::Stop() {
   Lock lock(watch_->mutex);
   watch_->ending = true;
   watch_->wake.NotifyAll();

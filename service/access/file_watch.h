@@ -20,9 +20,7 @@ class FileWatch {
  public:
   explicit FileWatch(absl::Duration interval);
 
-  // Ends the watch, and does not wait for a file that does not answer. Nobody's WatchedFiles::Take
-  // or Log is called after it.
-  ~FileWatch();
+  ~FileWatch() { Stop(); }
   FileWatch(const FileWatch&) = delete;
   FileWatch& operator=(const FileWatch&) = delete;
 
@@ -36,6 +34,10 @@ class FileWatch {
   // Looks at all files, and complains of those that are of no use at once. Does not wait for one
   // that does not answer for longer than a second. Any thread.
   void LookNow();
+
+  // Ends the watch, and does not wait for a file that does not answer. Nobody's WatchedFiles::Take
+  // or Log is called after it. May be called again.
+  void Stop();
 
   // By the option that names the files, without its dashes. They live as long as this.
   std::vector<std::pair<std::string, const ReloadStats*>> stats() const;
