@@ -592,6 +592,8 @@ def test_a_kept_connection_that_was_closed_costs_nothing(
     first, second = emulator.add(), emulator.add()
     emulator.fault(first, "close_after")
     assert get(gateway.channel, first).pcap.simple.id == first
+    # The emulator answers this after it has closed: what it sent is with the gateway by then.
+    emulator.wait(first, "answered")
     assert get(gateway.channel, second).pcap.simple.id == second
     [closed], [fresh] = emulator.requests(first), emulator.requests(second)
     assert closed["fault"] == "close_after" and closed["connection"] != fresh["connection"]
