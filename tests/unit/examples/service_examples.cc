@@ -224,8 +224,8 @@ void AsideExample() {
 }
 
 void OutdatedEntriesExample(OutdatedEntries& outdated, const std::string& entry,
-                            const std::string& word, const std::string& held,
-                            const RedisTime& time, absl::Time as_of) {
+                            const std::string& word, const std::string& held, const RedisTime& time,
+                            absl::Time as_of) {
 #include "examples/service/shared/outdated_entries.h.inc"
 }
 
