@@ -52,18 +52,16 @@ return result)";
 constexpr absl::string_view kUnlock =
     "if redis.pcall('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end";
 
-// Of the longest kept entry in Redis.
-absl::Duration LongestOf(const FreshnessPolicy& policy) {
-  return std::max({policy.final_lifetime, policy.moving_lifetime, policy.longest_moving_lifetime,
-                   policy.not_found_lifetime}) +
-         policy.stale_if_error;
-}
-
-// Of those that a write may outdate: what is final stays true.
+// How long Redis keeps entries at most that a write may outdate: what is final stays true.
 absl::Duration LongestMovingOf(const FreshnessPolicy& policy) {
   return std::max(
              {policy.moving_lifetime, policy.longest_moving_lifetime, policy.not_found_lifetime}) +
          policy.stale_if_error;
+}
+
+// The same of all entries.
+absl::Duration LongestOf(const FreshnessPolicy& policy) {
+  return std::max(policy.final_lifetime + policy.stale_if_error, LongestMovingOf(policy));
 }
 
 }  // namespace

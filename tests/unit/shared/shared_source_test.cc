@@ -114,13 +114,33 @@ class SharedSourceTest : public testing::Test {
 
   // What replica `by` is told when Cloudflare denies it to the credential.
   void Refuse(Replica& by, Query query, Denies denies) {
-    const size_t number = by.upstream->asked();
     query.max_age = absl::ZeroDuration();
+    Fail(by, std::move(query), absl::StatusCode::kInternal, Reason::kUpstreamCredentialsRejected,
+         denies == Denies::kAccount ? 403 : 401, denies);
+  }
+
+  // Has `by` look into Redis and not find the capture there, nor at Cloudflare.
+  void LookFor(Replica& by, int resource) {
+    Fail(by, QueryFor(resource), absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 503,
+         Denies::kNothing);
+  }
+
+  void Fail(Replica& by, Query query, absl::StatusCode code, Reason reason, int http_status,
+            Denies denies) {
+    const size_t number = by.upstream->asked();
     const auto asked = by.Ask(std::move(query));
     ASSERT_TRUE(by.upstream->AwaitAsked(number + 1));
-    by.upstream->Fail(number, absl::StatusCode::kInternal, Reason::kUpstreamCredentialsRejected,
-                      denies == Denies::kAccount ? 403 : 401, denies);
+    by.upstream->Fail(number, code, reason, http_status, denies);
     EXPECT_EQ(asked->message(), "none");
+  }
+
+  // Has `by` write capture 1, from the first to the last.
+  void Write(Replica& by) {
+    const size_t number = by.upstream->asked();
+    const auto write = by.Ask(WriteOf(1));
+    ASSERT_TRUE(by.upstream->AwaitAsked(number + 1));
+    by.upstream->Answer(number, "written");
+    EXPECT_EQ(write->message(), "written");
   }
 
   // Stops Redis, which keeps what it holds, until `by` takes it for down. False: it does not.
@@ -134,15 +154,6 @@ class SharedSourceTest : public testing::Test {
       asked->reply();
       return !by.source->redis_stats().up;
     });
-  }
-
-  // Has `by` look into Redis and not find the capture there, nor at Cloudflare.
-  void LookFor(Replica& by, int resource) {
-    const size_t number = by.upstream->asked();
-    const auto asked = by.Ask(QueryFor(resource));
-    ASSERT_TRUE(by.upstream->AwaitAsked(number + 1));
-    by.upstream->Fail(number, absl::StatusCode::kUnavailable, Reason::kUpstreamUnavailable, 503);
-    EXPECT_EQ(asked->message(), "none");
   }
 
   // Whether `by` is answered by Redis. What it is not is answered by Cloudflare, and stored.
@@ -876,10 +887,7 @@ TEST_F(SharedSourceTest, AfterAWriteNoReplicaIsToldWhatWasBefore) {
   const auto one = NewReplica(), other = NewReplica();
   Bring(*one, "before");
   EXPECT_EQ(other->Ask(QueryFor(1))->message(), "before");
-  const auto write = one->Ask(WriteOf(1));
-  ASSERT_TRUE(one->upstream->AwaitAsked(2));
-  one->upstream->Answer(1, "written");
-  EXPECT_EQ(write->message(), "written");
+  Write(*one);
   EXPECT_FALSE(IsHit(*other, QueryFor(1)));
   EXPECT_TRUE(IsHit(*one, QueryFor(1)));
 }
@@ -889,10 +897,7 @@ TEST_F(SharedSourceTest, WhatWasAskedForBeforeAWriteIsNotStoredAfterIt) {
   const auto one = NewReplica(), other = NewReplica();
   const auto slow = other->Ask(QueryFor(1));
   ASSERT_TRUE(other->upstream->AwaitAsked(1));
-  const auto write = one->Ask(WriteOf(1));
-  ASSERT_TRUE(one->upstream->AwaitAsked(1));
-  one->upstream->Answer(0, "written");
-  EXPECT_EQ(write->message(), "written");
+  Write(*one);
   other->upstream->Answer(0, "as it was");
   EXPECT_EQ(slow->message(), "as it was");
   EXPECT_FALSE(slow->reply().cache_status.stored);
@@ -906,10 +911,7 @@ TEST_F(SharedSourceTest, AWriteOutdatesWhatOtherCredentialsHold) {
   another.credential = TestCredential("another");
   EXPECT_FALSE(IsHit(*other, another));
   EXPECT_TRUE(IsHit(*one, another));
-  const auto write = one->Ask(WriteOf(1));
-  ASSERT_TRUE(one->upstream->AwaitAsked(1));
-  one->upstream->Answer(0, "written");
-  EXPECT_EQ(write->message(), "written");
+  Write(*one);
   EXPECT_FALSE(IsHit(*other, another));
   EXPECT_TRUE(IsHit(*one, another));
 }
@@ -919,10 +921,7 @@ TEST_F(SharedSourceTest, AWriteThatRedisForgetsCountsHere) {
   const auto one = NewReplica(), other = NewReplica();
   const auto slow = other->Ask(QueryFor(1));
   ASSERT_TRUE(other->upstream->AwaitAsked(1));
-  const auto write = one->Ask(WriteOf(1));
-  ASSERT_TRUE(one->upstream->AwaitAsked(1));
-  one->upstream->Answer(0, "written");
-  EXPECT_EQ(write->message(), "written");
+  Write(*one);
   server_.Cli({"FLUSHALL"});
   other->upstream->Answer(0, "as it was");
   EXPECT_TRUE(slow->reply().cache_status.stored);
@@ -952,10 +951,7 @@ TEST_F(SharedSourceTest, AWriteThatRedisForgetsItIsToldAgain) {
   const auto one = NewReplica(), other = NewReplica();
   const auto slow = other->Ask(QueryFor(1));
   ASSERT_TRUE(other->upstream->AwaitAsked(1));
-  const auto write = one->Ask(WriteOf(1));
-  ASSERT_TRUE(one->upstream->AwaitAsked(1));
-  one->upstream->Answer(0, "written");
-  EXPECT_EQ(write->message(), "written");
+  Write(*one);
   server_.Cli({"FLUSHALL"});
   LookFor(*one, 1);
   other->upstream->Answer(0, "as it was");
@@ -1009,10 +1005,7 @@ TEST_F(SharedSourceTest, AWriteNeedsNoRedis) {
   const auto replica = NewReplica();
   server_.Kill();
   ASSERT_TRUE(Until([&] { return !replica->source->redis_stats().up.load(); }));
-  const auto write = replica->Ask(WriteOf(1));
-  ASSERT_TRUE(replica->upstream->AwaitAsked(1));
-  replica->upstream->Answer(0, "written");
-  EXPECT_EQ(write->message(), "written");
+  Write(*replica);
 }
 
 // It held what was before all the while.
@@ -1021,11 +1014,7 @@ TEST_F(SharedSourceTest, ARedisThatWasAwayDuringAWriteIsToldAfterIt) {
   const auto other = NewReplica();
   Bring(*one, "before");
   ASSERT_TRUE(LoseRedis(*one));
-  const size_t asked = one->upstream->asked();
-  const auto write = one->Ask(WriteOf(1));
-  ASSERT_TRUE(one->upstream->AwaitAsked(asked + 1));
-  one->upstream->Answer(asked, "written");
-  EXPECT_EQ(write->message(), "written");
+  Write(*one);
   server_.Continue();
   ASSERT_TRUE(one->AwaitUp());
   ASSERT_TRUE(other->AwaitUp());
